@@ -1,0 +1,39 @@
+# `make demo` and `make test` need nothing but Python 3.10-3.12 with venv; `make setup` installs the rest into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
+
+.PHONY: help setup demo test lint docs clean
+
+help:
+	@echo "make demo    run the demonstration mission (simulated, about two minutes)"
+	@echo "make test    lint, types and every test"
+	@echo "make docs    write the generated pages of docs/ again"
+	@echo "make clean   remove .venv and caches (runs/ stays)"
+
+setup: $(STAMP)
+
+$(STAMP): setup.py constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	PIP_CONSTRAINT= $(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip setuptools wheel
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable ".[test]"
+	touch $@
+
+demo: setup
+	$(BIN)/mine-robot run config/missions/demo_field.geojson --scenario config/scenarios/demo.yaml
+
+test: setup lint
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: setup
+	$(BIN)/python -m mine_robot.bringup.docs docs
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
