@@ -1,0 +1,134 @@
+"""Every topic and service of the stack in one table: name, type and quality of service.
+
+Names are relative where a namespace may prefix them (several robots side by side) and are given here without the leading slash;
+``clock`` and ``diagnostics`` follow ROS conventions. ``docs/topics.md`` is generated from this table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Delivery(Enum):
+    """Quality of service by purpose; the profiles are in :mod:`mine_robot.ros.qos`."""
+
+    SENSOR = "best effort, volatile, depth 50: the newest matters, a lost one shows as missing evidence"
+    STREAM = "reliable, volatile, depth 50: every message counts"
+    STATE = "reliable, transient local, depth 1: whoever joins late gets the last"
+    HEALTH = "reliable, transient local, depth 1 a publisher: the last report of every node"
+    CLOCK = "best effort, volatile, depth 1"
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic: ``type_name`` as in ``ros2 interface show``; ``optional`` inputs are not waited for."""
+
+    name: str
+    type_name: str
+    delivery: Delivery
+    doc: str
+    optional: bool = False
+
+
+CLOCK = Topic("/clock", "rosgraph_msgs/msg/Clock", Delivery.CLOCK, "Simulated time; waits for the stack.")
+DIAGNOSTICS = Topic(
+    "/diagnostics", "diagnostic_msgs/msg/DiagnosticArray", Delivery.HEALTH, "Health of every node, at least twice a second."
+)
+
+IMU = Topic("imu/data", "sensor_msgs/msg/Imu", Delivery.SENSOR, "Rates and specific force, 100 Hz, `imu_link`.")
+GNSS_FIX = Topic(
+    "gnss/fix",
+    "sensor_msgs/msg/NavSatFix",
+    Delivery.SENSOR,
+    "Antenna position `gnss_link`, 5-20 Hz; status -1 none, 0 single, 1 float (SBAS), 2 RTK fixed (GBAS); covariance ENU.",
+)
+GNSS_HEADING = Topic(
+    "gnss/heading",
+    "sensor_msgs/msg/Imu",
+    Delivery.SENSOR,
+    "Dual-antenna heading as orientation of `base_link` in `map`; only yaw and its covariance are used.",
+    optional=True,
+)
+WHEELS = Topic("wheel/odometry", "nav_msgs/msg/Odometry", Delivery.SENSOR, "Twist of `base_link` from the track encoders, 20-50 Hz.")
+GPR_SCAN = Topic(
+    "gpr/scan", "sensor_msgs/msg/Image", Delivery.SENSOR, "`32FC1`, rows are time samples, columns are channels from left to right."
+)
+METAL_SCAN = Topic(
+    "metal_detector/scan",
+    "sensor_msgs/msg/PointCloud2",
+    Delivery.SENSOR,
+    "A point a coil in `metal_detector_link`: x, y, z, in_phase, quadrature.",
+)
+
+ODOMETRY = Topic(
+    "odometry/filtered",
+    "nav_msgs/msg/Odometry",
+    Delivery.STREAM,
+    "Pose of `base_link` in `map` with covariance, twist in `base_link`, 20 Hz.",
+)
+PLAN = Topic(
+    "coverage/plan",
+    "nav_msgs/msg/Path",
+    Delivery.STATE,
+    "Pending path: the ends of straight drives and pivots, stamped with the time the plan expects to be there; the header stamp echoes the request.",
+)
+LEDGER = Topic(
+    "coverage/ledger",
+    "nav_msgs/msg/OccupancyGrid",
+    Delivery.STATE,
+    "-1 outside, 0 safe, 10 searched, 50 pending, 75 gap, 100 halo of a target.",
+)
+EVIDENCE = Topic(
+    "detection/evidence",
+    "sensor_msgs/msg/PointCloud2",
+    Delivery.STREAM,
+    "What the head can prove, one point an odometry message: x, y, z, yaw of the searched line, sigma, height, speed, gpr_ok, metal_ok, dt.",
+)
+TARGETS = Topic(
+    "detection/targets",
+    "sensor_msgs/msg/PointCloud2",
+    Delivery.STATE,
+    "All targets: id, x, y, z, sigma_x, sigma_y, depth, llr_gpr, llr_md, p_hazard, class.",
+)
+CMD_RAW = Topic("cmd_vel_raw", "geometry_msgs/msg/TwistStamped", Delivery.STREAM, "What the follower wants.")
+CMD = Topic("cmd_vel", "geometry_msgs/msg/TwistStamped", Delivery.STREAM, "What the guard lets through; the base stops without it.")
+PROGRESS = Topic("control/progress", "diagnostic_msgs/msg/DiagnosticArray", Delivery.STATE, "How far the follower is with the plan.")
+MARK_REQUEST = Topic("marking/request", "sensor_msgs/msg/PointCloud2", Delivery.STREAM, "Target to mark: id, x, y, z in `map`.")
+MARK_RESULT = Topic(
+    "marking/result", "diagnostic_msgs/msg/DiagnosticArray", Delivery.STREAM, "Outcome of a mark by target id, and where the nozzle stood."
+)
+MISSION_STATE = Topic(
+    "mission/state", "diagnostic_msgs/msg/DiagnosticArray", Delivery.STATE, "State, reason, wanted plan and counts; latched."
+)
+
+TOPICS: tuple[Topic, ...] = (
+    CLOCK,
+    DIAGNOSTICS,
+    IMU,
+    GNSS_FIX,
+    GNSS_HEADING,
+    WHEELS,
+    GPR_SCAN,
+    METAL_SCAN,
+    ODOMETRY,
+    PLAN,
+    LEDGER,
+    EVIDENCE,
+    TARGETS,
+    CMD_RAW,
+    CMD,
+    PROGRESS,
+    MARK_REQUEST,
+    MARK_RESULT,
+    MISSION_STATE,
+)
+
+SERVICE_TYPE = "std_srvs/srv/Trigger"
+SERVICES: dict[str, str] = {
+    "mission/start": "Begin, or go on after the robot was lost.",
+    "mission/pause": "Stop driving and wait.",
+    "mission/resume": "Go on after a pause or an e-stop.",
+    "mission/abort": "End the mission where the robot stands.",
+    "mission/estop": "Stop at once; latched until a person resumes.",
+}
