@@ -203,9 +203,8 @@ def twist(message: Any) -> Twist2:
 def plan(message: Any) -> Plan:
     """nav_msgs/Path of ``coverage/plan`` -> steps between consecutive poses.
 
-    A step whose ends share their position is a pivot; a drive against its heading is reverse; the header of a pose carries the
-    time at which the plan expects to be there, hence the speed, and its ``frame_id`` is ``map`` for every pose. The last part of
-    the pose, ``position.z``, is 1 where the drive into it counts as search (paths are planar).
+    A step whose ends share their position is a pivot, a drive against its heading is reverse, and the time stamps of its ends give
+    its speed. What the path does not carry stays with the planner: which drives count as search, and the gaps.
     """
     poses = message.poses
     stamps = [seconds(pose.header.stamp) for pose in poses]
@@ -214,12 +213,11 @@ def plan(message: Any) -> Plan:
         start, end = _pose2(poses[i - 1].pose), _pose2(poses[i].pose)
         length = math.hypot(end.x - start.x, end.y - start.y)
         ahead = (end.x - start.x) * math.cos(start.yaw) + (end.y - start.y) * math.sin(start.yaw)
-        sweep = poses[i].pose.position.z > 0.5
         duration = max(stamps[i] - stamps[i - 1], 1e-3)
         pivot = length < 1e-3
         amount = abs(wrap_angle(end.yaw - start.yaw)) if pivot else length
-        kind = StepKind.LANE if sweep else StepKind.TURN if pivot else StepKind.TRANSIT
-        steps.append(PlanStep(kind, start, end, not pivot and ahead < 0.0, sweep, amount / duration))
+        kind = StepKind.TURN if pivot else StepKind.TRANSIT
+        steps.append(PlanStep(kind, start, end, not pivot and ahead < 0.0, False, amount / duration))
     return Plan(seconds(message.header.stamp), tuple(steps))
 
 

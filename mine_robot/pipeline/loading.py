@@ -1,0 +1,131 @@
+"""Files into objects: field, robot description, parameter files, scenario. Every error is one line that names the file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mine_robot.core.field import Field, FieldError, field_from_geojson
+from mine_robot.core.parameters import ParameterError, build, flatten, specs, unknown_key
+from mine_robot.core.robot import Robot, RobotError, robot_from_urdf
+from mine_robot.pipeline.parameters import NODE_PARAMETERS
+
+WILDCARD = "/**"
+
+
+class LoadError(ValueError):
+    """A file that cannot be used; one line says which, what and where."""
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise LoadError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise LoadError(f"{path}: cannot be read: {error}") from None
+
+
+def load_field(path: Path) -> Field:
+    """Read and check a field file."""
+    try:
+        return field_from_geojson(json.loads(_read(path)), source=str(path))
+    except json.JSONDecodeError as error:
+        raise LoadError(f"{path}: not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
+    except FieldError as error:
+        raise LoadError(str(error)) from None
+
+
+def expand_urdf(path: Path) -> str:
+    """The text of a robot description, xacro expanded where the name ends in ``.xacro``."""
+    if path.suffix != ".xacro":
+        return _read(path)
+    import xacro  # only the runner and a few tools expand; nodes read the expanded file
+
+    _read(path)
+    try:
+        return str(xacro.process_file(str(path)).toprettyxml(indent="  "))
+    except Exception as error:  # xacro raises many kinds for one thing: a description that does not expand
+        raise LoadError(f"{path}: xacro cannot expand it: {error}") from None
+
+
+def load_robot(path: Path) -> Robot:
+    """Read the geometry from a URDF or xacro file."""
+    try:
+        return robot_from_urdf(expand_urdf(path))
+    except RobotError as error:
+        raise LoadError(f"{path}: {error}") from None
+
+
+def load_yaml(path: Path) -> Any:
+    """Decode a YAML file."""
+    try:
+        return yaml.safe_load(_read(path))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1} column {mark.column + 1}" if mark else ""
+        raise LoadError(f"{path}: not YAML: {getattr(error, 'problem', error)}{where}") from None
+
+
+class ParameterFiles:
+    """ROS 2 parameter files laid over each other, the last one wins; ``nodes`` holds the flat values of each node."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.nodes: dict[str, dict[str, Any]] = {node: {} for node in NODE_PARAMETERS}
+        self._origin: dict[tuple[str, str], Path] = {}
+        for path in paths:
+            self._lay(path, load_yaml(path))
+
+    def _lay(self, path: Path, tree: Any) -> None:
+        if not isinstance(tree, Mapping):
+            raise LoadError(f"{path}: a parameter file maps node names to 'ros__parameters'")
+        for raw_name, section in tree.items():
+            name = str(raw_name).removeprefix("/") if raw_name != WILDCARD else WILDCARD
+            if name not in self.nodes and name != WILDCARD:
+                raise LoadError(f"{path}: {unknown_key(name, [*self.nodes, WILDCARD]).replace('a parameter', 'a node')}")
+            if not isinstance(section, Mapping) or set(section) != {"ros__parameters"}:
+                raise LoadError(f"{path}: '{name}' must hold exactly one key, 'ros__parameters'")
+            values = flatten(section["ros__parameters"] or {})
+            for key, value in values.items():
+                self._set(path, name, key, value)
+
+    def _set(self, path: Path, name: str, key: str, value: Any) -> None:
+        nodes = [name] if name != WILDCARD else list(self.nodes)
+        takers = [node for node in nodes if key in _known(node)]
+        if not takers:
+            known = sorted({known for node in nodes for known in _known(node)})
+            raise LoadError(f"{path}: {name}: {unknown_key(key, known)}")
+        for node in takers:
+            self.nodes[node][key] = value
+            self._origin[node, key] = path
+
+    def build(self, node: str) -> Any:
+        """The parameter object of ``node``; raises :class:`LoadError` naming the file."""
+        try:
+            return build(NODE_PARAMETERS[node], self.nodes[node])
+        except ParameterError as error:
+            files = {str(path) for (owner, key), path in self._origin.items() if owner == node and f"'{key}'" in str(error)}
+            where = f"{', '.join(sorted(files))}: " if files else ""
+            raise LoadError(f"{where}{node}: {error}") from None
+
+    def check(self) -> None:
+        """Build every node's parameters; raise on the first node with a problem."""
+        for node in self.nodes:
+            self.build(node)
+
+    def dump(self) -> str:
+        """All values as one ROS 2 parameter file, node by node, defaults included."""
+        tree = {}
+        for node, cls in NODE_PARAMETERS.items():
+            values = self.nodes[node]
+            defaults = {spec.name: spec.default for spec in specs(cls) if not spec.required}
+            tree[node] = {"ros__parameters": {**defaults, **values}}
+        return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
+
+
+def _known(node: str) -> set[str]:
+    return {spec.name for spec in specs(NODE_PARAMETERS[node])}

@@ -1,0 +1,99 @@
+"""Which parameters each node has: the classes of its algorithms, the shared limits and the files of the run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mine_robot.control.params import FollowerParams, GuardParams
+from mine_robot.core.limits import Limits
+from mine_robot.core.parameters import group, param
+from mine_robot.coverage.params import CoverageParams
+from mine_robot.detection.params import DetectorParams
+from mine_robot.localization.params import LocalizationParams
+from mine_robot.marking.params import MarkerParams
+from mine_robot.mission.params import MissionParams
+from mine_robot.sim.params import SimulatorParams
+from mine_robot.sim.soil_sensor_params import SoilSensorParams
+
+
+@dataclass(frozen=True)
+class Files:
+    """What one run is about; the runner and the launch files fill it in."""
+
+    field: str = param("Field file of the mission (GeoJSON).", default="")
+    urdf: str = param("Robot description, URDF or xacro.", default="")
+    run_directory: str = param("Folder that receives everything the run records.", default="")
+
+
+@dataclass(frozen=True)
+class Common:
+    """What every node shares."""
+
+    limits: Limits = group(Limits)
+    files: Files = group(Files)
+
+
+@dataclass(frozen=True)
+class LocalizationNodeParams(Common, LocalizationParams):
+    """Parameters of ``localization``."""
+
+
+@dataclass(frozen=True)
+class DetectorNodeParams(Common, DetectorParams):
+    """Parameters of ``detector``."""
+
+
+@dataclass(frozen=True)
+class PlannerNodeParams(Common, CoverageParams):
+    """Parameters of ``planner``."""
+
+
+@dataclass(frozen=True)
+class FollowerNodeParams(Common, FollowerParams):
+    """Parameters of ``follower``."""
+
+
+@dataclass(frozen=True)
+class GuardNodeParams(Common, GuardParams):
+    """Parameters of ``guard``."""
+
+
+@dataclass(frozen=True)
+class MarkerNodeParams(Common, MarkerParams):
+    """Parameters of ``marker``."""
+
+    port: str = param("Serial port of the marking actuator.", default="/dev/ttyUSB0")
+
+
+@dataclass(frozen=True)
+class MissionNodeParams(Common, MissionParams):
+    """Parameters of ``mission``."""
+
+
+@dataclass(frozen=True)
+class RecorderNodeParams(Common):
+    """Parameters of ``recorder``."""
+
+
+@dataclass(frozen=True)
+class SimulatorNodeParams(Common, SimulatorParams):
+    """Parameters of ``simulator``."""
+
+    soil_sensors: SoilSensorParams = group(SoilSensorParams)
+    scenario: str = param("Scenario file (YAML); empty for an empty field of loam.", default="")
+    seed: int = param("Seed of the world; -1 takes the scenario's.", default=-1, low=-1, high=2**31 - 1)
+    rate: float = param("Simulated seconds a second at most; 0 is as fast as the stack follows.", default=0.0, low=0.0, high=1000.0)
+    marker_port: str = param("Path at which the simulated actuator offers its serial port; empty for none.", default="")
+
+
+NODE_PARAMETERS: dict[str, type] = {
+    "localization": LocalizationNodeParams,
+    "detector": DetectorNodeParams,
+    "planner": PlannerNodeParams,
+    "follower": FollowerNodeParams,
+    "guard": GuardNodeParams,
+    "marker": MarkerNodeParams,
+    "mission": MissionNodeParams,
+    "recorder": RecorderNodeParams,
+    "simulator": SimulatorNodeParams,
+}

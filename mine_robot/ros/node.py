@@ -1,0 +1,178 @@
+"""The base of every node: parameters from their dataclass, topics from the table, health, readiness and a clean end.
+
+A node converts, calls its core object and publishes. Inputs are drained: one wake-up of the executor takes every waiting
+message of a topic, because in Python waking up costs more than the work (see docs/architecture.md, "What a message costs").
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import rclpy
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.publisher import Publisher
+from rclpy.subscription import Subscription
+
+from mine_robot.core.parameters import ParameterError, ParameterSpec, build, specs, unknown_key
+from mine_robot.core.types import Health
+from mine_robot.pipeline.parameters import NODE_PARAMETERS
+from mine_robot.ros import encode
+from mine_robot.ros.decode import DecodeError
+from mine_robot.ros.messages import message_class
+from mine_robot.ros.qos import profile
+from mine_robot.ros.topics import DIAGNOSTICS, Topic
+
+P = TypeVar("P")
+READY_POLL_S = 0.05  # wall time between looks at whether the inputs are matched
+IGNORED_PARAMETERS = ("use_sim_time", "start_type_description_service", "qos_overrides.")
+
+
+class StackNode(Node, Generic[P]):
+    """A node of the stack. Subclasses set ``name`` and wire topics in ``__init__``; ``health`` says how they are."""
+
+    name: str
+
+    def __init__(self) -> None:
+        super().__init__(self.name, automatically_declare_parameters_from_overrides=False)
+        self.params: P = self._declare(NODE_PARAMETERS[self.name])
+        self._inputs: list[tuple[Topic, Subscription]] = []
+        self._refused: dict[str, str] = {}
+        self._health_publisher = self.talk(DIAGNOSTICS)
+        # Readiness is about processes, not about the mission: it is polled on the steady clock, before simulated time runs.
+        self._ready_timer = self.create_timer(READY_POLL_S, self._poll_ready, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    # --- parameters ---------------------------------------------------------------------------------------------------
+    def _declare(self, cls: type) -> Any:
+        known = {spec.name: spec for spec in specs(cls)}
+        overrides = self._parameter_overrides
+        unknown = [name for name in overrides if name not in known and not name.startswith(IGNORED_PARAMETERS)]
+        values = {}
+        for name, spec in known.items():
+            value = self._declare_one(spec)
+            if value is not None:
+                values[name] = value
+        # Values under '/**' reach every node; only what no node knows is wrong, and the runner has checked that.
+        everywhere = {spec.name for other in NODE_PARAMETERS.values() for spec in specs(other)}
+        for name in unknown:
+            if name not in everywhere:
+                raise ParameterError(unknown_key(name, list(known)))
+        return build(cls, values)
+
+    def _declare_one(self, spec: ParameterSpec) -> Any:
+        text = f"{spec.doc} [{spec.unit}]" if spec.unit else spec.doc
+        descriptor = ParameterDescriptor(
+            name=spec.name, description=text, additional_constraints=spec.range_text, read_only=True, dynamic_typing=True
+        )
+        if spec.low is not None and spec.high is not None and not spec.is_list:
+            if spec.kind is float:
+                descriptor.floating_point_range = [FloatingPointRange(from_value=float(spec.low), to_value=float(spec.high))]
+            elif spec.kind is int:
+                descriptor.integer_range = [IntegerRange(from_value=int(spec.low), to_value=int(spec.high), step=1)]
+        unset = spec.required or (spec.is_list and not spec.default)
+        value = self.declare_parameter(spec.name, None if unset else spec.default, descriptor).value
+        return list(value) if spec.is_list and value is not None else value
+
+    # --- topics -------------------------------------------------------------------------------------------------------
+    def talk(self, topic: Topic) -> Publisher:
+        """A publisher on a topic of the table."""
+        return self.create_publisher(message_class(topic.type_name), topic.name, profile(topic.delivery))
+
+    def listen(self, topic: Topic, decode: Callable[[Any], Any], callback: Callable[[Any], None]) -> Subscription:
+        """Subscribe to a topic of the table; ``callback`` gets the decoded content of every message.
+
+        A message that cannot be decoded is refused and raises a warning once for each reason.
+        """
+        kind = message_class(topic.type_name)
+
+        def handle(message: Any) -> None:
+            try:
+                content = decode(message)
+            except DecodeError as error:
+                if self._refused.get(topic.name) != str(error):
+                    self._refused[topic.name] = str(error)
+                    self.get_logger().warning(f"{topic.name} refused: {error}")
+                return
+            callback(content)
+
+        def drain(message: Any) -> None:
+            handle(message)
+            while (taken := subscription.handle.take_message(kind, False)) is not None:
+                handle(taken[0])
+
+        subscription = self.create_subscription(kind, topic.name, drain, profile(topic.delivery))
+        self._inputs.append((topic, subscription))
+        return subscription
+
+    # --- time ---------------------------------------------------------------------------------------------------------
+    @property
+    def now(self) -> float:
+        """The time of the stack in s: simulated where ``use_sim_time`` is set."""
+        return float(self.get_clock().now().nanoseconds) * 1e-9
+
+    # --- health -------------------------------------------------------------------------------------------------------
+    def health(self) -> Iterable[Health]:
+        """Reports of this node's components; overridden by every node."""
+        raise NotImplementedError
+
+    def report(self) -> None:
+        """Publish this node's health."""
+        self._health_publisher.publish(encode.diagnostics(self.now, self.health()))
+
+    def ready(self) -> bool:
+        """True when every input that is waited for has a publisher."""
+        return all(topic.optional or subscription.get_publisher_count() > 0 for topic, subscription in self._inputs)
+
+    def _poll_ready(self) -> None:
+        if self.ready():
+            self._ready_timer.cancel()
+            self.report()
+
+
+def run(node_class: type[StackNode[Any]]) -> int:
+    """Create a node and spin it until SIGINT or SIGTERM; return the exit code. Bad parameters end it with one line."""
+    rclpy.init()
+    # rclpy's own handler would shut the context down under a running callback; here the end is an exception in the main thread.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    node: StackNode[Any] | None = None
+    executor = SingleThreadedExecutor()
+    code = 0
+    try:
+        node = node_class()
+        executor.add_node(node)
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except (ParameterError, ValueError) as error:
+        if node is not None:
+            raise
+        print(f"{node_class.name}: {error}", file=sys.stderr)
+        code = 2
+    finally:
+        # A second SIGINT may arrive while the node is torn down.
+        with contextlib.suppress(KeyboardInterrupt, Exception):
+            executor.shutdown(timeout_sec=1.0)
+        with contextlib.suppress(KeyboardInterrupt, Exception):
+            if node is not None:
+                node.destroy_node()
+        with contextlib.suppress(KeyboardInterrupt, Exception):
+            rclpy.try_shutdown()
+    return code
+
+
+def existing_path(text: str, what: str) -> Path:
+    """A path parameter that must be given; raises :class:`ParameterError` if it is empty."""
+    if not text:
+        raise ParameterError(f"parameter 'files.{what}' is empty: start the stack with mine-robot run or the launch files")
+    return Path(text)
+
+
+__all__ = ["Parameter", "StackNode", "existing_path", "run"]
