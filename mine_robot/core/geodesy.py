@@ -6,6 +6,7 @@ PROJ; over a field it differs from a map projection in scale and convergence, wh
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -43,3 +44,13 @@ class Datum:
         z = np.zeros(x.shape) if up is None else np.asarray(up, dtype=float)
         inverse = self._transformer.transform(x, np.asarray(north, dtype=float), z, direction="INVERSE")
         return np.stack(inverse, axis=-1)
+
+
+def normal_gravity(latitude: float, height: float = 0.0) -> float:
+    """Gravity in m/s² at ``latitude`` degrees and ``height`` m above the ellipsoid.
+
+    Somigliana's formula for WGS-84 (NIMA TR8350.2, eq. 4-1) with the free-air gradient.
+    """
+    sin2 = math.sin(math.radians(latitude)) ** 2
+    surface = 9.7803253359 * (1.0 + 0.00193185265241 * sin2) / math.sqrt(1.0 - 0.00669437999013 * sin2)
+    return surface - 3.086e-6 * height
