@@ -1,0 +1,1 @@
+"""From a field file to a running stack: node graph, run directory, processes, command line."""

@@ -1,0 +1,1 @@
+"""Thin ROS nodes: convert, call the core, publish."""

@@ -33,6 +33,8 @@ from mine_robot.ros.topics import DIAGNOSTICS, Topic
 
 P = TypeVar("P")
 READY_POLL_S = 0.05  # wall time between looks at whether the inputs are matched
+TICK_S = 0.1  # on the clock of the stack
+HEARTBEAT_S = 0.5  # health is published at least this often, and at once when it changes
 IGNORED_PARAMETERS = ("use_sim_time", "start_type_description_service", "qos_overrides.")
 
 
@@ -47,6 +49,9 @@ class StackNode(Node, Generic[P]):
         self._inputs: list[tuple[Topic, Subscription]] = []
         self._refused: dict[str, str] = {}
         self._health_publisher = self.talk(DIAGNOSTICS)
+        self._said: list[tuple[str, int, str]] = []
+        self._said_t = -1.0
+        self.create_timer(TICK_S, self._on_tick)
         # Readiness is about processes, not about the mission: it is polled on the steady clock, before simulated time runs.
         self._ready_timer = self.create_timer(READY_POLL_S, self._poll_ready, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
@@ -108,7 +113,7 @@ class StackNode(Node, Generic[P]):
             while (taken := subscription.handle.take_message(kind, False)) is not None:
                 handle(taken[0])
 
-        subscription = self.create_subscription(kind, topic.name, drain, profile(topic.delivery))
+        subscription = self.create_subscription(kind, topic.name, drain, profile(topic.delivery, reader=True))
         self._inputs.append((topic, subscription))
         return subscription
 
@@ -119,13 +124,21 @@ class StackNode(Node, Generic[P]):
         return float(self.get_clock().now().nanoseconds) * 1e-9
 
     # --- health -------------------------------------------------------------------------------------------------------
-    def health(self) -> Iterable[Health]:
-        """Reports of this node's components; overridden by every node."""
+    def tick(self, t: float) -> None:
+        """Work of every tick (10 Hz on the clock of the stack); most nodes have none."""
+
+    def health(self, t: float) -> Iterable[Health]:
+        """Reports of this node's components at time ``t``; overridden by every node."""
         raise NotImplementedError
 
-    def report(self) -> None:
-        """Publish this node's health."""
-        self._health_publisher.publish(encode.diagnostics(self.now, self.health()))
+    def _on_tick(self) -> None:
+        t = self.now
+        self.tick(t)
+        reports = tuple(self.health(t))
+        said = [(report.name, report.level, report.message) for report in reports]
+        if said != self._said or not self._said_t <= t < self._said_t + HEARTBEAT_S - 1e-6:
+            self._said, self._said_t = said, t
+            self._health_publisher.publish(encode.diagnostics(t, reports))
 
     def ready(self) -> bool:
         """True when every input that is waited for has a publisher."""
@@ -134,7 +147,7 @@ class StackNode(Node, Generic[P]):
     def _poll_ready(self) -> None:
         if self.ready():
             self._ready_timer.cancel()
-            self.report()
+            self._on_tick()
 
 
 def run(node_class: type[StackNode[Any]]) -> int:

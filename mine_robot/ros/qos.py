@@ -7,14 +7,20 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 from mine_robot.ros.topics import Delivery
 
 
-def profile(delivery: Delivery) -> QoSProfile:
-    """The QoS profile of a delivery."""
+QUEUE = 50  # messages; at the stack's rates two seconds of the busiest input
+
+
+def profile(delivery: Delivery, *, reader: bool = False) -> QoSProfile:
+    """The QoS profile of a delivery, for a writer or a reader.
+
+    A reader of ``HEALTH`` hears many writers and keeps enough for all of them; each writer keeps its last report.
+    """
     best_effort = delivery in (Delivery.SENSOR, Delivery.CLOCK)
     latched = delivery in (Delivery.STATE, Delivery.HEALTH)
-    depth = {Delivery.SENSOR: 50, Delivery.STREAM: 50, Delivery.STATE: 1, Delivery.HEALTH: 1, Delivery.CLOCK: 1}[delivery]
+    queued = delivery in (Delivery.SENSOR, Delivery.STREAM) or (delivery is Delivery.HEALTH and reader)
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
-        depth=depth,
+        depth=QUEUE if queued else 1,
         reliability=ReliabilityPolicy.BEST_EFFORT if best_effort else ReliabilityPolicy.RELIABLE,
         durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
     )

@@ -1,0 +1,103 @@
+"""The operator's seat: a ROS node that waits for the stack, starts the mission and follows it to its end.
+
+The runner uses it in its own process; ``sim.launch.py`` runs it as one more process.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from std_srvs.srv import Trigger
+
+from mine_robot.bringup.graph import GraphNode
+from mine_robot.core.types import Health, MissionStatus
+from mine_robot.ros import decode
+from mine_robot.ros.messages import message_class
+from mine_robot.ros.qos import profile
+from mine_robot.ros.topics import DIAGNOSTICS, MISSION_STATE, PROGRESS, Topic
+
+# The component whose health report shows that a node is usable.
+READY_REPORT = {"planner": "coverage", "detector": "gpr"}
+SPIN_S = 0.05
+SERVICE_TIMEOUT_S = 2.0
+
+
+@dataclass
+class Picture:
+    """The newest of everything the operator sees."""
+
+    mission: MissionStatus | None = None
+    remaining_s: float = 0.0
+    health: dict[str, Health] = field(default_factory=dict)
+    t: float = 0.0
+
+
+class Operator:
+    """Follows a mission over its topics and calls its services."""
+
+    def __init__(self, nodes: Iterable[GraphNode]) -> None:
+        rclpy.init()
+        self.picture = Picture()
+        self._waited_for = {READY_REPORT.get(node.name, node.name): node.name for node in nodes}
+        self._node = rclpy.create_node("operator")
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self._node)
+        self._listen(MISSION_STATE, self._on_mission)
+        self._listen(DIAGNOSTICS, self._on_diagnostics)
+        self._listen(PROGRESS, self._on_progress)
+
+    def _listen(self, topic: Topic, callback: Callable[[object], None]) -> None:
+        kind = message_class(topic.type_name)
+        self._node.create_subscription(kind, topic.name, callback, profile(topic.delivery, reader=True))
+
+    def _on_mission(self, message: object) -> None:
+        self.picture.mission = decode.mission_status(message)
+        self.picture.t = max(self.picture.t, self.picture.mission.t)
+
+    def _on_diagnostics(self, message: object) -> None:
+        t, reports = decode.diagnostics(message)
+        self.picture.t = max(self.picture.t, t)
+        self.picture.health.update({report.name: report for report in reports})
+
+    def _on_progress(self, message: object) -> None:
+        self.picture.remaining_s = decode.progress(message).remaining_s
+
+    @property
+    def missing(self) -> list[str]:
+        """Nodes that have not reported ready yet."""
+        return sorted(name for report, name in self._waited_for.items() if report not in self.picture.health)
+
+    def spin(self, seconds: float = SPIN_S) -> None:
+        """Handle what arrives within ``seconds`` of wall time."""
+        limit = time.monotonic() + seconds
+        while (left := limit - time.monotonic()) > 0.0:
+            self._executor.spin_once(timeout_sec=left)
+
+    def call(self, service: str, timeout: float = SERVICE_TIMEOUT_S) -> tuple[bool, str]:
+        """Call one of the mission's services; returns success and its message."""
+        client = self._node.create_client(Trigger, service)
+        limit = time.monotonic() + timeout
+        try:
+            while not client.service_is_ready():
+                if time.monotonic() > limit:
+                    return False, f"service {service} does not answer"
+                self.spin(SPIN_S)
+            future = client.call_async(Trigger.Request())
+            while not future.done():
+                if time.monotonic() > limit:
+                    return False, f"service {service} does not answer"
+                self.spin(SPIN_S)
+            answer = future.result()
+            return bool(answer.success), str(answer.message)
+        finally:
+            self._node.destroy_client(client)
+
+    def close(self) -> None:
+        """Leave ROS."""
+        self._executor.shutdown(timeout_sec=1.0)
+        self._node.destroy_node()
+        rclpy.try_shutdown()

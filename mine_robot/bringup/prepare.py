@@ -1,0 +1,133 @@
+"""Everything a run is about, checked and copied into its run directory before a process starts."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from mine_robot import __version__
+from mine_robot.bringup.graph import GraphNode, graph
+from mine_robot.bringup.resources import resource
+from mine_robot.pipeline.loading import LoadError, ParameterFiles, expand_urdf, load_field, load_robot, load_scenario
+from mine_robot.records.run_directory import RunDirectory
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What the user asked for; ``sim`` is ``builtin`` or ``none`` (the real robot), ``rate`` 0 for as fast as possible."""
+
+    field: Path
+    scenario: Path | None = None
+    parameters: tuple[Path, ...] = ()
+    out: Path | None = None
+    sim: str = "builtin"
+    rate: float = 0.0
+    seed: int | None = None
+
+    @property
+    def simulated(self) -> bool:
+        """True if no real robot is driven."""
+        return self.sim != "none"
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """A run directory with its inputs, and how to start each node."""
+
+    directory: RunDirectory
+    request: RunRequest
+    nodes: tuple[GraphNode, ...]
+
+    def command(self, node: GraphNode) -> list[str]:
+        """The command line of a node's process."""
+        return [sys.executable, "-m", "mine_robot.nodes", node.name, "--ros-args", *self.ros_arguments()]
+
+    def ros_arguments(self) -> list[str]:
+        """What follows ``--ros-args`` for every node."""
+        simulated = "true" if self.request.simulated else "false"
+        return ["--params-file", str(self.directory.parameters), "-p", f"use_sim_time:={simulated}"]
+
+
+def parameter_paths(request: RunRequest) -> list[Path]:
+    """Parameter files of a run, base first."""
+    overlay = "config/sim.yaml" if request.simulated else "config/field.yaml"
+    return [resource("config/robot.yaml"), resource(overlay), *request.parameters]
+
+
+def prepare_run(request: RunRequest, command: Sequence[str] = ()) -> PreparedRun:
+    """Check every input, create the run directory and write the inputs there; raise :class:`LoadError` on a bad one."""
+    field = load_field(request.field)
+    load_robot(resource("urdf/mine_robot.urdf.xacro"))
+    files = ParameterFiles(parameter_paths(request))
+    files.check()
+    if request.simulated:
+        load_scenario(request.scenario, field, -1 if request.seed is None else request.seed)
+    directory = RunDirectory(_new_folder(request))
+    directory.node_logs.mkdir(parents=True)
+    shutil.copyfile(request.field, directory.field)
+    directory.urdf.write_text(expand_urdf(resource("urdf/mine_robot.urdf.xacro")), encoding="utf-8")
+    if request.scenario is not None and request.simulated:
+        shutil.copyfile(request.scenario, directory.scenario)
+    run_values = {
+        "files.field": str(directory.field),
+        "files.urdf": str(directory.urdf),
+        "files.run_directory": str(directory.path),
+    }
+    for node in files.nodes.values():
+        node.update(run_values)
+    if request.simulated:
+        files.nodes["marker"]["port"] = str(directory.marker_port)
+        files.nodes["simulator"].update(marker_port=str(directory.marker_port), rate=request.rate)
+        if request.scenario is not None:
+            files.nodes["simulator"]["scenario"] = str(directory.scenario)
+        if request.seed is not None:
+            files.nodes["simulator"]["seed"] = request.seed
+    directory.parameters.write_text(files.dump(), encoding="utf-8")
+    directory.run.write_text(json.dumps(_description(request, directory, command), indent=2), encoding="utf-8")
+    return PreparedRun(directory, request, graph(simulation=request.simulated))
+
+
+def _new_folder(request: RunRequest) -> Path:
+    """The run directory: new, or an existing empty one."""
+    if request.out is None:
+        stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+        folder = Path("runs") / f"{request.field.stem}-{stamp}"
+    else:
+        folder = request.out
+    folder = folder.absolute()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise LoadError(f"{folder}: exists and is not empty; give another --out")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LoadError(f"{folder}: cannot be created: {error.strerror}") from None
+    return folder
+
+
+def _description(request: RunRequest, directory: RunDirectory, command: Sequence[str]) -> dict[str, object]:
+    return {
+        "field": directory.field.name,
+        "parameters": directory.parameters.name,
+        "urdf": directory.urdf.name,
+        "scenario": directory.scenario.name if request.scenario is not None and request.simulated else None,
+        "seed": request.seed,
+        "simulation": request.simulated,
+        "version": __version__,
+        "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "command": " ".join(command),
+    }
+
+
+def node_kills(directory: RunDirectory) -> list[tuple[float, str]]:
+    """``node_kill`` faults of the run's scenario: simulated time and node."""
+    if not directory.scenario.is_file():
+        return []
+    faults = (yaml.safe_load(directory.scenario.read_text(encoding="utf-8")) or {}).get("faults") or []
+    return sorted((float(fault["at_s"]), str(fault["node"])) for fault in faults if fault["kind"] == "node_kill")

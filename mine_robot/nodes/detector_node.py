@@ -1,0 +1,42 @@
+"""Radar and metal-detector scans in; targets and sweep evidence out."""
+
+from __future__ import annotations
+
+from mine_robot.core.types import Health, NavState
+from mine_robot.detection.detector import Detector
+from mine_robot.pipeline.loading import load_robot
+from mine_robot.pipeline.parameters import DetectorNodeParams
+from mine_robot.ros import decode, encode
+from mine_robot.ros.node import StackNode, existing_path
+from mine_robot.ros.topics import EVIDENCE, GPR_SCAN, METAL_SCAN, ODOMETRY, TARGETS
+
+
+class DetectorNode(StackNode[DetectorNodeParams]):
+    """Binds :class:`Detector` to its topics."""
+
+    name = "detector"
+
+    def __init__(self) -> None:
+        super().__init__()
+        robot = load_robot(existing_path(self.params.files.urdf, "urdf"))
+        self.detector = Detector(self.params, self.params.limits, robot)
+        self.published_revision = -1
+        self.evidence = self.talk(EVIDENCE)
+        self.targets = self.talk(TARGETS)
+        self.listen(GPR_SCAN, decode.gpr, self.detector.add_gpr)
+        self.listen(METAL_SCAN, decode.metal, self.detector.add_metal)
+        self.listen(ODOMETRY, decode.odometry, self.on_odometry)
+
+    def on_odometry(self, state: NavState) -> None:
+        """Place the scans, publish what the head can prove and what changed among the targets."""
+        records = self.detector.add_nav(state)
+        # Targets first: whoever counts the evidence already knows what was found there.
+        if self.detector.revision != self.published_revision:
+            self.published_revision = self.detector.revision
+            self.targets.publish(encode.targets(state.t, self.detector.targets()))
+        if records:
+            self.evidence.publish(encode.evidence(records))
+
+    def health(self, t: float) -> tuple[Health, ...]:
+        """State of both sensors."""
+        return self.detector.health(t)

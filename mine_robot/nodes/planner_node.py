@@ -1,0 +1,54 @@
+"""Evidence, targets and the mission's wishes in; ledger and plans out."""
+
+from __future__ import annotations
+
+from mine_robot.core.types import Health, MissionStatus
+from mine_robot.pipeline.coverage import CoverageManager
+from mine_robot.pipeline.loading import load_field, load_robot
+from mine_robot.pipeline.parameters import PlannerNodeParams
+from mine_robot.ros import decode, encode
+from mine_robot.ros.node import StackNode, existing_path
+from mine_robot.ros.topics import EVIDENCE, LEDGER, MISSION_STATE, ODOMETRY, PLAN, TARGETS
+
+LEDGER_PERIOD_S = 0.4  # the robot moves 0.2 m in it at search speed, well within the 0.7 m between head and tracks
+
+
+class PlannerNode(StackNode[PlannerNodeParams]):
+    """Binds :class:`CoverageManager` to its topics."""
+
+    name = "planner"
+
+    def __init__(self) -> None:
+        super().__init__()
+        files = self.params.files
+        robot = load_robot(existing_path(files.urdf, "urdf"))
+        field = load_field(existing_path(files.field, "field"))
+        self.coverage = CoverageManager(self.params, self.params.limits, robot, field)
+        self.ledger_t = -LEDGER_PERIOD_S
+        self.ledger = self.talk(LEDGER)
+        self.plan = self.talk(PLAN)
+        self.listen(TARGETS, decode.targets, self.coverage.set_targets)
+        self.listen(ODOMETRY, decode.odometry, self.coverage.set_nav)
+        self.listen(EVIDENCE, decode.evidence, self.coverage.add_evidence)
+        self.listen(MISSION_STATE, decode.mission_status, self.on_mission)
+
+    def on_mission(self, status: MissionStatus) -> None:
+        """Answer a request for a plan; the ledger goes out first, so that the guard knows the ground the plan uses."""
+        plan = self.coverage.answer(status)
+        if plan is not None:
+            self.publish_ledger(self.now)
+            self.plan.publish(encode.plan(plan))
+
+    def tick(self, t: float) -> None:
+        """Publish the ledger."""
+        if not self.ledger_t <= t < self.ledger_t + LEDGER_PERIOD_S - 1e-6:
+            self.publish_ledger(t)
+
+    def publish_ledger(self, t: float) -> None:
+        """Publish the ledger as it is now."""
+        self.ledger_t = t
+        self.ledger.publish(encode.ledger(self.coverage.grid(t)))
+
+    def health(self, t: float) -> tuple[Health, ...]:
+        """Progress of the coverage."""
+        return (self.coverage.progress(),)

@@ -1,0 +1,61 @@
+"""Writes every topic to ``log.mcap`` as it came over the wire."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Any
+
+from mine_robot.core.types import Health, Level
+from mine_robot.pipeline.parameters import RecorderNodeParams
+from mine_robot.records.bag import BagWriter
+from mine_robot.records.run_directory import RunDirectory
+from mine_robot.ros.messages import message_class
+from mine_robot.ros.node import StackNode, existing_path
+from mine_robot.ros.qos import profile
+from mine_robot.ros.topics import CLOCK, TOPICS, Topic
+
+STAMP = struct.Struct("<iI")  # every recorded message begins with a std_msgs/Header; 4 bytes of CDR encapsulation precede it
+
+
+class RecorderNode(StackNode[RecorderNodeParams]):
+    """Subscribes to serialised messages, so that nothing is decoded on the way to the disk."""
+
+    name = "recorder"
+
+    def __init__(self) -> None:
+        super().__init__()
+        directory = RunDirectory(Path(existing_path(self.params.files.run_directory, "run_directory")))
+        self.bag = BagWriter(directory.next_log())
+        self.count = 0
+        for topic in TOPICS:
+            if topic is not CLOCK:
+                self.record(topic)
+
+    def record(self, topic: Topic) -> None:
+        """Write every message of a topic."""
+        kind = message_class(topic.type_name)
+        name = self.resolve_topic_name(topic.name)
+        qos = profile(topic.delivery, reader=True)
+        self.bag.add_topic(name, topic.type_name)
+
+        def write(data: bytes) -> None:
+            sec, nanosec = STAMP.unpack_from(data, 4)
+            self.bag.write(name, sec * 1_000_000_000 + nanosec, data)
+            self.count += 1
+
+        def drain(data: Any) -> None:
+            write(data)
+            while (taken := subscription.handle.take_message(kind, True)) is not None:
+                write(taken[0])
+
+        subscription = self.create_subscription(kind, topic.name, drain, qos, raw=True)
+
+    def destroy_node(self) -> None:
+        """Finish the file before the node goes."""
+        self.bag.close()
+        super().destroy_node()
+
+    def health(self, t: float) -> tuple[Health, ...]:
+        """How much is recorded."""
+        return (Health("recorder", Level.OK, "recording", {"messages": str(self.count)}),)

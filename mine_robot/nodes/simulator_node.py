@@ -1,0 +1,131 @@
+"""The built-in simulator as a node: publishes the sensor topics and ``/clock``, takes ``cmd_vel``, keeps the truth to itself."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from rclpy.clock import Clock, ClockType
+
+from mine_robot.core.types import Health, Level, SweepEvidence, Twist2
+from mine_robot.pipeline.loading import load_field, load_robot, load_scenario
+from mine_robot.pipeline.parameters import SimulatorNodeParams
+from mine_robot.pipeline.simulation import Simulation, SimulationFiles
+from mine_robot.ros import decode, encode
+from mine_robot.ros.node import StackNode, existing_path
+from mine_robot.ros.topics import CLOCK, CMD, DIAGNOSTICS, EVIDENCE, GNSS_FIX, GNSS_HEADING, GPR_SCAN, IMU, METAL_SCAN, WHEELS
+from mine_robot.sim.pacing import Pacer
+from mine_robot.pipeline.pseudo_serial import PseudoSerial
+
+# How far each consumer may lag behind the world, s. The control loop and the detector answer every step; the others answer by their health
+# report, which comes every 0.5 s at the latest.
+STEP_LEAD_S = 0.05
+HEALTH_LEAD_S = 0.7
+HEALTH_CONSUMERS = ("localization", "coverage", "follower", "mission", "marker", "recorder")
+PATIENCE_S = 10.0  # wall time; beyond it a node is dead, not slow
+POLL_S = 0.02
+CLOCK_EVERY = 2  # steps
+
+
+class SimulatorNode(StackNode[SimulatorNodeParams]):
+    """Steps the world as fast as the stack follows, at most ``rate`` times real time."""
+
+    name = "simulator"
+
+    def __init__(self) -> None:
+        super().__init__()
+        params = self.params
+        field = load_field(existing_path(params.files.field, "field"))
+        robot = load_robot(existing_path(params.files.urdf, "urdf"))
+        scenario = load_scenario(Path(params.scenario) if params.scenario else None, field, params.seed)
+        self.simulation = Simulation(scenario, field, robot, params, params.soil_sensors)
+        self.files = SimulationFiles(Path(existing_path(params.files.run_directory, "run_directory")), self.simulation)
+        self.port = PseudoSerial(Path(params.marker_port)) if params.marker_port else None
+        leads = {"guard": STEP_LEAD_S, "detector": STEP_LEAD_S, **dict.fromkeys(HEALTH_CONSUMERS, HEALTH_LEAD_S)}
+        self.pacer = Pacer(leads, PATIENCE_S)
+        self.steps = 0
+        self.heard_nodes: set[str] = set()
+        self.commands: list[Twist2] = []
+        self.wall_start: float | None = None
+        self.outputs = {topic: self.talk(topic) for topic in (CLOCK, IMU, GNSS_FIX, GNSS_HEADING, WHEELS, GPR_SCAN, METAL_SCAN)}
+        self.listen(DIAGNOSTICS, decode.diagnostics, self.on_diagnostics)
+        self.listen(EVIDENCE, decode.evidence, self.on_evidence)
+        self.listen(CMD, decode.twist, self.on_command)
+        self.create_timer(POLL_S, self.advance, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    # --- what the stack answers ---------------------------------------------------------------------------------------
+    def on_diagnostics(self, message: tuple[float, tuple[Health, ...]]) -> None:
+        """Health reports: a node is there, and how far it has come."""
+        t, reports = message
+        for report in reports:
+            self.heard_nodes.add(report.name)
+            if report.name in HEALTH_CONSUMERS:
+                self.pacer.hear(report.name, t)
+        self.advance()
+
+    def on_evidence(self, records: list[SweepEvidence]) -> None:
+        """The detector has come this far."""
+        self.pacer.hear("detector", records[-1].t)
+        self.advance()
+
+    def on_command(self, command: Twist2) -> None:
+        """The guard has come this far."""
+        self.commands.append(command)
+        self.pacer.hear("guard", command.t)
+        self.advance()
+
+    # --- the world ----------------------------------------------------------------------------------------------------
+    def advance(self) -> None:
+        """Take as many steps as the stack and the rate allow."""
+        if not {"guard", "gpr", *HEALTH_CONSUMERS} <= self.heard_nodes:
+            return
+        wall = time.monotonic()
+        if self.wall_start is None:
+            self.wall_start = wall
+        rate = self.params.rate
+        t = self.simulation.t + self.simulation.step_s
+        if (rate > 0.0 and t > (wall - self.wall_start) * rate) or self.pacer.waits_for(t, wall):
+            return
+        self.step()
+
+    def step(self) -> None:
+        """One step of the world: the command of one step ago acts, then every sensor speaks, then the clock."""
+        usable = [command for command in self.commands if command.t <= self.simulation.t - STEP_LEAD_S + 1e-6]
+        if usable:
+            self.commands = self.commands[len(usable) - 1 :]
+        received = self.port.read() if self.port else b""
+        batch, to_marker = self.simulation.step(usable[-1] if usable else None, received)
+        if self.port and to_marker:
+            self.port.write(to_marker)
+        out = self.outputs
+        for wheels in batch.wheels:
+            out[WHEELS].publish(encode.wheels(wheels))
+        for fix in batch.fixes:
+            out[GNSS_FIX].publish(encode.fix(fix))
+        for heading in batch.headings:
+            out[GNSS_HEADING].publish(encode.heading(heading))
+        if batch.metal is not None:
+            out[METAL_SCAN].publish(encode.metal(batch.metal))
+        if batch.gpr is not None:
+            out[GPR_SCAN].publish(encode.gpr(batch.gpr))
+        for sample in batch.imu:
+            out[IMU].publish(encode.imu(sample))
+        self.steps += 1
+        if self.steps % CLOCK_EVERY == 0:
+            out[CLOCK].publish(encode.clock(batch.t))
+        self.files.record()
+
+    def destroy_node(self) -> None:
+        """Write what is left of the truth."""
+        self.files.close()
+        if self.port:
+            self.port.close()
+        super().destroy_node()
+
+    def health(self, t: float) -> tuple[Health, ...]:
+        """The world and what it waits for."""
+        left = ", ".join(sorted(self.pacer.left_behind))
+        values = {"battery": f"{self.simulation.battery:.2f}", "simulation": "true"}
+        if left:
+            return (Health("simulator", Level.WARN, f"no answer from {left}: simulated time goes on without", values),)
+        return (Health("simulator", Level.OK, "simulating", values),)
