@@ -1,0 +1,239 @@
+"""What the log alone proves about a run, without any code of planner, ledger or guard.
+
+Ground counts as searched from the moment a valid line of evidence has passed over it, and as rolled over while the
+robot moves with a contact patch, grown by k sigma of that moment, upon it. Unsafe is ground rolled over that was
+neither declared safe nor searched *before*, or that lay in a no-go zone or in the halo of a target declared by then.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from mine_robot.core.field import Field
+from mine_robot.core.limits import Limits
+from mine_robot.core.robot import Robot
+from mine_robot.core.types import Array, NavState, Pose2, SweepEvidence, Target, wrap_angle
+from mine_robot.records.raster import Mask, Raster
+
+RESOLUTION = 0.025  # m
+MAX_CELLS = 16_000_000  # beyond it the cells grow, and the result says so
+LINK_DISTANCE = 0.10  # m: lines of evidence further apart do not vouch for the ground between them
+LINK_TIME = 0.25  # s
+MOVING_SPEED = 0.01  # m/s
+MOVING_RATE = 0.02  # rad/s
+MAX_GROWTH = 2.0  # m: a robot that does not know where it is cannot be drawn any larger
+MARGIN = 0.5  # m of raster around everything
+
+TargetHistory = Sequence[tuple[float, Sequence[Target]]]
+
+
+@dataclass(frozen=True)
+class AuditResult:
+    """Areas in m². ``unsafe_ground_m2`` is the ground proven safe too late or never, ``halo_m2`` its part in halos,
+    ``lost_states`` the moving states without finite position or with a growth beyond drawing. ``searched`` and
+    ``unsafe`` are masks on ``raster``.
+    """
+
+    unsafe_ground_m2: float
+    halo_m2: float
+    searched_m2: float
+    rolled_m2: float
+    first_unsafe_t: float | None
+    lost_states: int
+    raster: Raster
+    searched: Mask
+    unsafe: Mask
+
+
+def audit(
+    field: Field,
+    robot: Robot,
+    limits: Limits,
+    nav: Sequence[NavState],
+    evidence: Sequence[SweepEvidence],
+    targets: TargetHistory,
+) -> AuditResult:
+    """Replay the ground under the robot in the order of time.
+
+    ``nav``, ``evidence`` and ``targets`` (all targets known from that time on) need not be sorted. A target once
+    declared with ``p_hazard >= limits.mark_p_hazard`` keeps its halo until a later list lowers its probability; the
+    known targets of the field have theirs from the beginning.
+    """
+    nav = sorted(nav, key=lambda state: state.t)
+    return _Audit(field, robot, limits, nav, sorted(evidence, key=lambda line: line.t), targets).run()
+
+
+def is_valid(line: SweepEvidence, limits: Limits) -> bool:
+    """True if the line counts as search: both sensors healthy, height, speed and position within the limits, all finite."""
+    return (
+        line.gpr_ok
+        and line.metal_ok
+        and math.isfinite(line.x + line.y + line.yaw + line.t)
+        and 0.0 <= line.sigma <= limits.position_sigma_max
+        and limits.head_height_min <= line.height <= limits.head_height_max
+        and abs(line.speed) <= limits.evidence_speed_max
+    )
+
+
+class _Audit:
+    """One replay: ``searched_at`` holds the first time a cell was searched (s after ``t0``), infinite if never."""
+
+    def __init__(
+        self,
+        field: Field,
+        robot: Robot,
+        limits: Limits,
+        nav: Sequence[NavState],
+        evidence: Sequence[SweepEvidence],
+        targets: TargetHistory,
+    ) -> None:
+        self.robot, self.limits = robot, limits
+        self.nav, self.evidence = nav, evidence
+        self.t0 = min([state.t for state in nav[:1]] + [line.t for line in evidence[:1]], default=0.0)
+        self.raster = Raster.over(self._bounds(field), RESOLUTION, MAX_CELLS)
+        self.allowed: Mask = ~self.raster.geometry(field.no_go)
+        self.safe: Mask = self.raster.geometry(field.safe) & self.allowed
+        self.hazard: Mask = self.raster.geometry(field.hazard) & self.allowed
+        self.searched_at = np.full(self.raster.shape, np.inf, dtype=np.float32)
+        self.unsafe: Mask = np.zeros(self.raster.shape, dtype=bool)
+        self.in_halo: Mask = np.zeros(self.raster.shape, dtype=bool)
+        self.rolled: Mask = np.zeros(self.raster.shape, dtype=bool)
+        self.first_unsafe_t: float | None = None
+        self.lost_states = 0
+        self.halos = _Halos(field.known_targets, targets, limits.mark_p_hazard)
+
+    def _bounds(self, field: Field) -> tuple[float, float, float, float]:
+        """Extent of everything driven and searched; the field itself if nothing was."""
+        points = [state.position[:2] for state in self.nav] + [np.array([line.x, line.y]) for line in self.evidence]
+        track: Array = np.array(points).reshape(-1, 2)
+        track = track[np.all(np.isfinite(track), axis=1)]
+        if not len(track):
+            return field.bounds
+        reach = self.robot.pivot_radius + 0.5 * self.robot.sweep_width + MARGIN
+        west, south = track.min(axis=0) - reach
+        east, north = track.max(axis=0) + reach
+        return float(west), float(south), float(east), float(north)
+
+    def run(self) -> AuditResult:
+        self._search()
+        for t, pose, growth in self._driven():
+            self._roll(t, pose, growth)
+        searched = np.isfinite(self.searched_at) & self.hazard
+        area = self.raster.cell_area
+        return AuditResult(
+            unsafe_ground_m2=float(self.unsafe.sum() * area),
+            halo_m2=float(self.in_halo.sum() * area),
+            searched_m2=float(searched.sum() * area),
+            rolled_m2=float(self.rolled.sum() * area),
+            first_unsafe_t=self.first_unsafe_t,
+            lost_states=self.lost_states,
+            raster=self.raster,
+            searched=searched,
+            unsafe=self.unsafe,
+        )
+
+    def _search(self) -> None:
+        """Draw the ground between neighbouring lines of evidence, each cell with the first time it was passed."""
+        half = 0.5 * self.robot.sweep_width
+        for first, second in pairwise(self.evidence):
+            if not (is_valid(first, self.limits) and is_valid(second, self.limits)):
+                continue
+            distance = math.hypot(second.x - first.x, second.y - first.y)
+            if distance > LINK_DISTANCE or second.t - first.t > LINK_TIME:
+                continue
+            corners = np.concatenate([_line(first, half), _line(second, half)[::-1]])
+            window, inside = self.raster.convex(corners)
+            cells = self.searched_at[window]
+            np.minimum(cells, second.t - self.t0, out=cells, where=inside)
+
+    def _driven(self) -> Iterator[tuple[float, Pose2, float]]:
+        """Times, poses and patch growths while the robot moves, close enough that no corner skips a cell."""
+        reach = self.robot.pivot_radius
+        last: Pose2 | None = None
+        slack = math.inf  # how far the estimate may wander from `last` while the robot stands
+        for state in self.nav:
+            growth = self.limits.sigma_factor * state.sigma_at(reach)
+            if not math.isfinite(state.pose.x + state.pose.y + state.pose.yaw):
+                self.lost_states += 1
+                continue
+            step = 0.0 if last is None else _corner_step(last, state.pose, reach)
+            if not _moves(state) and (last is None or step <= slack + growth + self.raster.resolution):
+                if last is None or growth < slack:  # a standing robot learns where it is: that is no motion
+                    last, slack = state.pose, growth
+                continue
+            self.lost_states += growth > MAX_GROWTH
+            count = max(1, min(math.ceil(step / self.raster.resolution), 1000))
+            for i in range(1, count + 1):
+                yield state.t, _between(last or state.pose, state.pose, i / count), min(growth, MAX_GROWTH)
+            last, slack = state.pose, growth
+
+    def _roll(self, t: float, pose: Pose2, growth: float) -> None:
+        """Judge the ground under the contact patches at ``pose``."""
+        halos = self.halos.near(t, pose, self.limits.halo_radius + self.robot.pivot_radius + growth)
+        for patch in self.robot.contact_patches:
+            window, under = self.raster.convex(pose.to_map(patch.grown(growth).corners))
+            proven = self.safe[window] | (self.allowed[window] & (self.searched_at[window] < t - self.t0))
+            unsafe = under & ~proven
+            for x, y in halos:
+                inside = under & self._halo(window, x, y)
+                self.in_halo[window] |= inside
+                unsafe |= inside
+            self.rolled[window] |= under
+            if unsafe.any():
+                self.unsafe[window] |= unsafe
+                self.first_unsafe_t = t if self.first_unsafe_t is None else self.first_unsafe_t
+
+    def _halo(self, window: tuple[slice, slice], x: float, y: float) -> Mask:
+        east, north = self.raster.samples[0][window], self.raster.samples[1][window]
+        return (east - x) ** 2 + (north - y) ** 2 < self.limits.halo_radius**2
+
+
+class _Halos:
+    """The suspects at any time; :meth:`near` is asked with times that never decrease."""
+
+    def __init__(self, known: Array, history: TargetHistory, threshold: float) -> None:
+        self._known = [(float(x), float(y)) for x, y in known]
+        self._history = sorted(history, key=lambda entry: entry[0])
+        self._threshold = threshold
+        self._next = 0
+        self._suspects: dict[int, tuple[float, float]] = {}
+
+    def near(self, t: float, pose: Pose2, distance: float) -> list[tuple[float, float]]:
+        """Suspects declared by ``t`` within ``distance`` of ``pose``."""
+        while self._next < len(self._history) and self._history[self._next][0] <= t:
+            for target in self._history[self._next][1]:
+                if target.p_hazard >= self._threshold:
+                    self._suspects[target.id] = (target.x, target.y)
+                else:
+                    self._suspects.pop(target.id, None)
+            self._next += 1
+        everything = [*self._known, *self._suspects.values()]
+        return [(x, y) for x, y in everything if math.hypot(x - pose.x, y - pose.y) <= distance]
+
+
+def _line(line: SweepEvidence, half: float) -> Array:
+    """Left and right end (2, 2) of a searched line."""
+    across = half * np.array([-math.sin(line.yaw), math.cos(line.yaw)])
+    centre = np.array([line.x, line.y])
+    return np.stack([centre + across, centre - across])
+
+
+def _moves(state: NavState) -> bool:
+    speed = float(np.hypot(state.velocity[0], state.velocity[1]))
+    return not (speed <= MOVING_SPEED and abs(float(state.rate[2])) <= MOVING_RATE)
+
+
+def _corner_step(first: Pose2, second: Pose2, reach: float) -> float:
+    """Largest distance in m that a point within ``reach`` of ``base_link`` moved."""
+    return math.hypot(second.x - first.x, second.y - first.y) + reach * abs(wrap_angle(second.yaw - first.yaw))
+
+
+def _between(first: Pose2, second: Pose2, share: float) -> Pose2:
+    """Pose at ``share`` of the way, turning the short way round."""
+    yaw = first.yaw + share * wrap_angle(second.yaw - first.yaw)
+    return Pose2(first.x + share * (second.x - first.x), first.y + share * (second.y - first.y), yaw)

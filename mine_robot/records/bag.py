@@ -1,0 +1,214 @@
+"""The log of a run: an MCAP file that ``ros2 bag``, Foxglove and PlotJuggler read, and whose beginning survives a
+killed writer.
+
+Chunks are closed and handed to the operating system at least once a second, so that a killed process loses no more
+than that. A lone ``.mcap`` is a complete rosbag2 recording (``ros2 bag info log.mcap``), therefore no
+``metadata.yaml`` is written beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import time
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import zstandard
+from mcap.exceptions import McapError
+from mcap.records import Channel, Chunk, McapRecord, Message, Schema
+from mcap.stream_reader import CRCValidationError, StreamReader, breakup_chunk
+from mcap.writer import MCAP0_MAGIC, CompressionType, Writer
+from rosbags.serde import SerdeError
+from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
+
+from mine_robot.records.errors import RecordError
+
+FLUSH_PERIOD = 1.0  # s, of writing and of the log's own clock, whichever passes first
+FOREVER = {"sec": 9223372036, "nsec": 854775807}
+DAMAGE = (McapError, CRCValidationError, zstandard.ZstdError, struct.error, UnicodeDecodeError, ValueError, MemoryError)
+
+
+class BagWriter:
+    """Writes serialised messages to a new MCAP file at ``path``; an existing file is never overwritten
+    (:class:`RecordError`).
+
+    ``clock`` gives the seconds of the writing process, by which chunks are closed.
+    """
+
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._types = get_typestore(Stores.ROS2_JAZZY)
+        self._schemas: dict[str, int] = {}
+        self._channels: dict[str, int] = {}
+        self._counts: dict[str, int] = {}
+        try:
+            self._file = path.open("xb")
+        except OSError as error:
+            raise RecordError(f"the log {path} cannot be written: {error.strerror}") from None
+        self._writer = Writer(self._file, compression=CompressionType.ZSTD)
+        self._writer.start(profile="ros2")
+        self._file.flush()
+        self._flushed_at = clock()
+        self._flushed_t_ns: int | None = None
+
+    def add_topic(
+        self, topic: str, type_name: str, *, reliable: bool = True, transient_local: bool = False, depth: int = 10
+    ) -> None:
+        """Announce ``topic`` with its type (``sensor_msgs/msg/Imu``) and the quality of service it is offered with.
+
+        Raises :class:`RecordError` if ROS 2 Jazzy does not know the type.
+        """
+        if type_name not in self._types.fielddefs:
+            raise RecordError(f"the type '{type_name}' of topic '{topic}' is not a message of ROS 2 Jazzy")
+        if type_name not in self._schemas:
+            definition, _ = self._types.generate_msgdef(type_name, ros_version=2)
+            self._schemas[type_name] = self._writer.register_schema(type_name, "ros2msg", definition.encode())
+        metadata = {
+            "offered_qos_profiles": json.dumps([_qos_profile(reliable, transient_local, depth)]),
+            "topic_type_hash": self._types.hash_rihs01(type_name),
+        }
+        self._channels[topic] = self._writer.register_channel(topic, "cdr", self._schemas[type_name], metadata)
+        self._counts[topic] = 0
+
+    def write(self, topic: str, t_ns: int, data: bytes) -> None:
+        """Append a CDR-serialised message received at ``t_ns`` nanoseconds on the clock of the stack."""
+        channel = self._channels[topic]
+        self._counts[topic] += 1
+        self._writer.add_message(channel, t_ns, data, publish_time=t_ns, sequence=self._counts[topic])
+        if self._flushed_t_ns is None:
+            self._flushed_t_ns = t_ns
+        if self._clock() - self._flushed_at >= FLUSH_PERIOD or t_ns - self._flushed_t_ns >= FLUSH_PERIOD * 1e9:
+            self.flush()
+            self._flushed_t_ns = t_ns
+
+    def flush(self) -> None:
+        """Close the chunk and hand everything to the operating system: what was written survives a killed process now."""
+        self._writer.flush()
+        self._flushed_at = self._clock()
+
+    def close(self) -> None:
+        """Write the index and close the file; further calls do nothing."""
+        if not self._file.closed:
+            self._writer.finish()
+            self._file.close()
+
+    def __enter__(self) -> BagWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _qos_profile(reliable: bool, transient_local: bool, depth: int) -> dict[str, Any]:
+    """A QoS profile as rosbag2 of Jazzy writes it (metadata version 9)."""
+    return {
+        "history": "keep_last",
+        "depth": depth,
+        "reliability": "reliable" if reliable else "best_effort",
+        "durability": "transient_local" if transient_local else "volatile",
+        "deadline": FOREVER,
+        "lifespan": FOREVER,
+        "liveliness": "automatic",
+        "liveliness_lease_duration": FOREVER,
+        "avoid_ros_namespace_conventions": False,
+    }
+
+
+class RawMessage(NamedTuple):
+    """A message as recorded: ``t_ns`` is the time of recording, ``data`` its CDR bytes."""
+
+    topic: str
+    type_name: str
+    t_ns: int
+    data: bytes
+
+
+class BagReader:
+    """Reads an MCAP log from front to back, without its index: a file cut short reads up to its last complete chunk.
+
+    After reading to the end, ``truncated`` says whether the end was missing and ``damaged`` counts chunks and messages
+    that were skipped.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise RecordError(f"the log {path} does not exist")
+        self.path = path
+        self.truncated = False
+        self.damaged = 0
+        self._types = get_typestore(Stores.ROS2_JAZZY)
+
+    def raw(self, topics: Collection[str] | None = None) -> Iterator[RawMessage]:
+        """Yield the messages of ``topics`` (all if None) in the order of writing.
+
+        Raises :class:`RecordError` if the file is not an MCAP file at all.
+        """
+        self.truncated, self.damaged = False, 0
+        schemas: dict[int, Schema] = {}
+        channels: dict[int, Channel] = {}
+        for record in self._records():
+            if isinstance(record, Schema):
+                schemas[record.id] = record
+            elif isinstance(record, Channel):
+                channels[record.id] = record
+            elif isinstance(record, Message):
+                channel = channels.get(record.channel_id)
+                schema = schemas.get(channel.schema_id) if channel else None
+                if channel is None or schema is None:
+                    self.damaged += 1
+                elif topics is None or channel.topic in topics:
+                    self._learn(schema)
+                    yield RawMessage(channel.topic, schema.name, record.log_time, record.data)
+
+    def messages(self, topics: Collection[str] | None = None) -> Iterator[tuple[str, int, Any]]:
+        """Yield ``(topic, t_ns, message)`` with the decoded messages of ``topics`` (all if None), in the order of
+        writing.
+        """
+        for raw in self.raw(topics):
+            try:
+                message = self._types.deserialize_cdr(raw.data, raw.type_name)
+            except (SerdeError, TypesysError, KeyError):
+                self.damaged += 1
+                continue
+            yield raw.topic, raw.t_ns, message
+
+    @property
+    def typestore(self) -> Typestore:
+        """The message types of the log, as far as it was read."""
+        return self._types
+
+    def _records(self) -> Iterator[McapRecord]:
+        """The records of the file, those within chunks included; ends at the first that is incomplete."""
+        with self.path.open("rb") as file:
+            if file.read(len(MCAP0_MAGIC)) != MCAP0_MAGIC:
+                raise RecordError(f"{self.path} is not an MCAP file")
+            try:
+                for record in StreamReader(file, skip_magic=True, emit_chunks=True).records:
+                    yield from self._unpacked(record) if isinstance(record, Chunk) else (record,)
+            except DAMAGE:
+                self.truncated = True
+
+    def _unpacked(self, chunk: Chunk) -> list[McapRecord]:
+        """The records of a chunk whose checksum is right; a damaged chunk has none."""
+        try:
+            return breakup_chunk(chunk, validate_crc=True)
+        except DAMAGE:
+            self.damaged += 1
+            return []
+
+    def _learn(self, schema: Schema) -> None:
+        """Make a message type known that Jazzy does not ship, from the definition in the file."""
+        if schema.name in self._types.fielddefs or schema.encoding != "ros2msg":
+            return
+        try:
+            known = self._types.fielddefs.keys()
+            types = get_types_from_msg(schema.data.decode(), schema.name)
+            self._types.register({name: definition for name, definition in types.items() if name not in known})
+        except (TypesysError, UnicodeDecodeError):
+            return
