@@ -17,6 +17,7 @@ REQUIREMENTS = [
     "opencv-python-headless",
     "psutil",
     "pyproj",
+    "pyserial",
     "pyyaml",
     "rich",
     "rosbags",

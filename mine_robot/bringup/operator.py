@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
 
 from mine_robot.bringup.graph import GraphNode
@@ -23,7 +24,11 @@ from mine_robot.ros.topics import DIAGNOSTICS, MISSION_STATE, PROGRESS, Topic
 # The component whose health report shows that a node is usable.
 READY_REPORT = {"planner": "coverage", "detector": "gpr"}
 SPIN_S = 0.05
-SERVICE_TIMEOUT_S = 2.0
+SERVICE_TIMEOUT_S = 5.0
+READY_TIMEOUT_S = 90.0
+SETTLE_S = 0.3  # wall time for the last discovery traffic before simulated time starts to run
+LAST_WORDS_S = 0.7  # wall time for the log to catch the end of the mission
+REFRESH_S = 0.25
 
 
 @dataclass
@@ -36,11 +41,23 @@ class Picture:
     t: float = 0.0
 
 
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended; an empty ``reason`` leaves the word to the journal, ``hurried`` leaves out the figures."""
+
+    reason: str = ""
+    hurried: bool = False
+
+
+# Looks after the run between two looks at the mission: returns how the run ends, or None to go on.
+Watch = Callable[[Picture], "Ending | None"]
+
+
 class Operator:
     """Follows a mission over its topics and calls its services."""
 
     def __init__(self, nodes: Iterable[GraphNode]) -> None:
-        rclpy.init()
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)  # Ctrl-C belongs to the runner
         self.picture = Picture()
         self._waited_for = {READY_REPORT.get(node.name, node.name): node.name for node in nodes}
         self._node = rclpy.create_node("operator")
@@ -95,6 +112,33 @@ class Operator:
             return bool(answer.success), str(answer.message)
         finally:
             self._node.destroy_client(client)
+
+    def conduct(self, show: Callable[[Picture], None], watch: Watch) -> Ending:
+        """Wait until every node is ready, start the mission and follow it to its end."""
+        limit = time.monotonic() + READY_TIMEOUT_S
+        while self.missing:
+            self.spin(REFRESH_S)
+            if (ending := watch(self.picture)) is not None:
+                return ending
+            if time.monotonic() > limit:
+                return Ending(f"not ready after {READY_TIMEOUT_S:.0f} s: {', '.join(self.missing)}")
+        self.spin(SETTLE_S)
+        started, message = self.call("mission/start")
+        if not started:
+            return Ending(f"the mission did not start: {message}")
+        while True:
+            self.spin(REFRESH_S)
+            show(self.picture)
+            if (ending := watch(self.picture)) is not None:
+                return ending
+            if self.picture.mission is not None and self.picture.mission.state.ended:
+                self.spin(LAST_WORDS_S)
+                return Ending()
+
+    def stop_robot(self) -> None:
+        """Make what is left of the stack stop the robot, and give it time to do so."""
+        self.call("mission/estop")
+        self.spin(LAST_WORDS_S)
 
     def close(self) -> None:
         """Leave ROS."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,9 +11,12 @@ from typing import Any
 import yaml
 
 from mine_robot.core.field import Field, FieldError, field_from_geojson
+from mine_robot.core.geodesy import Datum
 from mine_robot.core.parameters import ParameterError, build, flatten, specs, unknown_key
 from mine_robot.core.robot import Robot, RobotError, robot_from_urdf
 from mine_robot.pipeline.parameters import NODE_PARAMETERS
+from mine_robot.sim.scenario import Scenario, ScenarioError, scenario_from_dict
+from mine_robot.sim.soil import SoilError, soil_from
 
 WILDCARD = "/**"
 
@@ -69,6 +73,23 @@ def load_yaml(path: Path) -> Any:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1} column {mark.column + 1}" if mark else ""
         raise LoadError(f"{path}: not YAML: {getattr(error, 'problem', error)}{where}") from None
+
+
+def load_scenario(path: Path | None, field: Field, seed: int = -1) -> Scenario:
+    """Read and check a scenario file; no file is an empty field. A ``seed`` from 0 wins over the file's."""
+    scenario = Scenario() if path is None else scenario_from_content(load_yaml(path), path, field.datum)
+    return scenario if seed < 0 else dataclasses.replace(scenario, seed=seed)
+
+
+def scenario_from_content(content: Any, path: Path, datum: Datum) -> Scenario:
+    """Check a decoded scenario, its soil included."""
+    try:
+        scenario = scenario_from_dict(content, datum)
+        if scenario.soil is not None:
+            soil_from(scenario.soil)
+    except (ScenarioError, SoilError) as error:
+        raise LoadError(f"{path}: {error}") from None
+    return scenario
 
 
 class ParameterFiles:

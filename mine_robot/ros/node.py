@@ -7,7 +7,6 @@ message of a topic, because in Python waking up costs more than the work (see do
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -18,7 +17,6 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
 from rclpy.subscription import Subscription
 
@@ -152,9 +150,7 @@ class StackNode(Node, Generic[P]):
 
 def run(node_class: type[StackNode[Any]]) -> int:
     """Create a node and spin it until SIGINT or SIGTERM; return the exit code. Bad parameters end it with one line."""
-    rclpy.init()
-    # rclpy's own handler would shut the context down under a running callback; here the end is an exception in the main thread.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    rclpy.init()  # with its handlers for SIGINT and SIGTERM, which wake the executor and shut the context down
     node: StackNode[Any] | None = None
     executor = SingleThreadedExecutor()
     code = 0
@@ -164,20 +160,19 @@ def run(node_class: type[StackNode[Any]]) -> int:
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except (ParameterError, ValueError) as error:
+    except ValueError as error:  # a parameter, a field or a robot description that cannot be used
         if node is not None:
             raise
         print(f"{node_class.name}: {error}", file=sys.stderr)
         code = 2
+    except Exception:
+        if rclpy.ok():  # otherwise a callback met the shutdown half way
+            raise
     finally:
         # A second SIGINT may arrive while the node is torn down.
-        with contextlib.suppress(KeyboardInterrupt, Exception):
-            executor.shutdown(timeout_sec=1.0)
-        with contextlib.suppress(KeyboardInterrupt, Exception):
-            if node is not None:
-                node.destroy_node()
-        with contextlib.suppress(KeyboardInterrupt, Exception):
-            rclpy.try_shutdown()
+        for step in (lambda: executor.shutdown(timeout_sec=1.0), lambda: node and node.destroy_node(), rclpy.try_shutdown):
+            with contextlib.suppress(KeyboardInterrupt, Exception):
+                step()
     return code
 
 
@@ -187,5 +182,3 @@ def existing_path(text: str, what: str) -> Path:
         raise ParameterError(f"parameter 'files.{what}' is empty: start the stack with mine-robot run or the launch files")
     return Path(text)
 
-
-__all__ = ["Parameter", "StackNode", "existing_path", "run"]

@@ -1,0 +1,10 @@
+"""The stack on the real robot, whose drivers publish the sensor topics: ``ros2 launch mine_robot bringup.launch.py field:=FIELD.geojson``."""
+
+from launch import LaunchDescription
+
+from mine_robot.bringup.launching import stack_description
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Arguments: ``ros2 launch mine_robot bringup.launch.py --show-args``."""
+    return stack_description(simulation=False)

@@ -1,0 +1,134 @@
+"""The ``mine-robot`` command. Exit codes: 0 done, 1 the mission ended short, 2 bad input (one line)."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+from rich.console import Console
+
+from mine_robot.pipeline.loading import LoadError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="mine_robot: search a mined field lane by lane, mark what is found, prove what is cleared.",
+)
+console = Console()
+
+FieldFile = Annotated[Path, typer.Argument(metavar="FIELD.geojson", help="Field file (docs/field_files.md).")]
+RunFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Run directory.")]
+ParameterFile = Annotated[
+    Optional[list[Path]], typer.Option("--params", "--robot", help="Parameter file laid over config/robot.yaml; may be repeated.")
+]
+
+
+@app.command()
+def run(
+    field: FieldFile,
+    scenario: Annotated[Optional[Path], typer.Option(help="Scenario of the simulated world (YAML).")] = None,
+    sim: Annotated[str, typer.Option(help="builtin: simulated world; none: the real robot, whose drivers publish the sensors.")] = "builtin",
+    rate: Annotated[str, typer.Option(help="Simulated seconds a second, or 'max': as fast as the stack follows.")] = "max",
+    seed: Annotated[Optional[int], typer.Option(min=0, help="Seed of the simulated world; wins over the scenario's.")] = None,
+    params: ParameterFile = None,
+    out: Annotated[Optional[Path], typer.Option(help="Run directory; by default a new one below runs/.")] = None,
+) -> None:
+    """Run a mission: over real ROS 2 topics, in simulation or on the robot."""
+    from mine_robot.bringup.prepare import RunRequest
+    from mine_robot.bringup.runner import run_mission
+
+    if sim not in ("builtin", "none"):
+        raise LoadError(f"--sim {sim}: must be builtin or none")
+    request = RunRequest(field, scenario, tuple(params or ()), out, sim, _rate(rate), seed)
+    raise typer.Exit(run_mission(request, console, ["mine-robot", *sys.argv[1:]]))
+
+
+def _rate(text: str) -> float:
+    """0 for ``max``."""
+    if text == "max":
+        return 0.0
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = -1.0
+    if not 0.0 < rate <= 1000.0:
+        raise LoadError(f"--rate {text}: must be 'max' or a number between 0 and 1000")
+    return rate
+
+
+@app.command()
+def check(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Fields, parameter files, scenarios, robot descriptions.")]) -> None:
+    """Check files without starting anything."""
+    from mine_robot.bringup.check import check_file
+
+    failed = 0
+    for file in files:
+        try:
+            console.print(f"{file}: {check_file(file)}", highlight=False, soft_wrap=True)
+        except LoadError as error:
+            failed += 1
+            typer.echo(str(error), err=True)
+    raise typer.Exit(2 if failed else 0)
+
+
+@app.command()
+def plan(
+    field: FieldFile,
+    out: Annotated[Path, typer.Option(help="Plan to write (GeoJSON).")],
+    params: ParameterFile = None,
+    plot: Annotated[Optional[Path], typer.Option(help="Picture of the plan to write (PNG).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Plan the search of a field."""
+    from mine_robot.bringup.planning import write_plan
+
+    summary = write_plan(field, tuple(params or ()), out, plot, time.perf_counter)
+    if as_json:
+        typer.echo(json.dumps(summary))
+    else:
+        console.print(
+            f"{summary['lanes']} lanes, {summary['length_m']:.0f} m, {summary['duration_s'] / 60.0:.0f} min, "
+            f"coverage {100.0 * summary['coverage']:.2f} %, gaps {summary['gaps_m2']:.2f} m2 -> {out}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+@app.command()
+def report(folder: RunFolder) -> None:
+    """Write summary, map, tables and report of a run again from its records."""
+    from mine_robot.bringup.display import show_summary
+    from mine_robot.records.finish import finish_run
+
+    show_summary(console, finish_run(folder), str(folder))
+
+
+@app.command()
+def score(
+    folder: RunFolder,
+    scenario: Annotated[Optional[Path], typer.Option(help="Scenario with the true objects; by default the run's own world.")] = None,
+) -> None:
+    """Compare what a run found with what is buried."""
+    from mine_robot.records.finish import score_run
+
+    typer.echo(json.dumps(score_run(folder, scenario), indent=2))
+
+
+def main() -> None:
+    """Entry point of ``mine-robot``: an error in the input is one line and exit code 2."""
+    from mine_robot.records.errors import RecordError
+
+    try:
+        app()
+    except (LoadError, RecordError) as error:
+        typer.echo(f"mine-robot: {error}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""What the operator sees in the terminal: one live line of progress, and the summary at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from mine_robot.bringup.operator import Picture
+from mine_robot.core.types import Level
+
+PLAIN_PERIOD_S = 60.0  # simulated time between lines where the output is not a terminal
+
+
+class Display:
+    """Live progress on a terminal; a line a minute of mission time where the output is a file."""
+
+    def __init__(self, console: Console, *, simulated: bool) -> None:
+        self.console = console
+        self._banner = "SIMULATION" if simulated else "LIVE ROBOT"
+        self._live: Live | None = None
+        self._plain_t = -PLAIN_PERIOD_S
+        self._plain_state = ""
+
+    def running(self) -> AbstractContextManager[Any]:
+        """A context in which :meth:`show` may be called."""
+        if not self.console.is_terminal:
+            return nullcontext()
+        self._live = Live(console=self.console, refresh_per_second=4, transient=True)
+        return self._live
+
+    def show(self, picture: Picture) -> None:
+        """Show the state of the mission."""
+        if self._live is not None:
+            self._live.update(self._panel(picture))
+            return
+        state = picture.mission.state.value if picture.mission else "starting"
+        if picture.t - self._plain_t >= PLAIN_PERIOD_S or (state == "hold") != (self._plain_state == "hold"):
+            self._plain_t, self._plain_state = picture.t, state
+            self.console.print(Text(_line(picture)))
+
+    def _panel(self, picture: Picture) -> Group:
+        share = _share(picture)
+        head = Table.grid(padding=(0, 2))
+        head.add_row(
+            Text(self._banner, style="bold black on yellow"),
+            Text(_state(picture), style="bold"),
+            Text(picture.mission.reason if picture.mission else "", style="dim"),
+        )
+        bar = Table.grid(padding=(0, 1))
+        bar.add_row(ProgressBar(total=100.0, completed=100.0 * share, width=40), Text(_line(picture)))
+        problems = [
+            Text(f"  {report.name}: {report.message}", style="red" if report.level >= Level.ERROR else "yellow")
+            for report in picture.health.values()
+            if report.level != Level.OK
+        ]
+        return Group(head, bar, *problems)
+
+
+def _state(picture: Picture) -> str:
+    return picture.mission.state.value.upper() if picture.mission else "STARTING"
+
+
+def _share(picture: Picture) -> float:
+    values = picture.health["coverage"].values if "coverage" in picture.health else {}
+    return min(max(float(values.get("coverage", "0")), 0.0), 1.0)
+
+
+def _line(picture: Picture) -> str:
+    mission = picture.mission
+    coverage = picture.health["coverage"].values if "coverage" in picture.health else {}
+    localization = picture.health["localization"].values if "localization" in picture.health else {}
+    targets = f"{mission.targets} targets, {mission.marks_confirmed}/{mission.marks_requested} marks" if mission else ""
+    left = float(coverage.get("remaining_s", "0"))
+    return (
+        f"{_clock(picture.t)}  {100.0 * _share(picture):5.1f} % searched  {targets}  "
+        f"RTK {localization.get('rtk', '?')}  about {_clock(left)} left  [{_state(picture).lower()}]"
+    )
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes:d}:{rest:02d}"
+
+
+def show_summary(console: Console, summary: Mapping[str, Any], folder: str) -> None:
+    """The figures of a finished run, and where everything is."""
+    title = "SIMULATION - mission summary" if summary.get("simulation") else "Mission summary"
+    table = Table(title=title, title_justify="left", show_header=False)
+    table.add_column(style="bold")
+    table.add_column()
+    complete = summary["state"] == "complete"
+    table.add_row("State", Text(str(summary["state"]), style="bold green" if complete else "bold red"))
+    table.add_row("Reason", str(summary["reason"]))
+    table.add_row("Area", f"{summary['area_m2']:.1f} m²")
+    table.add_row("Searched", f"{summary['searched_m2']:.1f} m² ({100.0 * summary['coverage']:.2f} % of what can be reached)")
+    table.add_row("Gaps", f"{summary['gaps_m2']:.1f} m², listed with reasons in the report")
+    table.add_row("Duration", _clock(summary["duration_s"]))
+    table.add_row("Targets", str(summary["targets"]))
+    table.add_row("Marks", f"{summary['marks_confirmed']} confirmed of {summary['marks_requested']} requested")
+    table.add_row("Unsafe ground", f"{summary['unsafe_ground_m2']:.3f} m² rolled over")
+    table.add_row("Cross track", _figure(summary["cross_track_rms_m"], 100.0, "cm RMS"))
+    if "score" in summary:
+        score = summary["score"]
+        table.add_row("Found", f"Pd {_figure(score['pd'], 1.0, '')} of {score['n_hazards']} hazards")
+        table.add_row("False alarms", _figure(score["false_alarms_per_m2"], 1.0, "a m²", digits=3))
+        table.add_row("Mark error", _figure(score["mark_error_p95_m"], 100.0, "cm (95 %)"))
+        table.add_row("Position", _figure(score["position_rmse_m"], 100.0, "cm RMSE"))
+        table.add_row("Detonations", str(score["detonations"]))
+    console.print(table)
+    console.print(f"Everything is in [bold]{folder}[/]: summary.json, map.png, report.html, log.mcap, journal.sqlite", highlight=False)
+
+
+def _figure(value: float | None, factor: float, unit: str, digits: int = 2) -> str:
+    return "none" if value is None else f"{value * factor:.{digits}f} {unit}".strip()

@@ -1,0 +1,93 @@
+"""``mine-robot run``: starts the node graph, sees the mission through and leaves a finished run directory."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from mine_robot.bringup.display import Display, show_summary
+from mine_robot.bringup.operator import Ending, Operator, Picture, Watch
+from mine_robot.bringup.prepare import PreparedRun, RunRequest, node_kills, prepare_run
+from mine_robot.bringup.processes import Processes
+from mine_robot.records.finish import finish_run
+
+class Interrupted(Exception):
+    """Ctrl-C or SIGTERM."""
+
+
+def run_mission(request: RunRequest, console: Console, command: list[str]) -> int:
+    """Run a mission to its end; returns the exit code of ``mine-robot run``."""
+    prepared = prepare_run(request, command)
+    console.print(f"Run directory: {prepared.directory.path}", highlight=False, soft_wrap=True)
+    processes = Processes(prepared.directory.node_logs, environment(prepared))
+    previous = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    operator = None
+    try:
+        for node in prepared.nodes:
+            processes.start(node.name, prepared.command(node))
+        operator = Operator(prepared.nodes)
+        display = Display(console, simulated=request.simulated)
+        with display.running():
+            ending = operator.conduct(display.show, _watch(prepared, operator, processes, console))
+    except Interrupted:
+        ending = Ending("stopped by the operator (Ctrl-C)", hurried=True)
+        for number in previous:
+            signal.signal(number, signal.SIG_IGN)  # the end is under way and takes at most a few seconds
+        if operator is not None:
+            operator.call("mission/abort", timeout=0.5)
+    finally:
+        processes.stop_all()
+        if operator is not None:
+            operator.close()
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    return _finish(prepared, ending, console)
+
+
+def environment(prepared: PreparedRun) -> dict[str, str]:
+    """The environment of the nodes: one thread each for numeric libraries, logs in the run directory, DDS on this machine."""
+    values = dict(os.environ)
+    values.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    values["ROS_LOG_DIR"] = str(prepared.directory.node_logs)
+    values["PYTHONUNBUFFERED"] = "1"
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        values[name] = "1"  # the matrices are small and the cores are shared by all nodes
+    return values
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    raise Interrupted
+
+
+def _watch(prepared: PreparedRun, operator: Operator, processes: Processes, console: Console) -> Watch:
+    """What the runner looks after while the mission goes on: dead nodes, and the scenario's own killings."""
+    kills = node_kills(prepared.directory)
+    critical = {node.name for node in prepared.nodes if node.critical}
+
+    def watch(picture: Picture) -> Ending | None:
+        while kills and picture.t >= kills[0][0]:
+            processes.kill(kills.pop(0)[1])
+        for death in processes.deaths():
+            said = processes.tail(death.name)
+            console.print(f"{death.text}: {said or 'it said nothing'}", style="red", highlight=False, markup=False)
+            if death.name in critical:
+                operator.stop_robot()
+                return Ending(death.text)
+        return None
+
+    return watch
+
+
+def _finish(prepared: PreparedRun, ending: Ending, console: Console) -> int:
+    """Write the records, show the summary."""
+    directory: Path = prepared.directory.path
+    summary = finish_run(directory, figures=not ending.hurried, ended_by=ending.reason)
+    show_summary(console, summary, str(directory))
+    if ending.hurried:
+        console.print(f"Map and report: mine-robot report {directory}", highlight=False, soft_wrap=True)
+    return 0 if summary["state"] == "complete" else 1
+
