@@ -1,0 +1,87 @@
+"""Refuses measurements that cannot be meant, and says why in one line."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from mine_robot.core.types import Array, FixStatus, GnssFix, HeadingFix, ImuSample, WheelSample
+
+RATE_MAX = 20.0  # rad/s; no vehicle turns so fast, units in degrees would
+FORCE_MAX = 100.0  # m/s²
+G_UNIT = (0.7, 1.3)  # norm of the specific force of a unit that measures in g
+G_UNIT_SAMPLES = 20  # as many in a row are no jolt
+RESTART_SAMPLES = 100  # as many refused in a row for their time: the clock was set back
+
+
+class ImuCheck:
+    """Checks inertial samples against each other and against physics."""
+
+    def __init__(self) -> None:
+        self._last_t = -math.inf
+        self._in_g = 0
+        self._behind = 0
+
+    @property
+    def clock_restarted(self) -> bool:
+        """True if the clock of the samples was set back for good."""
+        return self._behind >= RESTART_SAMPLES
+
+    def accept_clock(self) -> None:
+        """Take the next sample's time as the new beginning."""
+        self._last_t, self._behind = -math.inf, 0
+
+    def problem(self, sample: ImuSample) -> str | None:
+        """Why ``sample`` is refused, or None."""
+        if not math.isfinite(sample.t):
+            return "IMU time is not a number"
+        if sample.t <= self._last_t:
+            self._behind += 1
+            return f"IMU time went back by {self._last_t - sample.t:.3f} s"
+        rate, force = _norm(sample.rate), _norm(sample.force)
+        if not math.isfinite(rate + force):
+            return "IMU sample is not finite"
+        self._last_t, self._behind = sample.t, 0
+        if rate > RATE_MAX or force > FORCE_MAX:
+            return f"IMU sample is out of range: {rate:.0f} rad/s, {force:.0f} m/s²"
+        self._in_g = self._in_g + 1 if G_UNIT[0] < force < G_UNIT[1] else 0
+        if self._in_g >= G_UNIT_SAMPLES:
+            return f"the accelerometer reads {force:.2f} at rest: it seems to measure in g instead of m/s²"
+        return None
+
+
+def fix_problem(fix: GnssFix) -> str | None:
+    """Why a GNSS fix is refused, or None."""
+    if fix.status == FixStatus.NONE:
+        return "the GNSS receiver has no fix"
+    if not all(math.isfinite(value) for value in (fix.t, fix.latitude, fix.longitude, fix.height)):
+        return "GNSS fix is not finite"
+    if abs(fix.latitude) > 90.0 or abs(fix.longitude) > 180.0:
+        return f"GNSS fix at latitude {fix.latitude:g}, longitude {fix.longitude:g} is not on earth"
+    covariance = np.asarray(fix.covariance)
+    if covariance.shape != (3, 3) or not np.all(np.isfinite(covariance)) or np.any(np.diag(covariance) < 0.0):
+        return "GNSS covariance is not valid"
+    return None
+
+
+def heading_problem(fix: HeadingFix) -> str | None:
+    """Why a heading is refused, or None."""
+    if not (math.isfinite(fix.t) and math.isfinite(fix.yaw) and math.isfinite(fix.sigma)) or fix.sigma < 0.0:
+        return "GNSS heading is not finite"
+    return None
+
+
+def wheel_problem(sample: WheelSample) -> str | None:
+    """Why a sample of the track encoders is refused, or None."""
+    if not (math.isfinite(sample.t) and math.isfinite(sample.speed) and math.isfinite(sample.yaw_rate)):
+        return "wheel odometry is not finite"
+    return None
+
+
+def _norm(vector: Array) -> float:
+    """Euclidean norm of a (3,); NaN for another shape."""
+    if np.shape(vector) != (3,):
+        return math.nan
+    x, y, z = (float(value) for value in vector)
+    return math.sqrt(x * x + y * y + z * z)

@@ -1,0 +1,76 @@
+"""From what the filter knows of itself to one line for the operator."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from mine_robot.core.types import Health, Level
+
+NAME = "localization"
+NOTICE_S = 1.0  # a refused measurement stays on show so long
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What health is judged by; sigmas in m and rad, ages in s (infinite: never)."""
+
+    aligned: bool
+    waiting: str
+    imu_age: float
+    imu_gap_max: float
+    rtk: str
+    fix_age: float
+    fix_timeout: float
+    sigma: float
+    sigma_max: float
+    lost_factor: float
+    heading_sigma: float
+    contradiction: str
+
+
+class Notices:
+    """Complaints about refused measurements, the latest of each kind, for as long as they are fresh."""
+
+    def __init__(self) -> None:
+        self._notices: dict[str, tuple[float, str]] = {}
+
+    def add(self, kind: str, t: float, message: str) -> None:
+        """Note a complaint at time ``t``."""
+        self._notices[kind] = (t, message)
+
+    def fresh(self, t: float) -> list[str]:
+        """Messages of the last second."""
+        return [message for when, message in self._notices.values() if t - when <= NOTICE_S]
+
+
+def assess(condition: Condition, notices: list[str]) -> Health:
+    """Judge: ERROR where the position must not be used, WARN where it is worse than searching needs or soon will be."""
+    level, message = _judge(condition, notices)
+    values = {
+        "rtk": condition.rtk,
+        "sigma_m": f"{condition.sigma:.3f}",
+        "heading_sigma_deg": f"{math.degrees(condition.heading_sigma):.2f}",
+        "aligned": str(condition.aligned).lower(),
+    }
+    return Health(NAME, level, message, values)
+
+
+def _judge(now: Condition, notices: list[str]) -> tuple[Level, str]:
+    if math.isinf(now.imu_age):
+        return Level.ERROR, notices[0] if notices else "no IMU sample yet"
+    if now.imu_age > now.imu_gap_max:
+        return Level.ERROR, f"no IMU sample for {now.imu_age:.1f} s" + (f": {notices[0]}" if notices else "")
+    if not now.aligned:
+        return Level.ERROR, f"aligning: {now.waiting}" + (f" ({notices[0]})" if notices else "")
+    if not now.sigma <= now.lost_factor * now.sigma_max:
+        return Level.ERROR, f"lost: sigma {now.sigma:.2f} m at the sensor head, limit {now.sigma_max:.2f} m"
+    if now.contradiction:
+        return Level.WARN, now.contradiction
+    if now.fix_age > now.fix_timeout:
+        return Level.WARN, f"no usable GNSS fix for {now.fix_age:.1f} s"
+    if now.sigma > now.sigma_max:
+        return Level.WARN, f"degraded: sigma {now.sigma:.3f} m at the sensor head, limit {now.sigma_max:.3f} m"
+    if notices:
+        return Level.WARN, notices[0]
+    return Level.OK, f"RTK {now.rtk}"
