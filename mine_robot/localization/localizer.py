@@ -38,6 +38,7 @@ GRID_TOLERANCE_S = 1e-3
 PENDING_MAX = 50
 VERTICAL_RATIO = 1.5  # vertical floor of a GNSS sigma in units of the horizontal one
 CONTRADICTION_S = 1.0  # so long refusals of one kind are outliers, later they are a contradiction
+FORGET_S = 2.0  # refusals before such a pause say nothing about measurements after it
 START_POSITION, START_YAW, START_TILT = 10.0, 0.5, 0.1  # m, rad, rad: priors that the first measurements replace
 BRIDGED_ACCELERATION, BRIDGED_RATE = 1.0, 0.3  # m/s², rad/s: what a robot may do unseen while the IMU pauses
 
@@ -53,14 +54,32 @@ class _Past:
     turn: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """Uncertainty after giving in to measurements that differed by ``jump`` at ``t``; it fades with ``time`` s."""
+
+    t: float
+    jump: float
+    time: float
+
+    def variance(self, t: float) -> float:
+        """Variance to be added to the estimate at ``t``."""
+        return (self.jump * math.exp(-max(t - self.t, 0.0) / self.time)) ** 2 if self.jump > 0.0 else 0.0
+
+
 class _Gate:
     """Chi-square gate that remembers since when it refuses."""
 
     def __init__(self, probability: float, degrees: int) -> None:
         self._limit = float(chdtri(degrees, probability))
+        self._last_t = -math.inf
         self.refusing_since = math.inf
 
     def passes(self, innovation: Innovation, t: float) -> bool:
+        """Whether the innovation of time ``t`` is to be used."""
+        if t - self._last_t > FORGET_S:
+            self.refusing_since = math.inf
+        self._last_t = t
         if innovation.nis <= self._limit:
             self.refusing_since = math.inf
             return True
@@ -68,8 +87,8 @@ class _Gate:
         return False
 
     def refusing(self, t: float) -> float:
-        """For how long the gate has refused everything, s."""
-        return max(t - self.refusing_since, 0.0)
+        """For how long up to ``t`` the gate has refused everything, s; 0 once nothing comes any more."""
+        return max(t - self.refusing_since, 0.0) if t - self._last_t <= FORGET_S else 0.0
 
 
 class Localizer:
@@ -108,7 +127,7 @@ class Localizer:
         self._past: deque[_Past] = deque()
         self._pending: deque[tuple[float, Callable[[], None]]] = deque(maxlen=PENDING_MAX)
         self._used_status: FixStatus | None = None
-        self._gave_in_t = -math.inf
+        self._doubts = {name: _Doubt(0.0, 0.0, params.gnss.correlation_time) for name in ("gnss", "heading")}
         self._shift, self._turn = np.zeros(3), 0.0
         self._rate_sum, self._rate_count = np.zeros(3), 0
         self._still = False
@@ -143,7 +162,8 @@ class Localizer:
         self._use_pending()
         if not on_grid:
             return None
-        state = models.nav_state(self._filter, sample.t, self._base)
+        doubt = (self._doubts["gnss"].variance(sample.t), self._doubts["heading"].variance(sample.t))
+        state = models.nav_state(self._filter, sample.t, self._base, *doubt)
         self._head_sigma, self._yaw_sigma = state.sigma_at(self._robot.sweep_ahead), state.sigma_yaw
         return state
 
@@ -293,11 +313,15 @@ class Localizer:
             self._correct(innovation)
         elif gate.refusing(fix.t) >= params.recovery:
             variance = np.zeros(STATES)
-            variance[POSITION] = innovation.measurement.residual**2
+            variance[POSITION] = START_POSITION**2
             self._filter.inflate(variance)
-            gate.refusing_since = math.inf
-            self._gave_in_t = self._t
+            self._give_in("gnss", float(np.linalg.norm(innovation.measurement.residual[:2])))
             self._correct(self._filter.compare(innovation.measurement))
+
+    def _give_in(self, kind: str, jump: float) -> None:
+        """Follow measurements that insisted, but doubt them by as much as they differed: who was wrong is not known."""
+        self._gates[kind].refusing_since = math.inf
+        self._doubts[kind] = _Doubt(self._t, jump, self._params.gnss.correlation_time)
 
     def _believed(self, fix: GnssFix) -> Array:
         """The fix's covariance (3, 3) with its variances raised to the floors of its status."""
@@ -319,9 +343,8 @@ class Localizer:
         if first or gate.passes(innovation, heading.t):
             self._correct(innovation)
         elif gate.refusing(heading.t) >= self._params.gnss.recovery:
-            self._filter.inflate_yaw(float(innovation.measurement.residual[0]) ** 2)
-            gate.refusing_since = math.inf
-            self._gave_in_t = self._t
+            self._filter.inflate_yaw(START_YAW**2)
+            self._give_in("heading", abs(float(innovation.measurement.residual[0])))
             self._correct(self._filter.compare(innovation.measurement))
 
     def _use_wheels(self, sample: WheelSample) -> None:
@@ -389,7 +412,8 @@ class Localizer:
             refusing = self._gates[name].refusing(self._t)
             if refusing > CONTRADICTION_S:
                 return f"{label} the inertial solution for {refusing:.1f} s"
-        since = self._t - self._gave_in_t
-        if since < self._params.gnss.recovery:
-            return f"gave in to contradicting GNSS {since:.1f} s ago"
+        for name, label in (("gnss", "fixes"), ("heading", "heading")):
+            since = self._t - self._doubts[name].t
+            if self._doubts[name].jump > 0.0 and since < self._params.gnss.recovery:
+                return f"gave in to contradicting GNSS {label} {since:.1f} s ago"
         return ""

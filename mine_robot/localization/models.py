@@ -104,8 +104,11 @@ def level(filter_: ErrorStateFilter, force: Array, sigma: float) -> Measurement:
     return Measurement(force - predicted - filter_.accel_bias, h, np.eye(3) * sigma**2)
 
 
-def nav_state(filter_: ErrorStateFilter, t: float, base: Array) -> NavState:
-    """The estimate at ``base_link``, whose lever arm is ``base``, with the covariance carried over."""
+def nav_state(filter_: ErrorStateFilter, t: float, base: Array, position_doubt: float, yaw_doubt: float) -> NavState:
+    """The estimate at ``base_link``, whose lever arm is ``base``, with the covariance carried over.
+
+    The doubts are variances in m² and rad² that the filter does not know of.
+    """
     roll, pitch, yaw = rpy_from_attitude(filter_.attitude)
     jacobian = np.zeros((6, COLOURED.start))
     jacobian[:3, POSITION] = np.eye(3)
@@ -113,11 +116,14 @@ def nav_state(filter_: ErrorStateFilter, t: float, base: Array) -> NavState:
     jacobian[3:, ATTITUDE] = rpy_jacobian(roll, pitch)
     inertial = filter_.covariance[: COLOURED.start, : COLOURED.start]
     velocity = filter_.velocity @ filter_.attitude + np.cross(filter_.rate, base)
+    covariance = jacobian @ inertial @ jacobian.T
+    covariance[(0, 1), (0, 1)] += position_doubt
+    covariance[5, 5] += yaw_doubt
     return NavState(
         t=t,
         position=filter_.position + filter_.attitude @ base,
         rpy=np.array([roll, pitch, yaw]),
         velocity=velocity,
         rate=filter_.rate,
-        covariance=jacobian @ inertial @ jacobian.T,
+        covariance=covariance,
     )

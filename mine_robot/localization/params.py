@@ -86,8 +86,8 @@ class WheelNoise:
     """Errors of the track encoders and of the assumption that the robot moves along its tracks."""
 
     sigma: float = param("Noise of the speed.", default=0.02, unit="m/s", low=1e-3, high=0.5)
-    slip_sigma: float = param("Slip and scale error (sigma), estimated.", default=0.06, low=1e-3, high=0.5)
-    slip_time: float = param("Correlation time of the slip.", default=5.0, unit="s", low=0.1, high=100.0)
+    slip_sigma: float = param("Slip and scale error (sigma), estimated.", default=0.04, low=1e-3, high=0.5)
+    slip_time: float = param("Correlation time of the slip.", default=10.0, unit="s", low=0.1, high=100.0)
     lateral: float = param(
         "Sideways and vertical velocity (sigma) while driving straight.", default=0.02, unit="m/s", low=1e-3, high=0.5
     )
