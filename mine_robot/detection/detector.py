@@ -1,0 +1,305 @@
+"""The detector: scans and poses in, evidence and targets out."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from mine_robot.core.limits import Limits
+from mine_robot.core.robot import Robot
+from mine_robot.core.types import (
+    Array,
+    GprScan,
+    Health,
+    Level,
+    MetalScan,
+    NavState,
+    Pose2,
+    SweepEvidence,
+    Target,
+    wrap_angle,
+)
+from mine_robot.detection.fusion import GprLook, MetalLook, judge, look_gpr, look_metal
+from mine_robot.detection.gpr import GprCell, GprProcessor
+from mine_robot.detection.metal import MetalCell, MetalProcessor
+from mine_robot.detection.params import DetectorParams
+from mine_robot.detection.rows import Peak
+from mine_robot.detection.scans import Check, GprCheck, MetalCheck
+from mine_robot.detection.targets import Registry, Sighting
+
+FRESH_S = 0.06  # a scan proves the instants this near to it
+BUFFER_S = 1.0  # scans without a pose are dropped after this time
+POSE_GAP_S = 0.3  # poses further apart are not interpolated
+STEP_M = 0.018  # scans nearer to the last row add nothing
+MOVING = 0.03  # m/s, slower counts as standing
+STILL_S = 0.8  # standing for so long ends the wait for rows ahead
+RUN_YAW, RUN_ASIDE_M, RUN_BACK_M = 0.3, 0.3, 0.6  # deviation from a pass's axis that begins another
+LOOK_M = 0.13  # one sensor looks this far around what the other has found
+COVERED_M = 0.12  # the radar's line has to be this far beyond a spot that only metal speaks for
+POSITION_SIGMA_M = 0.025  # of a peak's centre, without the pose's part
+
+S = TypeVar("S", GprScan, MetalScan)
+
+
+@dataclass
+class _Feed(Generic[S]):
+    """One sensor's scans that wait for their pose, and the last one's check."""
+
+    waiting: deque[tuple[S, Check]]
+    t: float = -math.inf
+    fault: str = "no scan yet"
+    row_s: float = -math.inf
+
+    def add(self, scan: S, check: Check) -> None:
+        self.waiting.append((scan, check))
+        if scan.t >= self.t:
+            self.t, self.fault = scan.t, check.fault
+
+    def ok(self, t: float) -> bool:
+        """True if the latest scan is healthy and belongs to the instant ``t``."""
+        return not self.fault and abs(t - self.t) <= FRESH_S
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A pass: a drive forward along an axis from ``origin``."""
+
+    number: int
+    origin: Pose2
+
+
+class Detector:
+    """Finds buried objects with a radar array and a metal-detector array on one head."""
+
+    def __init__(self, params: DetectorParams, limits: Limits, robot: Robot) -> None:
+        self._params, self._limits, self._robot = params, limits, robot
+        offsets = np.array(params.gpr.channel_offsets_m or robot.gpr_offsets, dtype=float)
+        offsets = offsets if len(offsets) else np.zeros(1)
+        coils = robot.coil_offsets if len(robot.coil_offsets) else np.zeros(1)
+        self._gpr, self._metal = GprProcessor(params.gpr, offsets), MetalProcessor(params.md.coil_diameter_m, coils)
+        self._check_gpr, self._check_metal = GprCheck(len(offsets)), MetalCheck(len(coils))
+        self._gpr_feed: _Feed[GprScan] = _Feed(deque())
+        self._metal_feed: _Feed[MetalScan] = _Feed(deque())
+        self._navs: deque[NavState] = deque()
+        self._registry = Registry(params.association_m)
+        self._run: _Run | None = None
+        self._runs = 0
+        self._along = self._furthest = 0.0
+        self._still_since = math.inf
+        self._metal_gap = -math.inf  # odometer reading at the last instant without a healthy metal detector
+        self._odometer = 0.0
+
+    @property
+    def revision(self) -> int:
+        """Grows whenever :meth:`targets` changes."""
+        return self._registry.revision
+
+    def targets(self) -> tuple[Target, ...]:
+        """All targets so far, in order of their ids."""
+        return self._registry.targets
+
+    def add_gpr(self, scan: GprScan) -> None:
+        """Take a radar scan; it is processed when its pose is known."""
+        if math.isfinite(scan.t):
+            self._gpr_feed.add(scan, self._check_gpr(scan))
+
+    def add_metal(self, scan: MetalScan) -> None:
+        """Take a metal-detector scan; it is processed when its pose is known."""
+        if math.isfinite(scan.t):
+            self._metal_feed.add(scan, self._check_metal(scan))
+
+    def add_nav(self, nav: NavState) -> list[SweepEvidence]:
+        """Take a pose, process the scans it places, and say what the sensors prove at its instant.
+
+        A pose that is not finite or not newer than the last one proves nothing and is dropped.
+        """
+        if not _finite(nav) or (self._navs and nav.t <= self._navs[-1].t):
+            return []
+        self._navs.append(nav)
+        while nav.t - self._navs[0].t > BUFFER_S + 1.0:
+            self._navs.popleft()
+        self._follow(nav)
+        rows = self._place_metal(nav)
+        rows = self._place_gpr(nav) or rows
+        if rows:
+            self._update(nav)
+        return [self._evidence(nav)]
+
+    def health(self, t: float) -> tuple[Health, ...]:
+        """State of both sensors at ``t``."""
+        return tuple(
+            _health(name, feed.t, feed.fault, t)
+            for name, feed in (("gpr", self._gpr_feed), ("metal_detector", self._metal_feed))
+        )
+
+    # --- motion ------------------------------------------------------------------------------------------------------
+    def _follow(self, nav: NavState) -> None:
+        """Keep the pass: distance along its axis, its end, the beginning of another."""
+        pose, moving = nav.pose, float(nav.velocity[0]) > MOVING
+        if len(self._navs) > 1:
+            before = self._navs[-2].pose
+            self._odometer += math.hypot(pose.x - before.x, pose.y - before.y)
+        if self._run is not None:
+            ahead, aside = self._run.origin.to_body(np.array([pose.x, pose.y]))
+            self._along = float(ahead)
+            self._furthest = max(self._furthest, self._along)
+            left = abs(float(aside)) > RUN_ASIDE_M or self._along < self._furthest - RUN_BACK_M
+            if left or abs(wrap_angle(pose.yaw - self._run.origin.yaw)) > RUN_YAW:
+                self._end_run(nav)
+        if self._run is None and moving:
+            self._runs += 1
+            self._run = _Run(self._runs, pose)
+            self._along = self._furthest = 0.0
+            self._gpr_feed.row_s = self._metal_feed.row_s = -math.inf
+        if moving:
+            self._still_since = math.inf
+        elif math.isinf(self._still_since):
+            self._still_since = nav.t
+        elif self._run is not None and nav.t - self._still_since > STILL_S:
+            self._still_since = math.inf if moving else nav.t + 1e9  # once a stop
+            self._gpr.finish(forget=False)
+            self._metal.finish(forget=False)
+            self._update(nav, final=True)
+
+    def _end_run(self, nav: NavState) -> None:
+        self._gpr.finish(forget=False)
+        self._metal.finish(forget=False)
+        self._update(nav, final=True)
+        self._gpr.finish(forget=True)
+        self._metal.finish(forget=True)
+        self._run = None
+
+    def _pose_at(self, t: float) -> tuple[Pose2, float] | None:
+        """Pose of ``base_link`` at ``t`` and its forward speed, interpolated; None if not known (yet)."""
+        later = next((i for i, nav in enumerate(self._navs) if nav.t >= t), None)
+        if later is None:
+            return None
+        b = self._navs[later]
+        if b.t == t or later == 0:
+            return (b.pose, float(b.velocity[0])) if b.t - t < 1e-6 else None
+        a = self._navs[later - 1]
+        if b.t - a.t > POSE_GAP_S:
+            return None
+        share = (t - a.t) / (b.t - a.t)
+        x, y = a.position[:2] + share * (b.position[:2] - a.position[:2])
+        yaw = wrap_angle(float(a.rpy[2]) + share * wrap_angle(float(b.rpy[2] - a.rpy[2])))
+        return Pose2(float(x), float(y), yaw), float(a.velocity[0] + share * (b.velocity[0] - a.velocity[0]))
+
+    def _next_row(self, feed: _Feed[S], t: float, sensor: Array) -> tuple[float, Pose2] | None:
+        """Along-track distance and line of a scan that is worth a row: on the pass, going forward, a step beyond the last."""
+        placed = self._pose_at(t)
+        if self._run is None or placed is None or placed[1] < MOVING:
+            return None
+        pose = placed[0]
+        x, y = pose.to_map(sensor[:2])
+        s = float(self._run.origin.to_body(np.array([x, y]))[0])
+        if s < feed.row_s + STEP_M:
+            return None
+        feed.row_s = s
+        return s, Pose2(float(x), float(y), pose.yaw)
+
+    # --- scans -------------------------------------------------------------------------------------------------------
+    def _place_gpr(self, nav: NavState) -> bool:
+        rows = False
+        for scan, check in _due(self._gpr_feed, nav.t):
+            if not check.processable:
+                continue
+            traces = np.where(check.usable, np.nan_to_num(scan.traces.astype(float)), 0.0)
+            self._gpr.measure(traces, check.usable)
+            row = self._next_row(self._gpr_feed, scan.t, self._robot.gpr)
+            if row is not None:
+                self._gpr.add(traces, check.usable, *row)
+                rows = True
+        return rows
+
+    def _place_metal(self, nav: NavState) -> bool:
+        rows = False
+        for scan, check in _due(self._metal_feed, nav.t):
+            row = self._next_row(self._metal_feed, scan.t, self._robot.metal_detector) if check.processable else None
+            if row is not None:
+                reading = np.nan_to_num(np.asarray(scan.in_phase) + 1j * np.asarray(scan.quadrature))
+                self._metal.add(reading, check.usable, *row)
+                rows = True
+        return rows
+
+    def _evidence(self, nav: NavState) -> SweepEvidence:
+        gpr_ok, metal_ok = self._gpr_feed.ok(nav.t), self._metal_feed.ok(nav.t)
+        if not metal_ok:
+            self._metal_gap = self._odometer
+        lead = float(self._robot.metal_detector[0] - self._robot.sweep_ahead)
+        x, y = nav.pose.to_map(np.array([self._robot.sweep_ahead, 0.0]))
+        return SweepEvidence(
+            t=nav.t,
+            x=float(x),
+            y=float(y),
+            yaw=nav.pose.yaw,
+            sigma=nav.sigma_at(self._robot.sweep_ahead),
+            height=self._gpr.height if gpr_ok else math.nan,
+            speed=float(math.hypot(nav.velocity[0], nav.velocity[1])),
+            gpr_ok=gpr_ok,
+            metal_ok=metal_ok and self._odometer - self._metal_gap > lead,
+        )
+
+    # --- targets -----------------------------------------------------------------------------------------------------
+    def _update(self, nav: NavState, *, final: bool = False) -> None:
+        """Enter every spot that one of the sensors speaks for and the other has had its say on."""
+        if self._run is None:
+            return
+        sigma = math.hypot(nav.sigma_at(self._robot.sweep_ahead), POSITION_SIGMA_M)
+        taken: list[tuple[float, float]] = []
+        for peak in sorted(self._gpr.strip.peaks(self._params.gpr.threshold, final=final), key=lambda p: -p.score):
+            metal = self._metal.strip.best_near(peak.x, peak.y, LOOK_M)
+            self._enter(peak.x, peak.y, nav, sigma, peak, metal)
+            taken.append((peak.x, peak.y))
+        for spot in sorted(self._metal.strip.peaks(self._params.md.threshold, final=final), key=lambda p: -p.score):
+            if spot.column in (0, len(self._metal.strip.lateral) - 1) and len(self._metal.strip.lateral) > 1:
+                continue  # beyond the outermost coil: another pass will see it
+            if any(math.hypot(spot.x - x, spot.y - y) < self._params.association_m for x, y in taken):
+                continue
+            if not final and self._radar_line() - spot.s < COVERED_M:
+                continue
+            gpr = self._gpr.strip.best_near(spot.x, spot.y, LOOK_M)
+            self._enter(spot.x, spot.y, nav, sigma, gpr, spot)
+
+    def _radar_line(self) -> float:
+        return self._along + float(self._robot.gpr[0])
+
+    def _enter(
+        self, x: float, y: float, nav: NavState, sigma: float, gpr: Peak[GprCell] | None, metal: Peak[MetalCell] | None
+    ) -> None:
+        assert self._run is not None
+        radar: GprLook | None = None
+        if gpr is not None:
+            column = [(row.s, float(row.scores[gpr.column])) for row in self._gpr.strip.rows]
+            radar = look_gpr(gpr, column, self._params)
+        coil: MetalLook | None = look_metal(metal) if metal is not None else None
+        verdict = judge(radar, coil, self._params)
+        weight = math.exp(min(max(gpr.score if gpr else 0.0, metal.score if metal else 0.0), 8.0) / 2.0)
+        self._registry.update(self._run.number, Sighting(x, y, float(nav.position[2]), sigma, weight, verdict))
+
+
+def _due(feed: _Feed[S], t: float) -> list[tuple[S, Check]]:
+    """Take the scans up to ``t`` out of the feed, in order of time, without those too old to be placed."""
+    due = sorted((item for item in feed.waiting if item[0].t <= t + 1e-6), key=lambda item: item[0].t)
+    feed.waiting = deque(item for item in feed.waiting if item[0].t > t + 1e-6)
+    return [item for item in due if t - item[0].t <= BUFFER_S]
+
+
+def _finite(nav: NavState) -> bool:
+    values = (nav.t, *nav.position, *nav.rpy, *nav.velocity)
+    return all(math.isfinite(value) for value in values)
+
+
+def _health(name: str, last: float, fault: str, t: float) -> Health:
+    values = {"last_scan_s": f"{last:.3f}"}
+    if math.isinf(last):
+        return Health(name, Level.STALE, "no scan yet", values)
+    if t - last > 5.0 * FRESH_S:
+        return Health(name, Level.STALE, f"missing: no scan for {t - last:.1f} s", values)
+    if fault:
+        return Health(name, Level.ERROR, fault, values)
+    return Health(name, Level.OK, "ok", values)

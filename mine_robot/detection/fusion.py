@@ -1,0 +1,140 @@
+"""What radar and metal detector say of one spot, as log-likelihood ratios of a hazard against clutter, and their sum.
+
+The ratios follow from physics, not from training: an echo of the polarity opposite to the surface's comes from something optically
+thinner than soil (explosive, plastic, air), one of the same polarity from metal or wet wood; the phase of the metal detector separates
+small ferrous parts from aluminium and brass and both from large bodies; its moment is their size.
+"""
+
+from __future__ import annotations
+
+import cmath
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from mine_robot.core.types import Array, TargetClass
+from mine_robot.detection.gpr import DEPTH_STEP_NS, LIGHT, SURFACE_GUARD_NS, GprCell
+from mine_robot.detection.metal import MetalCell
+from mine_robot.detection.params import DetectorParams
+from mine_robot.detection.rows import Peak
+
+LARGE_MOMENT = 400.0  # in units of the noise, at 0.10 m: a body of metal rather than a part of a mine or a scrap
+LARGE_ECHO_M = 0.20  # extent of an echo from which it is no anti-personnel mine's
+CONFLICT = 0.8  # tempering of the sum, as both sensors see the same object at the same depth
+
+
+@dataclass(frozen=True)
+class GprLook:
+    """Radar features: ``score`` ln(energy / clutter), ``thin`` (-1 metal-like to 1 plastic-like), relative ``reflection``,
+    ``depth`` m of the top, ``extent`` m of the echo."""
+
+    score: float
+    thin: float
+    reflection: float
+    depth: float
+    extent: float
+
+
+@dataclass(frozen=True)
+class MetalLook:
+    """Metal-detector features: ``score`` ln(energy / noise), ``moment`` (noise units at 0.10 m), ``phase`` degrees, ``fit``."""
+
+    score: float
+    moment: float
+    phase: float
+    fit: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Both ratios, the posterior, the class and the depth of the top in m."""
+
+    llr_gpr: float
+    llr_md: float
+    p_hazard: float
+    kind: TargetClass
+    depth: float
+
+
+def look_gpr(peak: Peak[GprCell], rows: list[tuple[float, float]], params: DetectorParams) -> GprLook:
+    """Features of a radar peak; ``rows`` are (along-track distance, score) of the peak's column, for the extent."""
+    cell = peak.row.data
+    gpr = params.gpr
+    index = math.sqrt(gpr.soil_permittivity)
+    strongest = SURFACE_GUARD_NS + DEPTH_STEP_NS * float(cell.depth[peak.column])
+    trace = cell.trace[:, peak.column]
+    low = max(0, round((strongest - 0.6) / gpr.sample_interval_ns))
+    high = max(low + 3, round((strongest + 0.6) / gpr.sample_interval_ns) + 1)
+    window = trace[low:high]
+    first, thin = _first_lobe(window)
+    delay = (low + first) * gpr.sample_interval_ns
+    depth = 0.5 * delay * LIGHT / index
+    h = max(gpr.antenna_height_m, 0.01)
+    spreading = (h + depth / index) / h
+    reflection = float(np.abs(window).max()) * spreading * math.exp(4.0 * depth)
+    strong = [s for s, score in rows if score > peak.score - 1.4 and abs(s - peak.row.s) < 0.3]
+    extent = max(strong) - min(strong) if strong else 0.0
+    return GprLook(peak.score, thin, reflection, depth, extent)
+
+
+def _first_lobe(window: Array) -> tuple[int, float]:
+    """Index of the first lobe that reaches 0.6 of the largest, and its sign."""
+    size = np.abs(window)
+    inner = np.nonzero((size[1:-1] >= size[:-2]) & (size[1:-1] >= size[2:]) & (size[1:-1] >= 0.6 * size.max()))[0]
+    first = int(inner[0]) + 1 if len(inner) else int(size.argmax())
+    return first, math.copysign(1.0, float(window[first]))
+
+
+def look_metal(peak: Peak[MetalCell]) -> MetalLook:
+    """Features of a metal-detector peak."""
+    cell = peak.row.data
+    moment = complex(cell.moment[peak.column])
+    return MetalLook(peak.score, abs(moment), math.degrees(cmath.phase(moment)), float(cell.fit[peak.column]))
+
+
+def judge(gpr: GprLook | None, metal: MetalLook | None, params: DetectorParams) -> Verdict:
+    """The verdict on one spot; ``None`` means that the sensor could not look there, which says nothing."""
+    found = metal is not None and metal.score >= params.md.threshold
+    seen = gpr is not None and gpr.score >= params.gpr.threshold
+    llr_md = _metal_llr(metal, seen, gpr) if metal is not None and found else 0.0
+    llr_gpr = _gpr_llr(gpr, metal if found else None, metal is not None, params) if gpr is not None else 0.0
+    total = float(np.clip(CONFLICT * (llr_gpr + llr_md), -8.0, 8.0))
+    kind = _classify(gpr if seen else None, metal if found else None)
+    depth = gpr.depth if gpr is not None and seen else math.nan
+    return Verdict(llr_gpr, llr_md, 1.0 / (1.0 + math.exp(-total)), kind, depth)
+
+
+def _gpr_llr(gpr: GprLook, metal: MetalLook | None, looked: bool, params: DetectorParams) -> float:
+    strength = 1.3 * (gpr.score - params.gpr.threshold)
+    if strength < 0.0:
+        return max(strength, -2.0)
+    ratio = min(strength, 3.0) + float(np.clip(1.5 * math.log(gpr.reflection / 0.03), -2.0, 1.0))
+    if gpr.thin < 0.0 and looked and (metal is None or metal.moment < LARGE_MOMENT):
+        ratio -= 4.0  # looks like metal, yet is none: wet wood
+    return float(np.clip(ratio, -3.0, 5.0))
+
+
+def _metal_llr(metal: MetalLook, seen: bool, gpr: GprLook | None) -> float:
+    if metal.moment > LARGE_MOMENT:
+        return 4.0
+    if metal.phase > 105.0 or metal.phase < -20.0:  # small and ferrous: nails, wire
+        return -0.5 if seen else -3.0
+    if metal.phase < 75.0 and gpr is not None and not seen:
+        return -1.0  # a little brass or aluminium without a body around it
+    return 1.5
+
+
+def _classify(gpr: GprLook | None, metal: MetalLook | None) -> TargetClass:
+    if metal is not None and metal.moment > LARGE_MOMENT:
+        if gpr is not None and gpr.extent > LARGE_ECHO_M or metal.moment > 10.0 * LARGE_MOMENT:
+            return TargetClass.AT if metal.phase < 52.0 else TargetClass.ERW
+        return TargetClass.AP_METAL
+    if gpr is None:
+        return TargetClass.CLUTTER if metal is not None else TargetClass.UNKNOWN
+    if gpr.thin < 0.0:
+        return TargetClass.CLUTTER
+    if gpr.extent > LARGE_ECHO_M:
+        return TargetClass.AT
+    metallic = metal is not None and metal.moment > 30.0 and 70.0 < metal.phase < 105.0
+    return TargetClass.AP_METAL if metallic else TargetClass.AP_MINIMUM_METAL

@@ -1,0 +1,82 @@
+"""The list of targets: one entry an object, with a stable id, refined by every pass."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mine_robot.core.types import Target
+from mine_robot.detection.fusion import Verdict
+
+MOVED_M = 0.005
+CHANGED_P = 0.01
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """An object seen in one pass at (x, y) m in ``map`` on ground of height ``z``, with ``sigma`` m each way."""
+
+    x: float
+    y: float
+    z: float
+    sigma: float
+    weight: float
+    verdict: Verdict
+
+
+@dataclass
+class _Entry:
+    id: int
+    sightings: dict[int, Sighting] = field(default_factory=dict)
+
+    def target(self) -> Target:
+        """Mean of the passes weighted by certainty and strength; the verdict is that of the clearest look."""
+        looks = list(self.sightings.values())
+        best = max(looks, key=lambda look: look.verdict.p_hazard)
+        weights = np.array([look.weight / look.sigma**2 for look in looks])
+        x, y, z = (float(weights @ [getattr(look, axis) for look in looks] / weights.sum()) for axis in "xyz")
+        sigma = math.sqrt(float((weights**2) @ [look.sigma**2 for look in looks])) / float(weights.sum())
+        verdict = best.verdict
+        return Target(
+            self.id, x, y, z, sigma, sigma, verdict.depth, verdict.llr_gpr, verdict.llr_md, verdict.p_hazard, verdict.kind
+        )
+
+
+class Registry:
+    """Associates sightings with targets by distance; nothing is ever removed."""
+
+    def __init__(self, association: float) -> None:
+        self._association = association
+        self._entries: list[_Entry] = []
+        self._targets: list[Target] = []
+        self.revision = 0
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """All targets, in order of their ids (from 1)."""
+        return tuple(self._targets)
+
+    def nearest(self, x: float, y: float) -> Target | None:
+        """The target an object at (x, y) belongs to, if any."""
+        near = [(math.hypot(t.x - x, t.y - y), t.id) for t in self._targets]
+        distance, number = min(near, default=(math.inf, 0))
+        return self._targets[number - 1] if distance <= self._association else None
+
+    def update(self, run: int, sighting: Sighting) -> None:
+        """Enter what pass ``run`` sees now: a later look in the same pass replaces its earlier one at the same object."""
+        known = self.nearest(sighting.x, sighting.y)
+        if known is None:
+            entry = _Entry(len(self._entries) + 1, {run: sighting})
+            self._entries.append(entry)
+            self._targets.append(entry.target())
+            self.revision += 1
+            return
+        entry = self._entries[known.id - 1]
+        entry.sightings[run] = sighting
+        target = entry.target()
+        moved = math.hypot(target.x - known.x, target.y - known.y) > MOVED_M
+        if moved or abs(target.p_hazard - known.p_hazard) > CHANGED_P or target.kind != known.kind:
+            self._targets[known.id - 1] = target
+            self.revision += 1
