@@ -1,0 +1,267 @@
+"""The ledger: which ground was really searched, booked cell by cell from evidence and from nothing else.
+
+A cell counts as searched when its centre lies between two consecutive searched lines that both satisfy every limit. The lines are
+shortened on each side by the position sigma of their evidence, so that the ledger never claims ground on the strength of an estimate
+that may be off by as much.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from mine_robot.core.field import TOUCH_TOLERANCE_M, Field
+from mine_robot.core.limits import Limits
+from mine_robot.core.robot import Robot
+from mine_robot.core.types import Cell, LedgerGrid, SweepEvidence, Target, wrap_angle
+
+MARGIN_M = 1.5  # around the field: the head overhangs its border, and distances to the border stay defined
+MAX_STEP_S = 0.21  # evidence comes at 20 Hz; four missed records break the sweep
+MAX_STEP_M = 0.15
+MAX_STEP_RAD = 0.1
+MIN_SPEED = 0.01  # slower is standing still, where a jitter of the estimate is not a sweep
+NEW_PASS_S = 3.0  # a cell seen again after this time was passed again
+TOUCH = 1e-4  # share of a cell below which it does not touch an area: rounding of shared borders
+
+
+@dataclass(frozen=True)
+class Zones:
+    """What a field says about each cell; every array has the shape of the raster.
+
+    ``hazard`` is the share of the cell within the hazard area, ``to_search`` the cells that touch it, ``safe`` those wholly within the
+    safe area, ``no_go`` those that touch a no-go zone, ``border`` those to search that reach beyond hazard and safe area.
+    """
+
+    x0: float
+    y0: float
+    resolution: float
+    hazard: NDArray[np.float32]
+    to_search: NDArray[np.bool_]
+    safe: NDArray[np.bool_]
+    no_go: NDArray[np.bool_]
+    border: NDArray[np.bool_]
+
+
+class Ledger:
+    """Raster of the field with what was searched; grows by :meth:`add`, read by :meth:`grid`."""
+
+    def __init__(
+        self, field: Field, robot: Robot, limits: Limits, resolution: float, halo_growth_max: float = 0.1
+    ) -> None:
+        self.zones = rasterise(field, resolution)
+        self._limits = limits
+        self._half_width = robot.sweep_width / 2.0
+        self._known = field.known_targets
+        room = (
+            float(robot.marker[0])
+            - robot.front
+            - limits.patch_growth
+            - limits.halo_radius
+            - math.sqrt(2.0) * resolution
+        )
+        self._growth_max = max(0.0, min(halo_growth_max, room))
+        shape = self.zones.safe.shape
+        self.searched = np.zeros(shape, dtype=bool)
+        self.passes = np.zeros(shape, dtype=np.uint8)
+        self.last_seen = np.full(shape, -np.inf, dtype=np.float32)
+        self.halo = np.zeros(shape, dtype=bool)
+        self._last: SweepEvidence | None = None
+        self._halos: tuple[tuple[float, float, float], ...] = ()
+        self.set_targets(())
+
+    @property
+    def hazard_area(self) -> float:
+        """Area to search in m², no-go zones included."""
+        return float(self.zones.hazard.sum(dtype=np.float64)) * self.zones.resolution**2
+
+    @property
+    def searched_area(self) -> float:
+        """Searched part of the hazard area in m², halos included."""
+        return float(self.zones.hazard.sum(dtype=np.float64, where=self.searched)) * self.zones.resolution**2
+
+    def add(self, evidence: Sequence[SweepEvidence]) -> None:
+        """Book the ground between consecutive records; a record that fails a limit breaks the sweep."""
+        for record in evidence:
+            if not counts(record, self._limits):
+                self._last = None
+                continue
+            if self._last is not None and _continues(self._last, record):
+                self._book(self._last, record)
+            self._last = record
+
+    def _book(self, first: SweepEvidence, second: SweepEvidence) -> None:
+        half = self._half_width - max(first.sigma, second.sigma)
+        if half <= 0.0:
+            return
+        corners = []
+        for record, side in ((first, 1.0), (first, -1.0), (second, -1.0), (second, 1.0)):
+            corners.append(
+                (record.x - side * half * math.sin(record.yaw), record.y + side * half * math.cos(record.yaw))
+            )
+        zones = self.zones
+        xs, ys = [c[0] for c in corners], [c[1] for c in corners]
+        rows, cols = self.searched.shape
+        left, right = _cells(min(xs) - zones.x0, max(xs) - zones.x0, zones.resolution, cols)
+        low, high = _cells(min(ys) - zones.y0, max(ys) - zones.y0, zones.resolution, rows)
+        if left >= right or low >= high:
+            return
+        x = zones.x0 + (np.arange(left, right) + 0.5) * zones.resolution
+        y = (zones.y0 + (np.arange(low, high) + 0.5) * zones.resolution)[:, None]
+        inside = np.ones((high - low, right - left), dtype=bool)
+        for (ax, ay), (bx, by) in zip(corners, corners[1:] + corners[:1]):
+            inside &= (bx - ax) * (y - ay) - (by - ay) * (x - ax) >= -1e-12
+        window = (slice(low, high), slice(left, right))
+        self.searched[window] |= inside
+        last = self.last_seen[window]
+        again = inside & (second.t - last > NEW_PASS_S) & (self.passes[window] < 255)
+        self.passes[window][again] += 1
+        last[inside] = second.t
+
+    def set_targets(self, targets: Sequence[Target]) -> None:
+        """Put a halo around every known target and every target that is probably a hazard, instead of the halos before.
+
+        The radius is ``limits.halo_radius`` plus k sigma of the target's position. That growth is capped: the tracks must stay out of
+        the halo while the marker stands over the target. A target with a position that is not finite cannot be placed and is left out.
+        """
+        limits = self._limits
+        halos = [(float(x), float(y), limits.halo_radius) for x, y in self._known]
+        for target in targets:
+            if target.p_hazard >= limits.mark_p_hazard and math.isfinite(target.x) and math.isfinite(target.y):
+                halos.append((target.x, target.y, limits.halo_radius + self._growth(target)))
+        if tuple(halos) == self._halos:
+            return
+        self._halos = tuple(halos)
+        self.halo[:] = False
+        for x, y, radius in halos:
+            stamp_disc(self.halo, self.zones.x0, self.zones.y0, self.zones.resolution, x, y, radius)
+
+    def _growth(self, target: Target) -> float:
+        growth = self._limits.sigma_factor * max(target.sigma_x, target.sigma_y)
+        return min(growth, self._growth_max) if math.isfinite(growth) else self._growth_max
+
+    def grid(self, t: float) -> LedgerGrid:
+        """The state of every cell at time ``t``; a halo wins over everything, ground outside over what was searched."""
+        zones = self.zones
+        cells = np.full(self.searched.shape, Cell.OUTSIDE, dtype=np.int8)
+        cells[zones.safe] = Cell.SAFE
+        cells[zones.to_search] = Cell.PENDING
+        cells[zones.to_search & self.searched] = Cell.SEARCHED
+        cells[self.halo] = Cell.HALO
+        return LedgerGrid(t, zones.x0, zones.y0, zones.resolution, cells)
+
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """What has to survive a restart, as plain arrays."""
+        return {"searched": self.searched.copy(), "passes": self.passes.copy(), "last_seen": self.last_seen.copy()}
+
+    def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take over a :meth:`snapshot` of the same field; raises ValueError if its shape does not fit."""
+        for name, own in (("searched", self.searched), ("passes", self.passes), ("last_seen", self.last_seen)):
+            if name not in arrays or arrays[name].shape != own.shape:
+                raise ValueError(
+                    f"the ledger's snapshot does not fit this field: '{name}' must have the shape {own.shape}"
+                )
+            own[:] = arrays[name]
+        self._last = None
+
+
+def counts(record: SweepEvidence, limits: Limits) -> bool:
+    """True if a record satisfies every condition of searched ground; NaN satisfies none."""
+    return (
+        record.gpr_ok
+        and record.metal_ok
+        and limits.head_height_min <= record.height <= limits.head_height_max
+        and MIN_SPEED <= record.speed <= limits.evidence_speed_max
+        and 0.0 <= record.sigma <= limits.position_sigma_max
+        and math.isfinite(record.t + record.x + record.y + record.yaw)
+    )
+
+
+def _continues(first: SweepEvidence, second: SweepEvidence) -> bool:
+    """True if the ground between two searched lines was swept: forwards, without a break or a jump."""
+    dx, dy = second.x - first.x, second.y - first.y
+    ahead = math.cos(second.yaw) * dx + math.sin(second.yaw) * dy
+    return (
+        0.0 < second.t - first.t <= MAX_STEP_S
+        and ahead > 0.0
+        and math.hypot(dx, dy) <= MAX_STEP_M
+        and abs(wrap_angle(second.yaw - first.yaw)) <= MAX_STEP_RAD
+    )
+
+
+def _cells(low: float, high: float, resolution: float, count: int) -> tuple[int, int]:
+    """Half-open range of the cells whose centres may lie within [low, high] m from the raster's edge."""
+    first = math.floor(low / resolution)
+    return max(first, 0), min(math.floor(high / resolution) + 1, count)
+
+
+def stamp_disc(
+    mask: NDArray[np.bool_], x0: float, y0: float, resolution: float, x: float, y: float, radius: float
+) -> None:
+    """Set the cells of ``mask`` that touch the disc about (x, y)."""
+    rows, cols = mask.shape
+    left, right = _cells(x - radius - x0, x + radius - x0, resolution, cols)
+    low, high = _cells(y - radius - y0, y + radius - y0, resolution, rows)
+    if left >= right or low >= high:
+        return
+    dx = np.maximum(np.abs(x0 + (np.arange(left, right) + 0.5) * resolution - x) - resolution / 2.0, 0.0)
+    dy = np.maximum(np.abs(y0 + (np.arange(low, high) + 0.5) * resolution - y) - resolution / 2.0, 0.0)
+    mask[low:high, left:right] |= dx**2 + dy[:, None] ** 2 <= radius**2
+
+
+def rasterise(field: Field, resolution: float) -> Zones:
+    """What the field says about each cell of a raster over its bounds and :data:`MARGIN_M` around."""
+    west, south, east, north = field.bounds
+    x0, y0 = west - MARGIN_M, south - MARGIN_M
+    cols, rows = math.ceil((east + MARGIN_M - x0) / resolution), math.ceil((north + MARGIN_M - y0) / resolution)
+    # Surveyed borders that should coincide may differ: the ground between them is searched like the hazard area beside it.
+    reach = TOUCH_TOLERANCE_M / 2.0 + 1e-3
+    bridge = field.hazard.buffer(reach).intersection(field.safe.buffer(reach)).difference(field.safe)
+    searched_zone = shapely.union_all([field.hazard, bridge])
+    ground = shapely.union_all([searched_zone, field.safe])
+
+    def share(area: shapely.Geometry) -> NDArray[np.float32]:
+        return _share(area, x0, y0, resolution, rows, cols)
+
+    hazard, zone = share(field.hazard), share(searched_zone)
+    no_go = share(field.no_go) > TOUCH
+    to_search = (zone > TOUCH) & ~no_go
+    return Zones(
+        x0=x0,
+        y0=y0,
+        resolution=resolution,
+        hazard=hazard,
+        to_search=to_search,
+        safe=(share(field.safe) > 1.0 - TOUCH) & ~to_search & ~no_go,
+        no_go=no_go,
+        border=to_search & (share(ground) < 1.0 - TOUCH),
+    )
+
+
+def _share(
+    area: shapely.Geometry, x0: float, y0: float, resolution: float, rows: int, cols: int
+) -> NDArray[np.float32]:
+    """Share (rows, cols) of each cell within ``area``: exact along its border, by the cell's centre elsewhere."""
+    share = np.zeros((rows, cols), dtype=np.float32)
+    if area.is_empty:
+        return share
+    shapely.prepare(area)
+    x = x0 + (np.arange(cols) + 0.5) * resolution
+    y = y0 + (np.arange(rows) + 0.5) * resolution
+    share[:] = shapely.contains_xy(area, *np.meshgrid(x, y))
+    points = shapely.get_coordinates(shapely.segmentize(area.boundary, resolution / 2.0))
+    near = np.zeros((rows + 2, cols + 2), dtype=bool)
+    col, row = np.floor((points - (x0, y0)) / resolution).astype(int).T
+    for dr in (0, 1, 2):
+        for dc in (0, 1, 2):
+            near[row + dr, col + dc] = True
+    row, col = np.nonzero(near[1:-1, 1:-1])
+    west, south = x0 + col * resolution, y0 + row * resolution
+    boxes = shapely.box(west, south, west + resolution, south + resolution)
+    share[row, col] = shapely.area(shapely.intersection(boxes, area)) / resolution**2
+    return share

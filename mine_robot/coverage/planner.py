@@ -1,0 +1,178 @@
+"""Plans from the state of the ledger: to search what remains, to bring the marker over a target, to go home.
+
+A plan never builds on an older one, so the first plan, the plan after a find and the plan after a restart are the same thing.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+
+from mine_robot.core.limits import Limits
+from mine_robot.core.robot import Robot
+from mine_robot.core.types import Cell, LedgerGrid, Plan, PlanGap, Pose2, Target
+from mine_robot.coverage import gaps
+from mine_robot.coverage.approach import approach
+from mine_robot.coverage.ground import Footprint, Ground, Mask
+from mine_robot.coverage.links import drive_to
+from mine_robot.coverage.params import CoverageParams
+from mine_robot.coverage.route import Route
+from mine_robot.coverage.search import Search
+from mine_robot.coverage.transit import TurningGround, leave_lane, ways_out
+
+SAME_DIRECTION_RAD = math.radians(5.0)
+SAME_COVERAGE_M2 = 0.25  # plans that leave about as little ground are compared by their time
+HOME_HEADINGS = 16
+
+
+class Planner:
+    """Plans for a robot under limits; holds no state.
+
+    ``obstacles`` (rows, columns) are cells the head must not enter (no-go zones), ``keep_off`` cells that no track may touch even when
+    searched (they reach beyond the field).
+    """
+
+    def __init__(self, params: CoverageParams, limits: Limits, robot: Robot) -> None:
+        self.params = params
+        self.limits = limits
+        self.robot = robot
+        self.footprint = Footprint.of(robot, limits, params)
+
+    def plan_search(
+        self, grid: LedgerGrid, pose: Pose2, t: float, *, obstacles: Mask | None = None, keep_off: Mask | None = None
+    ) -> Plan:
+        """Search all ground within reach; what is not is listed as gaps, cell by cell."""
+        ground = Ground(grid, self.footprint, obstacles, keep_off)
+        best: tuple[float, float, Search] | None = None
+        for direction in main_directions(ground.pending, self.params.directions):
+            search = Search(ground.copy(), pose, self.limits, self.params, self.footprint)
+            route = search.run(direction)
+            left = float(search.ground.pending.sum()) * grid.resolution**2
+            cost = (round(left / SAME_COVERAGE_M2), route.duration)
+            if best is None or cost < best[:2]:
+                best = (*cost, search)
+        if best is None:
+            return Plan(t, (), tuple(self._gaps(grid, ground)))
+        return Plan(t, tuple(best[2].route.steps), tuple(self._gaps(grid, best[2].ground)))
+
+    def plan_target(
+        self,
+        grid: LedgerGrid,
+        pose: Pose2,
+        target: Target,
+        t: float,
+        *,
+        obstacles: Mask | None = None,
+        keep_off: Mask | None = None,
+    ) -> Plan:
+        """Bring the marker's slide over ``target``; no steps if no pose from which it is reached can be driven to.
+
+        A single step of no length means that the robot already stands right.
+        """
+        ground = Ground(grid, self.footprint, obstacles, keep_off)
+        return Plan(t, approach(ground, pose, target, self.robot, self.limits))
+
+    def plan_home(
+        self,
+        grid: LedgerGrid,
+        pose: Pose2,
+        home: Pose2,
+        t: float,
+        *,
+        obstacles: Mask | None = None,
+        keep_off: Mask | None = None,
+    ) -> Plan:
+        """Go to ``home``, or, where that cannot be reached, to the nearest safe ground."""
+        ground = Ground(grid, self.footprint, obstacles, keep_off)
+        route = Route(ground, pose, self.limits)
+        turning = TurningGround(ground)
+        start = route.mark()
+        for leave in ways_out(route, turning):
+            if not leave_lane(route, *leave):
+                continue
+            if self._drive_home(route, turning, home, grid.cells == Cell.SAFE):
+                return Plan(t, tuple(route.steps))
+            route.rewind(start)
+        return Plan(t, ())
+
+    def _drive_home(self, route: Route, turning: TurningGround, home: Pose2, safe: Mask) -> bool:
+        """Drive to home itself, or along its heading from where the robot can turn, or to the nearest safe turning ground."""
+        ground = route.ground
+        headings = tuple(2.0 * math.pi * i / HOME_HEADINGS for i in range(HOME_HEADINGS))
+        start = route.mark()
+        for spot, distance in home_spots(ground, turning, home):
+            if drive_to(route, turning, spot, headings) and route.turn(home.yaw) and route.drive(distance):
+                return True
+            route.rewind(start)
+        here = turning.label(route.pose.x, route.pose.y)
+        rows, cols = np.nonzero((turning.labels == here) & safe)
+        if not len(rows):
+            return True
+        x, y = ground.x0 + (cols + 0.5) * ground.resolution, ground.y0 + (rows + 0.5) * ground.resolution
+        nearest = int(np.argmin(np.hypot(x - home.x, y - home.y)))
+        return drive_to(route, turning, (float(x[nearest]), float(y[nearest])), headings)
+
+    def _gaps(self, grid: LedgerGrid, ground: Ground) -> list[PlanGap]:
+        """Gaps of the raster: halos, then each connected remainder with the likeliest reason."""
+        place = (grid.x0, grid.y0, grid.resolution)
+        found = list(gaps.to_gaps(gaps.cells_to_area(grid.cells == Cell.HALO, *place), gaps.HALO))
+        count, labels = cv2.connectedComponents(ground.pending.astype(np.uint8), connectivity=4)
+        if count == 1:
+            return found
+        halo, obstacle, outside = (
+            distance_to(mask, grid.resolution)
+            for mask in (grid.cells == Cell.HALO, ground.obstacles, (grid.cells == Cell.OUTSIDE) & ~ground.obstacles)
+        )
+        near = self.footprint.box.y_max + self.params.sweep_margin + 2.0 * grid.resolution
+        by_reason: dict[str, Mask] = {}
+        for label in range(1, count):
+            part = labels == label
+            reason = gaps.UNREACHABLE
+            for distance, name in ((halo, gaps.NEAR_HALO), (obstacle, gaps.NEAR_NO_GO), (outside, gaps.NEAR_BORDER)):
+                if float(np.median(distance[part])) <= near and float(distance[part].min()) <= 2.0 * grid.resolution:
+                    reason = name
+                    break
+            by_reason[reason] = by_reason.get(reason, np.zeros_like(part)) | part
+        for reason, mask in by_reason.items():
+            found += gaps.to_gaps(gaps.cells_to_area(mask, *place), reason)
+        return found
+
+
+def distance_to(mask: Mask, resolution: float) -> np.ndarray:
+    """Distance in m of every cell's centre to the nearest cell of ``mask``; infinite if there is none."""
+    if not mask.any():
+        return np.full(mask.shape, np.inf, dtype=np.float32)
+    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)) * resolution
+
+
+def home_spots(ground: Ground, turning: TurningGround, home: Pose2) -> list[tuple[tuple[float, float], float]]:
+    """Places to turn to the heading of ``home``, and the straight distance from there to it."""
+    spots = []
+    for i in range(round(4.0 / ground.resolution)):
+        for sign in (1.0, -1.0):
+            distance = sign * i * ground.resolution
+            spot = (home.x - distance * math.cos(home.yaw), home.y - distance * math.sin(home.yaw))
+            if turning.label(*spot) and ground.can_drive(Pose2(*spot, home.yaw), distance):
+                spots.append((spot, distance))
+                break
+        if len(spots) >= 3:
+            break
+    return spots
+
+
+def main_directions(pending: Mask, count: int) -> list[float]:
+    """Up to ``count`` different lane directions (mod pi) that suit the shape of the unsearched ground: along its longest edges and across."""
+    contours, _ = cv2.findContours(pending.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    edges: list[tuple[float, float]] = []
+    for contour in contours:
+        corners = cv2.approxPolyDP(contour, 3.0, True)[:, 0, :].astype(float)
+        sides = np.roll(corners, -1, axis=0) - corners
+        edges += [(math.hypot(dx, dy), math.atan2(dy, dx)) for dx, dy in sides]
+    directions: list[float] = []
+    for _, angle in sorted(edges, reverse=True):
+        for direction in (angle, angle + math.pi / 2.0):
+            if all(abs(math.remainder(direction - other, math.pi)) > SAME_DIRECTION_RAD for other in directions):
+                directions.append(direction)
+    return directions[:count]

@@ -1,0 +1,126 @@
+"""The search of all remaining ground, as a greedy sequence of sorties.
+
+A sortie is a way over ground where the robot can turn, a turn to the lane's heading, a straight sweep, and, if the end of the lane is no
+place to turn, the way back along it. The next sortie is the one with the most new ground for its time. First come lanes in one main
+direction and against it, side by side at the nominal overlap; what they leave (behind halos, in slanted corners, beside holes) is
+gathered in all headings. Whatever a straight drive from turning ground can reach is tried before the search ends.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from mine_robot.core.limits import Limits
+from mine_robot.core.types import Pose2
+from mine_robot.coverage.ground import Footprint, Ground, Mask
+from mine_robot.coverage.links import chain, cross
+from mine_robot.coverage.params import CoverageParams
+from mine_robot.coverage.route import Route
+from mine_robot.coverage.sortie import Candidate, LaneFinder
+from mine_robot.coverage.transit import TurningGround, leave_lane, ways_out
+
+PROPOSALS = 60  # candidates of one heading tried before the heading is given up for this turn
+SHORTER = (0, 1, 2, 4, 8)  # cells a lane is shortened by if its end is not clear
+
+
+class Search:
+    """One planned search on ``ground``, which it changes, from ``pose``."""
+
+    def __init__(
+        self, ground: Ground, pose: Pose2, limits: Limits, params: CoverageParams, footprint: Footprint
+    ) -> None:
+        self.ground = ground
+        self.params = params
+        self.route = Route(ground, pose, limits)
+        self.finder = LaneFinder(footprint, limits, params)
+        self.turning = TurningGround(ground)
+        self.refused: set[tuple[float, float, float, float]] = set()
+
+    def run(self, direction: float) -> Route:
+        """Search everything within reach, main lanes along ``direction``."""
+        main = (direction, direction + math.pi)
+        every = tuple(direction + 2.0 * math.pi * i / self.params.headings for i in range(self.params.headings))
+        self._sweep_all(main, nominal=True)
+        self._sweep_all(every, nominal=False)
+        return self.route
+
+    def _sweep_all(self, headings: Sequence[float], nominal: bool) -> None:
+        while True:
+            gain = self.ground.fresh & self.ground.pending if nominal else self.ground.pending
+            if not gain.any():
+                return
+            if self._sortie(headings, gain) or self._sortie_elsewhere(headings, gain):
+                continue
+            if not self.refused:
+                return
+            self.refused.clear()  # the ground has changed since
+            if not (self._sortie(headings, gain) or self._sortie_elsewhere(headings, gain)):
+                return
+
+    def _sortie(self, headings: Sequence[float], gain: Mask) -> bool:
+        """One sortie from the part of the turning ground that the robot is in, or can back out to."""
+        before = self.route.mark()
+        for leave in ways_out(self.route, self.turning):
+            if not leave_lane(self.route, *leave):
+                continue
+            label = self.turning.label(self.route.pose.x, self.route.pose.y)
+            part = self.turning.labels == label
+            for candidate in self._candidates(headings, gain, part):
+                if self._try(candidate):
+                    return True
+            self.route.rewind(before)
+        return False
+
+    def _candidates(self, headings: Sequence[float], gain: Mask, part: Mask) -> list[Candidate]:
+        position = (self.route.pose.x, self.route.pose.y)
+        found: list[Candidate] = []
+        for heading in headings:
+            found += self.finder.candidates(self.ground, part, gain, heading, position, PROPOSALS)
+        return sorted(found, key=lambda candidate: -candidate.score)
+
+    def _try(self, candidate: Candidate) -> bool:
+        """Drive a candidate if every move of it is clear; otherwise leave the route as it is."""
+        key = (candidate.start.x, candidate.start.y, candidate.start.yaw, candidate.length)
+        if key in self.refused:
+            return False
+        before = self.route.mark()
+        position = (self.route.pose.x, self.route.pose.y)
+        start = candidate.start
+        to_start = (start.x - candidate.pivot[0]) * math.cos(start.yaw) + (start.y - candidate.pivot[1]) * math.sin(
+            start.yaw
+        )
+        length = next((n for n in self._lengths(candidate) if self.ground.can_sweep(start, n)), 0.0)
+        if length > 0.0 and self.ground.can_drive(start, -to_start):
+            path = self.turning.path(position, candidate.pivot)
+            if (
+                path is not None
+                and self.route.follow(path)
+                and self.route.turn(start.yaw)
+                and self.route.drive(to_start)
+            ):
+                if self.route.sweep(length) > 0:
+                    self.turning = TurningGround(self.ground)
+                    return True
+        self.route.rewind(before)
+        self.refused.add(key)
+        return False
+
+    def _lengths(self, candidate: Candidate) -> list[float]:
+        lengths = [candidate.length - cells * self.ground.resolution for cells in SHORTER]
+        return [length for length in lengths if length > 0.0]
+
+    def _sortie_elsewhere(self, headings: Sequence[float], gain: Mask) -> bool:
+        """Go to another part of the turning ground from which there is something to gain, and search there."""
+        candidates = self._candidates(headings, gain, self.turning.mask)
+        goals = {self.turning.label(*candidate.pivot) for candidate in candidates}
+        before = self.route.mark()
+        for leave in ways_out(self.route, self.turning):
+            if not leave_lane(self.route, *leave):
+                continue
+            here = self.turning.label(self.route.pose.x, self.route.pose.y)
+            links = chain(self.ground, self.turning, here, goals - {0, here}, headings) if goals - {0, here} else None
+            if links and all(cross(self.route, self.turning, link) for link in links) and self._sortie(headings, gain):
+                return True
+            self.route.rewind(before)
+        return False

@@ -1,0 +1,233 @@
+"""Candidate lanes: where, in one heading, a straight sweep gains most for its time.
+
+The ground is resampled so that the heading runs along the rows; then every row is a possible lane and the questions (how far can the
+tracks go, what does the line gain, where can the robot turn before) are filters and running sums over whole arrays. Resampling moves
+cells by up to half a cell, so a candidate is a proposal only: :mod:`mine_robot.coverage.ground` decides.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mine_robot.core.limits import Limits
+from mine_robot.core.types import Pose2
+from mine_robot.coverage.ground import Footprint, Ground, Mask
+from mine_robot.coverage.params import CoverageParams
+
+Ints = NDArray[np.int64]
+FREE, DRIVABLE, GAIN, TURN, OBSTACLE = 1, 2, 4, 8, 16
+OPEN_EDGE_COST_M = (
+    0.3  # a new edge against unsearched ground costs as much as a strip of this width: lanes go side by side
+)
+TURNS_PER_LANE = math.pi  # rad that a lane typically needs on the spot
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A proposed lane: turn at ``pivot`` (heading of ``start``), drive straight to ``start``, sweep ``length`` m; ``score`` in m²/s."""
+
+    score: float
+    pivot: tuple[float, float]
+    start: Pose2
+    length: float
+
+
+class LaneFinder:
+    """Proposes lanes on a :class:`Ground`; holds nothing but parameters."""
+
+    def __init__(self, footprint: Footprint, limits: Limits, params: CoverageParams) -> None:
+        self.footprint = footprint
+        self.limits = limits
+        self.params = params
+
+    def candidates(
+        self, ground: Ground, turning: Mask, gain: Mask, heading: float, position: tuple[float, float], count: int
+    ) -> list[Candidate]:
+        """The best ``count`` lanes in ``heading`` that start from a cell of ``turning`` for a robot at ``position``, best first.
+
+        ``gain`` marks the cells worth sweeping. Lanes that gain less than ``params.min_gain`` are not proposed.
+        """
+        raster = Raster(ground, turning, gain, heading)
+        if raster.empty:
+            return []
+        scores, starts = self._score(raster, position)
+        best = np.argsort(-scores)[:count]
+        return [raster.candidate(*starts[:, i], float(scores[i])) for i in best if scores[i] > 0.0]
+
+    def _score(self, raster: Raster, position: tuple[float, float]) -> tuple[NDArray[np.float64], Ints]:
+        """Scores (n,) of the candidates and their row, start, end and pivot columns (4, n)."""
+        row, start = raster.starts(round(self.params.lane_lead / raster.resolution))
+        limit = raster.last_free[row, start]
+        beyond = math.ceil(self.params.lane_lead / raster.resolution)
+        options = []
+        for clump_end in raster.ends(row, start, limit):
+            options.append(np.minimum(clump_end - raster.line + beyond, limit))
+        row, start = np.tile(row, len(options)), np.tile(start, len(options))
+        end = np.concatenate(options)
+        pivot = raster.pivot_column(row, start)
+        gain = raster.swept(raster.gain_sum, row, start, end) * raster.resolution**2
+        keep = (end > start) & (pivot >= 0) & (gain >= self.params.min_gain)
+        row, start, end, pivot, gain = row[keep], start[keep], end[keep], pivot[keep], gain[keep]
+        edge = raster.swept(raster.edge_sum, row, start, end) * raster.resolution
+        x, y = raster.to_map(row, pivot)
+        way = np.hypot(x - position[0], y - position[1]) + np.abs(start - pivot) * raster.resolution
+        length = (end - start) * raster.resolution
+        back = np.abs(end - pivot) * raster.resolution
+        seconds = TURNS_PER_LANE / self.limits.pivot_rate + (way + back) / self.limits.drive_speed
+        seconds += length / self.limits.search_speed
+        # A lane with open edges on both sides may still be the only one there is: its score stays positive.
+        value = np.maximum(gain - OPEN_EDGE_COST_M * edge, 0.05 * gain)
+        return value / seconds, np.stack([row, start, end, pivot])
+
+
+class Raster:
+    """The ground with the heading along +columns; arrays are (rows, columns), positions are those of ``base_link``."""
+
+    def __init__(self, ground: Ground, turning: Mask, gain: Mask, heading: float) -> None:
+        footprint = ground.footprint
+        self.resolution = res = ground.resolution
+        self.heading = heading
+        layers = (
+            (ground.drivable | ground.searchable, FREE),
+            (ground.drivable, DRIVABLE),
+            (gain, GAIN),
+            (turning, TURN),
+        )
+        image = np.zeros(gain.shape, dtype=np.uint8)
+        for mask, bit in layers:
+            image |= mask.astype(np.uint8) * np.uint8(bit)
+        if ground.has_obstacles:
+            image |= ground.obstacles.astype(np.uint8) * np.uint8(OBSTACLE)
+        self.line = round(footprint.ahead / res)
+        box, head = footprint.box, footprint.head
+        self.empty = not gain.any() or not turning.any()
+        if self.empty:
+            return
+        self._lay(ground)
+        image = self.resample(image)
+        front, rear = math.ceil(box.x_max / res), math.ceil(-box.x_min / res)
+        side = math.ceil(box.y_max / res)
+        clear = np.ones(image.shape, dtype=bool)
+        if ground.has_obstacles:
+            reach = (math.floor(head.x_min / res), math.ceil(head.x_max / res), math.ceil(head.y_max / res))
+            clear = erode((image & OBSTACLE) == 0, *reach)
+        self.can_stand = erode((image & FREE) > 0, -rear, front, side) & clear
+        self.can_drive = erode((image & DRIVABLE) > 0, -rear, front, side) & clear
+        self.turn = (image & TURN) > 0
+        self._sum_gains((image & GAIN) > 0, round(footprint.half_lane / res - 0.5))
+        self.last_free = _last_of_run(self.can_stand)
+        self.front = front
+
+    def _lay(self, ground: Ground) -> None:
+        """Lay the raster over the used part of the ground, with the heading along +columns."""
+        rows, cols = np.nonzero(ground.drivable | ground.searchable)
+        x, y = ground.x0 + (cols + 0.5) * self.resolution, ground.y0 + (rows + 0.5) * self.resolution
+        cos, sin = math.cos(self.heading), math.sin(self.heading)
+        u, v = cos * x + sin * y, cos * y - sin * x
+        # Room for the searched line ahead of the last place and for the edge rows beside the first.
+        self.u0, self.v0 = u.min() - 0.5, v.min() - 1.0
+        width = math.ceil((u.max() + 2.0 - self.u0) / self.resolution)
+        height = math.ceil((v.max() + 1.0 - self.v0) / self.resolution)
+        self.shape = (height, width)
+        offset_x = (self.u0 * cos - self.v0 * sin - ground.x0) / self.resolution + 0.5 * (cos - sin) - 0.5
+        offset_y = (self.u0 * sin + self.v0 * cos - ground.y0) / self.resolution + 0.5 * (cos + sin) - 0.5
+        self.matrix = np.array([[cos, -sin, offset_x], [sin, cos, offset_y]])
+
+    def resample(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """An image of the ground's raster in this one: nearest cell, 0 beyond its border."""
+        flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+        return np.asarray(cv2.warpAffine(image, self.matrix, self.shape[::-1], flags=flags), dtype=np.uint8)
+
+    def _sum_gains(self, gain: Mask, half: int) -> None:
+        """Running sums along the rows of the gain within a lane's width and of its edges against more ground to gain."""
+        stacked = np.cumsum(np.pad(gain, ((half + 1, half), (0, 0))), axis=0, dtype=np.int32)
+        lane = stacked[2 * half + 1 :] - stacked[: -(2 * half + 1)]
+        beyond = np.pad(gain, ((half + 1, half + 1), (0, 0)))
+        edges = beyond[2 * half + 2 :].astype(np.int32) + beyond[: -(2 * half + 2)]
+        self.lane_gain = lane
+        self.gain_sum = np.cumsum(lane, axis=1, dtype=np.int64)
+        self.edge_sum = np.cumsum(edges * (lane > 0), axis=1, dtype=np.int64)
+
+    def starts(self, lead: int) -> tuple[Ints, Ints]:
+        """Rows and columns from which a lane can begin: with its line just before ground to gain, or as near to it as can be."""
+        # The tracks start on drivable ground and stay on it until they come to where the line began.
+        length = self.line - self.front + 1
+        startable = erode(self.can_drive, 0, length, 0)
+        gains = self.lane_gain > 0
+        first = gains.copy()
+        first[:, 1:] &= ~gains[:, :-1]
+        shifted = np.zeros_like(first)
+        shifted[:, : first.shape[1] - self.line - lead] = first[:, self.line + lead :]
+        edge = startable.copy()
+        edge[:, 1:] &= ~startable[:, :-1]
+        row, col = np.nonzero((shifted | edge) & startable)
+        return row, col
+
+    def ends(self, row: Ints, start: Ints, limit: Ints) -> list[Ints]:
+        """Two columns of the line each, for lanes from ``start`` that may go to ``limit``: the end of the first stretch and of the last."""
+        gains = self.lane_gain > 0
+        columns = np.arange(gains.shape[1])
+        stretch_end = gains.copy()
+        stretch_end[:, :-1] &= ~gains[:, 1:]
+        unset = gains.shape[1]
+        next_end = np.minimum.accumulate(np.where(stretch_end, columns, unset)[:, ::-1], axis=1)[:, ::-1]
+        previous = np.maximum.accumulate(np.where(gains, columns, -1), axis=1)
+        farthest = np.minimum(limit + self.line, unset - 1)
+        last = previous[row, farthest]
+        return [np.minimum(next_end[row, np.minimum(start + self.line, unset - 1)], last), last]
+
+    def pivot_column(self, row: Ints, start: Ints) -> Ints:
+        """The nearest column to turn in from which a straight drive on drivable ground leads to ``start``; -1 if there is none."""
+        columns = np.arange(self.turn.shape[1])
+        unset = self.turn.shape[1]
+        before = np.maximum.accumulate(np.where(self.turn, columns, -1), axis=1)
+        blocked_before = np.maximum.accumulate(np.where(self.can_drive, -1, columns), axis=1)
+        after = np.minimum.accumulate(np.where(self.turn, columns, unset)[:, ::-1], axis=1)[:, ::-1]
+        blocked_after = np.minimum.accumulate(np.where(self.can_drive, unset, columns)[:, ::-1], axis=1)[:, ::-1]
+        left, right = before[row, start], after[row, start]
+        left = np.where(left > blocked_before[row, start], left, -1)
+        right = np.where(right < blocked_after[row, start], right, -1)
+        nearer_left = (left >= 0) & ((right < 0) | (start - left <= right - start))
+        return np.where(nearer_left, left, right)
+
+    def swept(self, total: Ints, row: Ints, start: Ints, end: Ints) -> Ints:
+        """Sum over the columns that the line passes while ``base_link`` goes from ``start`` to ``end``."""
+        last = np.minimum(end + self.line - 1, total.shape[1] - 1)
+        return total[row, last] - total[row, np.minimum(start + self.line, total.shape[1] - 1)]
+
+    def to_map(self, row: Ints, column: Ints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Centres of cells in ``map``."""
+        u, v = self.u0 + (column + 0.5) * self.resolution, self.v0 + (row + 0.5) * self.resolution
+        cos, sin = math.cos(self.heading), math.sin(self.heading)
+        return cos * u - sin * v, sin * u + cos * v
+
+    def pose(self, row: int, column: int) -> Pose2:
+        """The pose of ``base_link`` at the centre of a cell."""
+        x, y = self.to_map(np.array(row), np.array(column))
+        return Pose2(float(x), float(y), self.heading)
+
+    def candidate(self, row: int, start: int, end: int, pivot: int, score: float) -> Candidate:
+        """The candidate in ``map`` coordinates."""
+        spot = self.pose(row, pivot)
+        return Candidate(score, (spot.x, spot.y), self.pose(row, start), float(end - start) * self.resolution)
+
+
+def erode(mask: Mask, first: int, last: int, side: int) -> Mask:
+    """Cells from which all cells in columns ``first`` to ``last`` and rows within ``side`` (relative) are set; none is beyond the raster."""
+    kernel = np.ones((2 * side + 1, last - first + 1), dtype=np.uint8)
+    padded = np.pad(mask.astype(np.uint8), ((0, 0), (max(-first, 0), max(last, 0))))
+    eroded = cv2.erode(padded, kernel, anchor=(0, side), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    begin = max(-first, 0) + first
+    return np.asarray(eroded[:, begin : begin + mask.shape[1]] > 0)
+
+
+def _last_of_run(mask: Mask) -> Ints:
+    """For each set cell the last column of its run of set cells; the column before the cell elsewhere."""
+    columns = np.arange(mask.shape[1])
+    next_unset = np.where(mask, mask.shape[1], columns)
+    return np.asarray(np.minimum.accumulate(next_unset[:, ::-1], axis=1)[:, ::-1] - 1)
