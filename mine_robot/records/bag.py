@@ -28,6 +28,7 @@ from rosbags.typesys.store import Typestore
 from mine_robot.records.errors import RecordError
 
 FLUSH_PERIOD = 1.0  # s, of writing and of the log's own clock, whichever passes first
+TopicChoice = Collection[str] | Callable[[str], bool] | None  # names, a test of a name, or everything
 FOREVER = {"sec": 9223372036, "nsec": 854775807}
 DAMAGE = (McapError, CRCValidationError, zstandard.ZstdError, struct.error, UnicodeDecodeError, ValueError, MemoryError)
 
@@ -129,6 +130,13 @@ class RawMessage(NamedTuple):
     data: bytes
 
 
+def _chooser(topics: TopicChoice) -> Callable[[str], bool]:
+    """The test of a topic's name that ``topics`` stands for."""
+    if topics is None:
+        return lambda _: True
+    return topics if callable(topics) else set(topics).__contains__
+
+
 class BagReader:
     """Reads an MCAP log from front to back, without its index: a file cut short reads up to its last complete chunk.
 
@@ -144,12 +152,13 @@ class BagReader:
         self.damaged = 0
         self._types = get_typestore(Stores.ROS2_JAZZY)
 
-    def raw(self, topics: Collection[str] | None = None) -> Iterator[RawMessage]:
-        """Yield the messages of ``topics`` (all if None) in the order of writing.
+    def raw(self, topics: TopicChoice = None) -> Iterator[RawMessage]:
+        """Yield the messages of ``topics`` in the order of writing.
 
         Raises :class:`RecordError` if the file is not an MCAP file at all.
         """
         self.truncated, self.damaged = False, 0
+        wanted = _chooser(topics)
         schemas: dict[int, Schema] = {}
         channels: dict[int, Channel] = {}
         for record in self._records():
@@ -162,11 +171,11 @@ class BagReader:
                 schema = schemas.get(channel.schema_id) if channel else None
                 if channel is None or schema is None:
                     self.damaged += 1
-                elif topics is None or channel.topic in topics:
+                elif wanted(channel.topic):
                     self._learn(schema)
                     yield RawMessage(channel.topic, schema.name, record.log_time, record.data)
 
-    def messages(self, topics: Collection[str] | None = None) -> Iterator[tuple[str, int, Any]]:
+    def messages(self, topics: TopicChoice = None) -> Iterator[tuple[str, int, Any]]:
         """Yield ``(topic, t_ns, message)`` with the decoded messages of ``topics`` (all if None), in the order of
         writing.
         """

@@ -1,0 +1,33 @@
+"""Geometry of ``map`` as GeoJSON in WGS-84 (RFC 7946)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import shapely
+from shapely.geometry import mapping
+from shapely.geometry.base import BaseGeometry
+
+from mine_robot.core.geodesy import Datum
+
+DECIMALS = 9  # of a degree: 0.1 mm
+
+
+def to_wgs84(geometry: BaseGeometry, datum: Datum) -> BaseGeometry:
+    """``geometry`` in longitude and latitude, outer rings anticlockwise."""
+    lonlat = shapely.transform(geometry, lambda points: datum.to_wgs84(points[:, 0], points[:, 1])[:, :2].round(DECIMALS))
+    return shapely.orient_polygons(lonlat)
+
+
+def feature(geometry: BaseGeometry, datum: Datum, properties: Mapping[str, Any]) -> dict[str, Any]:
+    """A GeoJSON feature of ``geometry`` in ``map`` coordinates."""
+    return {"type": "Feature", "properties": dict(properties), "geometry": mapping(to_wgs84(geometry, datum))}
+
+
+def write_collection(path: Path, features: Iterable[Mapping[str, Any]], **members: Any) -> None:
+    """Write a FeatureCollection; ``members`` become further members of the collection."""
+    collection = {"type": "FeatureCollection", **members, "features": list(features)}
+    path.write_text(json.dumps(collection, ensure_ascii=False, indent=1, allow_nan=False), encoding="utf-8")

@@ -1,0 +1,84 @@
+"""What became of the hazard area: searched ground, and every gap with its reason. The two add up to the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import shapely
+from shapely import MultiPolygon
+from shapely.geometry.base import BaseGeometry
+
+from mine_robot.core.field import Field
+from mine_robot.core.types import Cell, LedgerGrid, PlanGap
+from mine_robot.coverage.gaps import HALO, NO_GO, UNREACHABLE, cells_to_area, gap_area, to_gaps
+
+NOT_SEARCHED = "not searched: the mission ended before"
+COLLINEAR = 1e-4  # m: corners of cells closer to a straight line than this carry no shape
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A partition of the hazard area: ``searched`` and ``gaps``. ``halo`` are the halos of the targets, beyond it too."""
+
+    hazard_m2: float
+    searched: MultiPolygon
+    halo: MultiPolygon
+    gaps: tuple[PlanGap, ...]
+
+    @property
+    def searched_m2(self) -> float:
+        """Searched hazard area outside of halos, m²."""
+        return float(self.searched.area)
+
+    @property
+    def gaps_m2(self) -> float:
+        """Hazard area that is not searched, whatever the reason, m²."""
+        return float(sum(gap.area for gap in self.gaps))
+
+    @property
+    def coverage(self) -> float:
+        """Searched share of what could have been searched: a gap that could have been reached counts against it."""
+        excused = sum(gap.area for gap in self.gaps if gap.reason != NOT_SEARCHED)
+        possible = self.hazard_m2 - excused
+        return min(self.searched_m2 / possible, 1.0) if possible > 1e-6 else 0.0
+
+    def gaps_by_reason(self) -> dict[str, float]:
+        """Area in m² for each reason, the largest first."""
+        areas: dict[str, float] = {}
+        for gap in self.gaps:
+            areas[gap.reason] = areas.get(gap.reason, 0.0) + gap.area
+        return dict(sorted(areas.items(), key=lambda item: -item[1]))
+
+
+def partition(field: Field, grid: LedgerGrid | None, plan_gaps: Sequence[PlanGap]) -> Ground:
+    """Divide the hazard area by the last state of the ledger; without one, nothing was searched.
+
+    ``plan_gaps`` give the reasons of ground that the planner could not reach; what nobody gave a reason for is
+    :data:`NOT_SEARCHED`. Ground in a no-go zone or halo is never counted as searched.
+    """
+    allowed = field.hazard.difference(field.no_go)
+    halo = _cells(grid, Cell.HALO)
+    searched = _cells(grid, Cell.SEARCHED).intersection(allowed).difference(halo)
+    pieces: list[tuple[str, BaseGeometry]] = [(NO_GO, field.no_go), (HALO, halo)]
+    pieces += [(gap.reason, gap_area(gap)) for gap in plan_gaps]
+    pieces += [(UNREACHABLE, _cells(grid, Cell.GAP)), (NOT_SEARCHED, field.hazard)]
+    left: BaseGeometry = field.hazard.difference(searched)
+    gaps: list[PlanGap] = []
+    for reason, area in pieces:
+        gaps += to_gaps(left.intersection(area), reason)
+        left = left.difference(area)
+    return Ground(float(field.hazard.area), _polygons(searched), halo, tuple(gaps))
+
+
+def _cells(grid: LedgerGrid | None, state: Cell) -> MultiPolygon:
+    """The cells of one state as polygons without superfluous corners."""
+    if grid is None or not (grid.cells == state).any():
+        return MultiPolygon()
+    area = cells_to_area(grid.cells == state, grid.x0, grid.y0, grid.resolution)
+    return _polygons(shapely.simplify(area, COLLINEAR))
+
+
+def _polygons(geometry: BaseGeometry) -> MultiPolygon:
+    parts = shapely.get_parts(geometry)
+    return MultiPolygon([part for part in parts if part.geom_type == "Polygon" and part.area > 0.0])

@@ -1,0 +1,75 @@
+"""The tables of a run: ``trajectory.csv`` and ``targets.csv``."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mine_robot.core.geodesy import Datum
+from mine_robot.core.types import NavState, Target
+from mine_robot.records.marks import Mark
+
+TRAJECTORY_COLUMNS = (
+    "t", "lat", "lon", "h", "east", "north", "up", "roll", "pitch", "yaw", "sigma_e", "sigma_n", "sigma_yaw",
+)  # fmt: skip
+TARGET_COLUMNS = (
+    "id", "lat", "lon", "east", "north", "depth_m", "sigma_m", "p_hazard", "class", "llr_gpr", "llr_md",
+    "mark", "mark_lat", "mark_lon", "mark_error_m",
+)  # fmt: skip
+
+
+def write_trajectory(path: Path, datum: Datum, nav: Sequence[NavState]) -> None:
+    """Write the estimated poses of ``base_link``: degrees WGS-84, m, rad; ``t`` in s."""
+    position = np.array([state.position for state in nav]).reshape(-1, 3)
+    rpy = np.array([state.rpy for state in nav]).reshape(-1, 3)
+    variance = np.array([np.diagonal(state.covariance)[[0, 1, 5]] for state in nav]).reshape(-1, 3)
+    lon, lat, height = datum.to_wgs84(position[:, 0], position[:, 1], position[:, 2]).T
+    sigma = np.sqrt(np.maximum(variance, 0.0))
+    t = np.array([state.t for state in nav])
+    rows = np.column_stack([t, lat, lon, height, position, rpy, sigma]) if len(nav) else np.empty((0, 13))
+    formats = ["%.3f", "%.9f", "%.9f", "%.4f", *["%.4f"] * 3, *["%.6f"] * 3, "%.4f", "%.4f", "%.6f"]
+    np.savetxt(path, rows, formats, delimiter=",", header=",".join(TRAJECTORY_COLUMNS), comments="")
+
+
+def write_targets(path: Path, datum: Datum, targets: Sequence[Target], marks: Mapping[int, Mark]) -> None:
+    """Write one row a target, with the mark on it: ``mark`` is empty, ``requested`` or the outcome."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(TARGET_COLUMNS)
+        for target in targets:
+            writer.writerow([*_target_cells(datum, target), *_mark_cells(datum, target, marks.get(target.id))])
+
+
+def _target_cells(datum: Datum, target: Target) -> list[str]:
+    lon, lat, _ = datum.to_wgs84(target.x, target.y)
+    return [
+        str(target.id),
+        number(lat, 9),
+        number(lon, 9),
+        number(target.x, 3),
+        number(target.y, 3),
+        number(target.depth, 3),
+        number(max(target.sigma_x, target.sigma_y), 3),
+        number(target.p_hazard, 4),
+        target.kind.name.lower(),
+        number(target.llr_gpr, 2),
+        number(target.llr_md, 2),
+    ]
+
+
+def _mark_cells(datum: Datum, target: Target, mark: Mark | None) -> list[str]:
+    if mark is None:
+        return ["", "", "", ""]
+    if not mark.placed:
+        return [mark.state, "", "", ""]
+    lon, lat, _ = datum.to_wgs84(mark.x, mark.y)
+    return [mark.state, f"{lat:.9f}", f"{lon:.9f}", f"{math.hypot(mark.x - target.x, mark.y - target.y):.3f}"]
+
+
+def number(value: float, decimals: int) -> str:
+    """``value`` with a fixed number of decimals, empty where it is unknown."""
+    return f"{value:.{decimals}f}" if math.isfinite(value) else ""
