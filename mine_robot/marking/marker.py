@@ -15,6 +15,7 @@ from enum import Enum
 import numpy as np
 
 from mine_robot.core.actuator_protocol import (
+    UNKNOWN_CURRENT,
     Ack,
     ActuatorState,
     Decoder,
