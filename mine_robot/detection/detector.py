@@ -263,7 +263,7 @@ class Detector:
             if not final and self._radar_line() - spot.s < COVERED_M:
                 continue
             gpr = self._gpr.strip.best_near(spot.x, spot.y, LOOK_M)
-            self._enter(spot.x, spot.y, nav, sigma, gpr, spot)
+            self._enter(spot.x, spot.y, nav, 2.0 * sigma, gpr, spot)
 
     def _radar_line(self) -> float:
         return self._along + float(self._robot.gpr[0])
@@ -278,7 +278,7 @@ class Detector:
             radar = look_gpr(gpr, column, self._params)
         coil: MetalLook | None = look_metal(metal) if metal is not None else None
         verdict = judge(radar, coil, self._params)
-        weight = math.exp(min(max(gpr.score if gpr else 0.0, metal.score if metal else 0.0), 8.0) / 2.0)
+        weight = math.exp(min(gpr.score, 12.0)) if gpr is not None else 1.0
         self._registry.update(self._run.number, Sighting(x, y, float(nav.position[2]), sigma, weight, verdict))
 
 

@@ -20,7 +20,12 @@ from mine_robot.detection.params import DetectorParams
 from mine_robot.detection.rows import Peak
 
 LARGE_MOMENT = 400.0  # in units of the noise, at 0.10 m: a body of metal rather than a part of a mine or a scrap
-LARGE_ECHO_M = 0.20  # extent of an echo from which it is no anti-personnel mine's
+LARGE_SCORE = 6.0  # and this clear
+MIN_FIT = (0.5, 0.75)  # share of the energy one dipole must explain, of a faint and of a clear signal; else it lies elsewhere
+LARGE_ECHO_M, LARGE_ECHO = 0.14, 0.15  # extent of an echo from which it is no anti-personnel mine's
+DIFFUSE_M, DIFFUSE = 0.28, 0.10  # a weak echo of this extent is a change of the ground, not an object
+EVEN_SCORE = 4.4  # radar score and reflection at which hazard and soil are even
+EVEN_REFLECTION = 0.025
 CONFLICT = 0.8  # tempering of the sum, as both sensors see the same object at the same depth
 
 
@@ -44,6 +49,16 @@ class MetalLook:
     moment: float
     phase: float
     fit: float
+
+    @property
+    def least_fit(self) -> float:
+        """The fit this signal must reach to belong to the spot."""
+        return MIN_FIT[self.score > LARGE_SCORE]
+
+    @property
+    def large(self) -> bool:
+        """True for a body of metal."""
+        return self.moment > LARGE_MOMENT and self.score > LARGE_SCORE
 
 
 @dataclass(frozen=True)
@@ -95,7 +110,7 @@ def look_metal(peak: Peak[MetalCell]) -> MetalLook:
 
 def judge(gpr: GprLook | None, metal: MetalLook | None, params: DetectorParams) -> Verdict:
     """The verdict on one spot; ``None`` means that the sensor could not look there, which says nothing."""
-    found = metal is not None and metal.score >= params.md.threshold
+    found = metal is not None and metal.score >= params.md.threshold and metal.fit >= metal.least_fit
     seen = gpr is not None and gpr.score >= params.gpr.threshold
     llr_md = _metal_llr(metal, seen, gpr) if metal is not None and found else 0.0
     llr_gpr = _gpr_llr(gpr, metal if found else None, metal is not None, params) if gpr is not None else 0.0
@@ -106,17 +121,20 @@ def judge(gpr: GprLook | None, metal: MetalLook | None, params: DetectorParams) 
 
 
 def _gpr_llr(gpr: GprLook, metal: MetalLook | None, looked: bool, params: DetectorParams) -> float:
-    strength = 1.3 * (gpr.score - params.gpr.threshold)
-    if strength < 0.0:
-        return max(strength, -2.0)
-    ratio = min(strength, 3.0) + float(np.clip(1.5 * math.log(gpr.reflection / 0.03), -2.0, 1.0))
-    if gpr.thin < 0.0 and looked and (metal is None or metal.moment < LARGE_MOMENT):
+    ratio = float(np.clip(2.0 * (gpr.score - EVEN_SCORE), -2.0, 3.0))
+    if gpr.score < params.gpr.threshold:
+        return ratio
+    even = EVEN_REFLECTION + 0.03 * math.exp(-gpr.depth / 0.02)  # close to the surface the ground itself varies more
+    ratio += float(np.clip(1.5 * math.log(gpr.reflection / even), -2.0, 1.5))
+    if gpr.extent > DIFFUSE_M and gpr.reflection < DIFFUSE:
+        ratio -= 2.0
+    if gpr.thin < 0.0 and looked and (metal is None or not metal.large):
         ratio -= 4.0  # looks like metal, yet is none: wet wood
     return float(np.clip(ratio, -3.0, 5.0))
 
 
 def _metal_llr(metal: MetalLook, seen: bool, gpr: GprLook | None) -> float:
-    if metal.moment > LARGE_MOMENT:
+    if metal.large:
         return 4.0
     if metal.phase > 105.0 or metal.phase < -20.0:  # small and ferrous: nails, wire
         return -0.5 if seen else -3.0
@@ -126,15 +144,16 @@ def _metal_llr(metal: MetalLook, seen: bool, gpr: GprLook | None) -> float:
 
 
 def _classify(gpr: GprLook | None, metal: MetalLook | None) -> TargetClass:
-    if metal is not None and metal.moment > LARGE_MOMENT:
-        if gpr is not None and gpr.extent > LARGE_ECHO_M or metal.moment > 10.0 * LARGE_MOMENT:
+    wide = gpr is not None and gpr.extent > LARGE_ECHO_M and gpr.reflection > LARGE_ECHO
+    if metal is not None and metal.large:
+        if wide or metal.moment > 20.0 * LARGE_MOMENT:
             return TargetClass.AT if metal.phase < 52.0 else TargetClass.ERW
         return TargetClass.AP_METAL
     if gpr is None:
         return TargetClass.CLUTTER if metal is not None else TargetClass.UNKNOWN
     if gpr.thin < 0.0:
         return TargetClass.CLUTTER
-    if gpr.extent > LARGE_ECHO_M:
+    if wide:
         return TargetClass.AT
     metallic = metal is not None and metal.moment > 30.0 and 70.0 < metal.phase < 105.0
     return TargetClass.AP_METAL if metallic else TargetClass.AP_MINIMUM_METAL

@@ -17,7 +17,7 @@ from mine_robot.detection.params import GprParams
 from mine_robot.detection.rows import Row, Strip
 
 LIGHT = 0.299792458  # m/ns
-APERTURE_M = 0.10  # half length over which rows are focused
+APERTURE_M = 0.085  # half length over which rows are focused
 BEAM_M = 0.07  # rows at this distance still see a shallow object with 1/e of the amplitude
 GUARD_M = 0.35  # ground nearer than this does not enter the background
 MEMORY_ROWS = 50  # the background forgets with this number of rows
@@ -145,7 +145,19 @@ class GprProcessor:
             background = np.median(np.concatenate([*rows, aligned], axis=1), axis=1, keepdims=True)
         else:
             background = self._background
+        background = background + self._bounce_change(aligned, background)
         return np.where(usable, aligned - background, 0.0)
+
+    def _bounce_change(self, aligned: Array, background: Array) -> Array:
+        """What a change of the bounce's strength and delay adds to the background, fitted before any echo arrives."""
+        slope = np.gradient(background, axis=0)
+        early = slice(max(0, self._lead - round(0.6 / self._dt)), self._lead + round(0.15 / self._dt) + 1)
+        b, d, r = background[early], slope[early], (aligned - background)[early]
+        bb, bd, dd = (b * b).sum(axis=0), (b * d).sum(axis=0), (d * d).sum(axis=0)
+        br, dr = (b * r).sum(axis=0), (d * r).sum(axis=0)
+        determinant = np.maximum(bb * dd - bd * bd, 1e-12)
+        strength, delay = (dd * br - bd * dr) / determinant, (bb * dr - bd * br) / determinant
+        return np.clip(strength, -0.5, 0.5) * background + np.clip(delay, -1.0, 1.0) * slope
 
     def _learn(self, aligned: Array) -> None:
         """Let a row that lies behind the guard move the background, outliers clipped."""
@@ -155,7 +167,7 @@ class GprProcessor:
             self._spread = np.maximum(np.abs(aligned - pooled).mean(axis=1, keepdims=True), 1e-6)
         self._counted += 1
         rate = 1.0 / min(self._counted + 2, MEMORY_ROWS)
-        error = aligned - self._background
+        error = aligned - self._background - self._bounce_change(aligned, self._background)
         self._background = self._background + rate * np.clip(error, -CLIP * self._spread, CLIP * self._spread)
         size = np.minimum(np.median(np.abs(error), axis=1, keepdims=True), CLIP * self._spread)
         self._spread = np.maximum(self._spread + rate * (1.5 * size - self._spread), 1e-6)

@@ -27,7 +27,7 @@ class GprParams:
     )
     max_depth_m: float = param("Depth down to which echoes are searched.", default=0.32, unit="m", low=0.05, high=3.0)
     threshold: float = param(
-        "Natural logarithm of echo energy over clutter from which the radar alone raises a target.", default=2.6, low=0.5, high=10.0
+        "Natural logarithm of echo energy over clutter from which the radar alone raises a target.", default=3.9, low=0.5, high=10.0
     )
 
 
@@ -38,7 +38,7 @@ class MetalParams:
     coil_diameter_m: float = param("Diameter of a coil.", default=0.22, unit="m", low=0.02, high=2.0)
     threshold: float = param(
         "Natural logarithm of signal energy over noise from which the metal detector alone raises a target.",
-        default=4.0, low=0.5, high=12.0,
+        default=4.2, low=0.5, high=12.0,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -14,7 +13,7 @@ from mine_robot.core.types import Array, Pose2
 
 KEEP_M = 0.9  # length of the strip
 REPORT_M = 0.6  # a peak further behind than this has been reported for the last time
-AHEAD_M = 0.045  # a peak has to be followed by this much lower ground
+AHEAD_M = 0.03  # a peak has to be followed by this much lower ground
 SEPARATION_M = 0.12  # nearer peaks along the track are one
 CENTROID_M = 0.18  # half length of the square in which a peak's centre is taken
 T = TypeVar("T")
@@ -85,18 +84,14 @@ class Strip(Generic[T]):
 
     def best_near(self, x: float, y: float, radius: float) -> Peak[T] | None:
         """The highest score within ``radius`` m of (x, y), centred there; None if no row passed the place."""
-        found: tuple[float, int, int] | None = None
-        for i, row in enumerate(self.rows):
-            ahead, left = row.line.to_body(np.array([x, y]))
-            if abs(ahead) > radius:
-                continue
-            reach = math.sqrt(radius * radius - ahead * ahead)
-            inside = np.nonzero(np.abs(self.lateral - left) <= max(reach, 0.03))[0]
-            if len(inside):
-                column = int(inside[np.argmax(row.scores[inside])])
-                if found is None or row.scores[column] > found[0]:
-                    found = (float(row.scores[column]), i, column)
-        if found is None:
+        if not self.rows:
             return None
-        row = self.rows[found[1]]
-        return Peak(found[0], row, found[2], x, y, row.s)
+        lines = np.array([(row.line.x, row.line.y, row.line.yaw) for row in self.rows])
+        dx, dy, cos, sin = x - lines[:, 0], y - lines[:, 1], np.cos(lines[:, 2]), np.sin(lines[:, 2])
+        ahead, left = cos * dx + sin * dy, cos * dy - sin * dx
+        inside = np.hypot(ahead[:, None], left[:, None] - self.lateral) <= radius
+        if not inside.any():
+            return None
+        scores = np.where(inside, np.array([row.scores for row in self.rows]), -np.inf)
+        i, j = np.unravel_index(int(scores.argmax()), scores.shape)
+        return Peak(float(scores[i, j]), self.rows[int(i)], int(j), x, y, self.rows[int(i)].s)

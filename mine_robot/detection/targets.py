@@ -12,6 +12,7 @@ from mine_robot.detection.fusion import Verdict
 
 MOVED_M = 0.005
 CHANGED_P = 0.01
+SAME_PEAK_M = 0.08  # looks of one pass this near are the same peak, better known
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Registry:
         return self._targets[number - 1] if distance <= self._association else None
 
     def update(self, run: int, sighting: Sighting) -> None:
-        """Enter what pass ``run`` sees now: a later look in the same pass replaces its earlier one at the same object."""
+        """Enter what pass ``run`` sees now: a later look of a pass at the same peak, or a clearer one, replaces the earlier."""
         known = self.nearest(sighting.x, sighting.y)
         if known is None:
             entry = _Entry(len(self._entries) + 1, {run: sighting})
@@ -74,6 +75,10 @@ class Registry:
             self.revision += 1
             return
         entry = self._entries[known.id - 1]
+        last = entry.sightings.get(run)
+        same = last is None or math.hypot(last.x - sighting.x, last.y - sighting.y) < SAME_PEAK_M
+        if last is not None and not same and sighting.weight < last.weight:
+            return
         entry.sightings[run] = sighting
         target = entry.target()
         moved = math.hypot(target.x - known.x, target.y - known.y) > MOVED_M
