@@ -27,7 +27,9 @@ class Alignment:
     def __init__(self, params: LocalizationParams) -> None:
         self._params = params
         self._since: float | None = None
-        self._force, self._rate, self._samples = np.zeros(3), np.zeros(3), 0
+        self._force: Array = np.zeros(3)
+        self._rate: Array = np.zeros(3)
+        self._samples = 0
         self._fix: GnssFix | None = None
         self._heading: HeadingFix | None = None
         self._t = 0.0

@@ -1,10 +1,10 @@
 """Error-state Kalman filter for inertial navigation, aided by whatever :mod:`mine_robot.localization.models` describes.
 
-Conventions of J. Solà, "Quaternion kinematics for the error-state Kalman filter" (2017, arXiv:1711.02508): attitude errors are
-local, ``R_true = R Exp(dtheta)``. The nominal attitude is kept as rotation matrix. To the fifteen error states of the inertial unit come five
-first-order Gauss-Markov errors of the aiding sensors, because RTK errors, slip and antenna heading are correlated over
-many samples: taken as white noise, they would make the covariance far too small (state augmentation for coloured
-noise; Bar-Shalom, Li & Kirubarajan 2001, section 8.2).
+Conventions of J. Solà, "Quaternion kinematics for the error-state Kalman filter" (2017, arXiv:1711.02508): attitude
+errors are local, ``R_true = R Exp(dtheta)``. The nominal attitude is kept as rotation matrix. To the fifteen error states
+of the inertial unit come five first-order Gauss-Markov errors of the aiding sensors, because RTK errors, slip and
+antenna heading are correlated over many samples: taken as white noise, they would make the covariance far too small
+(state augmentation for coloured noise; Bar-Shalom, Li & Kirubarajan 2001, section 8.2).
 """
 
 from __future__ import annotations
@@ -59,18 +59,20 @@ class ErrorStateFilter:
     def __init__(self, noise: ImuNoise, gravity: float) -> None:
         self._noise = noise
         self._gravity = np.array([0.0, 0.0, -gravity])
-        self.position = np.zeros(3)
-        self.velocity = np.zeros(3)
-        self.attitude = np.eye(3)
-        self.gyro_bias = np.zeros(3)
-        self.accel_bias = np.zeros(3)
-        self.coloured = np.zeros(5)
-        self.rate = np.zeros(3)  # of the last sample, bias removed
+        self.position: Array = np.zeros(3)
+        self.velocity: Array = np.zeros(3)
+        self.attitude: Array = np.eye(3)
+        self.gyro_bias: Array = np.zeros(3)
+        self.accel_bias: Array = np.zeros(3)
+        self.coloured: Array = np.zeros(5)
+        self.rate: Array = np.zeros(3)  # of the last sample, bias removed
         self._coloured_variance = np.zeros(5)
         self._coloured_time = np.full(5, math.inf)
-        self._p = np.zeros((STATES, STATES))
+        self._p: Array = np.zeros((STATES, STATES))
         self._phi = np.eye(STATES)
-        self._restart_interval()
+        self._interval = 0.0
+        self._pushed: Array = np.zeros(3)  # integral of the specific force in map over the interval
+        self._attitude_before = self.attitude
 
     def start(self, attitude: Array, gyro_bias: Array, sigmas: Array) -> None:
         """Begin at the origin at rest with ``attitude`` (3, 3), ``gyro_bias`` (3,) and independent ``sigmas`` (15,)."""
@@ -188,7 +190,7 @@ class ErrorStateFilter:
 
     def _restart_interval(self) -> None:
         self._interval = 0.0
-        self._pushed = np.zeros(3)  # integral of the specific force in map
+        self._pushed = np.zeros(3)
         self._attitude_before = self.attitude
 
 

@@ -5,15 +5,23 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import chdtri
 
 from mine_robot.core.geodesy import Datum, normal_gravity
 from mine_robot.core.limits import Limits
-from mine_robot.core.robot import Robot, rotation_from_rpy
-from mine_robot.core.types import Array, FixStatus, GnssFix, HeadingFix, Health, ImuSample, NavState, WheelSample
+from mine_robot.core.robot import Robot
+from mine_robot.core.types import (
+    Array,
+    FixStatus,
+    GnssFix,
+    HeadingFix,
+    Health,
+    ImuSample,
+    NavState,
+    WheelSample,
+    wrap_angle,
+)
 from mine_robot.localization import models
 from mine_robot.localization.alignment import Alignment, Start
 from mine_robot.localization.checks import ImuCheck, fix_problem, heading_problem, wheel_problem
@@ -29,66 +37,20 @@ from mine_robot.localization.filter import (
     attitude_from_level,
     rpy_from_attitude,
 )
+from mine_robot.localization.gating import Doubt, Gate
 from mine_robot.localization.health import Condition, Notices, assess
+from mine_robot.localization.history import PoseHistory
 from mine_robot.localization.params import LocalizationParams
 from mine_robot.localization.standstill import StandstillDetector
 
 SIMULTANEOUS_S = 0.006  # a measurement this far ahead of an IMU sample at 100 Hz belongs to it
 GRID_TOLERANCE_S = 1e-3
 PENDING_MAX = 50
+FUTURE_MAX_S = 60.0  # a time stamp further ahead of the IMU is taken for nonsense
 VERTICAL_RATIO = 1.5  # vertical floor of a GNSS sigma in units of the horizontal one
 CONTRADICTION_S = 1.0  # so long refusals of one kind are outliers, later they are a contradiction
-FORGET_S = 2.0  # refusals before such a pause say nothing about measurements after it
 START_POSITION, START_YAW, START_TILT = 10.0, 0.5, 0.1  # m, rad, rad: priors that the first measurements replace
 BRIDGED_ACCELERATION, BRIDGED_RATE = 1.0, 0.3  # m/s², rad/s: what a robot may do unseen while the IMU pauses
-
-
-@dataclass(frozen=True, slots=True)
-class _Past:
-    """Pose of the IMU as predicted at ``t``, with the corrections made until then, to undo them."""
-
-    t: float
-    position: Array
-    attitude: Array
-    shift: Array
-    turn: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Doubt:
-    """Uncertainty after giving in to measurements that differed by ``jump`` at ``t``; it fades with ``time`` s."""
-
-    t: float
-    jump: float
-    time: float
-
-    def variance(self, t: float) -> float:
-        """Variance to be added to the estimate at ``t``."""
-        return (self.jump * math.exp(-max(t - self.t, 0.0) / self.time)) ** 2 if self.jump > 0.0 else 0.0
-
-
-class _Gate:
-    """Chi-square gate that remembers since when it refuses."""
-
-    def __init__(self, probability: float, degrees: int) -> None:
-        self._limit = float(chdtri(degrees, probability))
-        self._last_t = -math.inf
-        self.refusing_since = math.inf
-
-    def passes(self, innovation: Innovation, t: float) -> bool:
-        """Whether the innovation of time ``t`` is to be used."""
-        if t - self._last_t > FORGET_S:
-            self.refusing_since = math.inf
-        self._last_t = t
-        if innovation.nis <= self._limit:
-            self.refusing_since = math.inf
-            return True
-        self.refusing_since = min(self.refusing_since, t)
-        return False
-
-    def refusing(self, t: float) -> float:
-        """For how long up to ``t`` the gate has refused everything, s; 0 once nothing comes any more."""
-        return max(t - self.refusing_since, 0.0) if t - self._last_t <= FORGET_S else 0.0
 
 
 class Localizer:
@@ -121,15 +83,15 @@ class Localizer:
         self._alignment = Alignment(params)
         self._standstill = StandstillDetector(params.standstill)
         self._gates = {
-            name: _Gate(params.gate_probability, degrees)
+            name: Gate(params.gate_probability, degrees)
             for name, degrees in (("gnss", 3), ("heading", 1), ("wheel", 1), ("sideslip", 2), ("standstill", 6))
         }
-        self._past: deque[_Past] = deque()
+        self._history = PoseHistory(params.max_age + 0.05)
         self._pending: deque[tuple[float, Callable[[], None]]] = deque(maxlen=PENDING_MAX)
         self._used_status: FixStatus | None = None
-        self._doubts = {name: _Doubt(0.0, 0.0, params.gnss.correlation_time) for name in ("gnss", "heading")}
-        self._shift, self._turn = np.zeros(3), 0.0
-        self._rate_sum, self._rate_count = np.zeros(3), 0
+        self._doubts = {"gnss": Doubt(), "heading": Doubt()}
+        self._rate_sum: Array = np.zeros(3)
+        self._rate_count = 0
         self._still = False
         self._head_sigma = self._yaw_sigma = math.inf
         self.aligned = False
@@ -139,11 +101,10 @@ class Localizer:
         """Advance to the sample; returns the estimate where the output grid is reached, None before the start."""
         problem = self._check.problem(sample)
         if problem is not None:
-            self._notices.add("imu", self._t if math.isfinite(self._t) else sample.t, problem)
-            if not self._check.clock_restarted:
-                return None
-            self._check.accept_clock()
-            self._restart_clock(sample.t)
+            self._complain("imu", sample.t, problem)
+            if self._check.clock_restarted:
+                self._restart_clock(sample.t)
+            return None
         rate, force = self._to_base @ sample.rate, self._to_base @ sample.force
         dt, before = sample.t - self._t, self._t
         self._t = sample.t
@@ -158,7 +119,7 @@ class Localizer:
         self._rate_sum, self._rate_count = self._rate_sum + rate, self._rate_count + 1
         if on_grid:
             self._hold_still()
-        self._remember()
+        self._history.add(self._pose_now())
         self._use_pending()
         if not on_grid:
             return None
@@ -175,7 +136,7 @@ class Localizer:
         if problem is not None or not self._in_time("gnss", fix.t, "GNSS fix"):
             self._last_status = FixStatus.NONE if fix.status == FixStatus.NONE else self._last_status
             if problem is not None:
-                self._notices.add("gnss", self._t, problem)
+                self._complain("gnss", fix.t, problem)
             return
         self._last_status, self._last_fix_t = fix.status, max(fix.t, self._last_fix_t)
         self._alignment.add_fix(fix)
@@ -185,7 +146,7 @@ class Localizer:
         """Take a dual-antenna heading."""
         problem = heading_problem(heading)
         if problem is not None:
-            self._notices.add("heading", self._t, problem)
+            self._complain("heading", heading.t, problem)
         elif self._in_time("heading", heading.t, "GNSS heading"):
             self._alignment.add_heading(heading)
             self._enqueue(heading.t, lambda: self._use_heading(heading))
@@ -194,7 +155,7 @@ class Localizer:
         """Take a sample of the track encoders."""
         problem = wheel_problem(sample)
         if problem is not None:
-            self._notices.add("wheel", self._t, problem)
+            self._complain("wheel", sample.t, problem)
         elif self._in_time("wheel", sample.t, "wheel odometry"):
             self._standstill.add_wheels(sample)
             self._enqueue(sample.t, lambda: self._use_wheels(sample))
@@ -217,7 +178,7 @@ class Localizer:
             heading_sigma=self._yaw_sigma,
             contradiction=self._contradiction(),
         )
-        return assess(condition, self._notices.fresh(self._t if math.isfinite(self._t) else t))
+        return assess(condition, self._notices.fresh(t))
 
     # --- start and interruptions -------------------------------------------------------------------------------------
     def _align(self, t: float, rate: Array, force: Array, on_grid: bool) -> None:
@@ -236,9 +197,7 @@ class Localizer:
         self._filter.set_coloured(SLIP, params.wheel.slip_sigma**2, params.wheel.slip_time, renew=True)
         self._filter.start(attitude_from_level(start.force, start.heading.yaw), np.zeros(3), sigmas)
         self._filter.inflate_yaw(START_YAW**2)
-        self._past.clear()
         self._pending.clear()
-        self._remember()
         mean_sigma = params.standstill.velocity_sigma  # m/s² here: residual motion of the robot while it was levelled
         self._filter.apply(self._filter.compare(models.level(self._filter, start.force, mean_sigma)))
         rate_sigma = noise.gyro_noise * math.sqrt(100.0 / start.samples)
@@ -264,6 +223,7 @@ class Localizer:
         self._filter.inflate_yaw((BRIDGED_RATE * gap) ** 2)
 
     def _restart_clock(self, t: float) -> None:
+        self._check.accept_clock()
         self._notices = Notices()
         self._notices.add("imu", t, "the clock was set back: aligning again")
         self._t = self._last_fix_t = -math.inf
@@ -274,9 +234,14 @@ class Localizer:
         """Whether a measurement is near enough to the IMU's time."""
         if math.isfinite(self._t) and abs(t - self._t) > self._params.max_age:
             what = "old" if t < self._t else "ahead of the IMU"
-            self._notices.add(kind, self._t, f"{label} is {abs(t - self._t):.2f} s {what}")
+            self._complain(kind, t, f"{label} is {abs(t - self._t):.2f} s {what}")
             return False
         return True
+
+    def _complain(self, kind: str, t: float, message: str) -> None:
+        """Note why a measurement of time ``t`` was refused; its own time may be what is wrong with it."""
+        near = math.isfinite(t) and (not math.isfinite(self._t) or 0.0 <= t - self._t < FUTURE_MAX_S)
+        self._notices.add(kind, t if near else self._t, message)
 
     def _enqueue(self, t: float, use: Callable[[], None]) -> None:
         if not self.aligned:
@@ -320,8 +285,8 @@ class Localizer:
 
     def _give_in(self, kind: str, jump: float) -> None:
         """Follow measurements that insisted, but doubt them by as much as they differed: who was wrong is not known."""
-        self._gates[kind].refusing_since = math.inf
-        self._doubts[kind] = _Doubt(self._t, jump, self._params.gnss.correlation_time)
+        self._gates[kind].reset()
+        self._doubts[kind] = Doubt(self._t, jump, self._params.gnss.correlation_time)
 
     def _believed(self, fix: GnssFix) -> Array:
         """The fix's covariance (3, 3) with its variances raised to the floors of its status."""
@@ -374,25 +339,16 @@ class Localizer:
         """Apply, and note how far the pose moved, so that past poses can follow."""
         position, yaw = self._filter.position, rpy_from_attitude(self._filter.attitude)[2]
         self._filter.apply(innovation)
-        self._shift = self._shift + self._filter.position - position
-        self._turn += rpy_from_attitude(self._filter.attitude)[2] - yaw
-
-    # --- past poses --------------------------------------------------------------------------------------------------
-    def _remember(self) -> None:
-        self._past.append(_Past(self._t, self._filter.position, self._filter.attitude, self._shift, self._turn))
-        while self._past[0].t < self._t - self._params.max_age - 0.05:
-            self._past.popleft()
+        turn = wrap_angle(rpy_from_attitude(self._filter.attitude)[2] - yaw)
+        self._history.correct(self._filter.position - position, turn)
 
     def _pose_now(self) -> models.PastPose:
         return models.PastPose(self._t, self._filter.position, self._filter.attitude)
 
     def _pose_at(self, t: float) -> models.PastPose:
         """Pose of the IMU at ``t`` as the filter sees it now: the predicted one with all corrections since."""
-        if t > self._t - SIMULTANEOUS_S or not self._past:
-            return self._pose_now()
-        past = min(self._past, key=lambda item: abs(item.t - t))
-        turn = rotation_from_rpy(0.0, 0.0, self._turn - past.turn)
-        return models.PastPose(past.t, past.position + self._shift - past.shift, turn @ past.attitude)
+        past = self._history.at(t) if t < self._t - SIMULTANEOUS_S else None
+        return self._pose_now() if past is None else past
 
     # --- output ------------------------------------------------------------------------------------------------------
     def _on_grid(self, before: float, t: float) -> bool:
@@ -414,6 +370,6 @@ class Localizer:
                 return f"{label} the inertial solution for {refusing:.1f} s"
         for name, label in (("gnss", "fixes"), ("heading", "heading")):
             since = self._t - self._doubts[name].t
-            if self._doubts[name].jump > 0.0 and since < self._params.gnss.recovery:
+            if since < self._params.gnss.recovery:
                 return f"gave in to contradicting GNSS {label} {since:.1f} s ago"
         return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mine_robot.core.parameters import group, param
+from mine_robot.sim.actuator import ActuatorParams
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,10 @@ class WheelParams:
 
 @dataclass(frozen=True)
 class SimulatorParams:
-    """The simulated vehicle and navigation sensors."""
+    """The simulated vehicle, its navigation sensors and the marking actuator."""
 
     vehicle: VehicleParams = group(VehicleParams)
     imu: ImuParams = group(ImuParams)
     gnss: GnssParams = group(GnssParams)
     wheel: WheelParams = group(WheelParams)
+    actuator: ActuatorParams = group(ActuatorParams)

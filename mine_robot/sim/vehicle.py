@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mine_robot.core.robot import rotation_from_rpy
-from mine_robot.core.types import Pose2, Twist2, wrap_angle
+from mine_robot.core.types import Array, Pose2, Twist2, wrap_angle
 from mine_robot.sim.params import VehicleParams
 from mine_robot.sim.terrain import Terrain
 from mine_robot.sim.types import TrueState
@@ -41,7 +41,7 @@ class Vehicle:
         self._wander = [float(value) for value in rng.standard_normal(3)]  # slip, turn slip, skid; unit variance
         self._slip = slip
         self._command: Twist2 | None = None
-        self._velocity = np.zeros(3)
+        self._velocity: Array = np.zeros(3)
         self.state = self._true_state(0.0, 0.0, 0.0, 0.0, 0.0)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -99,10 +100,14 @@ class World:
         metal: MetalSource | None = None,
         *,
         start: Pose2 | None = None,
+        rngs: Mapping[str, np.random.Generator] | None = None,
     ) -> None:
-        """Set up for ``scenario.seed``; ``start`` overrides :func:`start_pose`."""
+        """Set up for ``scenario.seed``; ``start`` overrides :func:`start_pose`.
+
+        ``rngs`` are those of :func:`generators` with which the soil sensors were built, so that the exported state has theirs.
+        """
         self._scenario, self._params, self._gpr, self._metal = scenario, params, gpr, metal
-        self._rngs = generators(scenario.seed)
+        self._rngs = generators(scenario.seed) if rngs is None else rngs
         lateral = [0.5 * (patch.y_min + patch.y_max) for patch in robot.contact_patches]
         gauge = max(lateral) - min(lateral)
         self.terrain = build_terrain(scenario)
@@ -173,7 +178,7 @@ class World:
     def restore(self, data: dict[str, Any]) -> None:
         """Take up the state of :meth:`export` in a world built from the same scenario, field and parameters.
 
-        The robot stands still. The generators of the radar and the metal detector belong to their models.
+        The robot stands still; commands start anew.
         """
         self._ticks, self._charge = int(data["ticks"]), float(data["charge"])
         self._vehicle.restore(data["vehicle"])
