@@ -69,7 +69,9 @@ def audit(
 
 
 def is_valid(line: SweepEvidence, limits: Limits) -> bool:
-    """True if the line counts as search: both sensors healthy, height, speed and position within the limits, all finite."""
+    """True if the line counts as search: both sensors healthy, height, speed and position within the limits, all
+    finite.
+    """
     return (
         line.gpr_ok
         and line.metal_ok

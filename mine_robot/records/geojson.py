@@ -18,7 +18,9 @@ DECIMALS = 9  # of a degree: 0.1 mm
 
 def to_wgs84(geometry: BaseGeometry, datum: Datum) -> BaseGeometry:
     """``geometry`` in longitude and latitude, outer rings anticlockwise."""
-    lonlat = shapely.transform(geometry, lambda points: datum.to_wgs84(points[:, 0], points[:, 1])[:, :2].round(DECIMALS))
+    lonlat = shapely.transform(
+        geometry, lambda points: datum.to_wgs84(points[:, 0], points[:, 1])[:, :2].round(DECIMALS)
+    )
     return shapely.orient_polygons(lonlat)
 
 

@@ -1,55 +1,54 @@
 """``map.png``: the run on one A4 page, landscape.
 
-Symbols follow GICHD where it has them: the hazardous area is red, half transparent, with a red outline. What was searched is blue,
-so that the two are told apart without red and green. Everything that carries meaning by colour carries it by shape or hatching too.
+Symbols follow GICHD where it has them: the hazardous area is red, half transparent, with a red outline. What was
+searched is blue, so that the two are told apart without red and green. Everything that carries meaning by colour
+carries it by shape or hatching too.
 """
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import shapely
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Circle, Patch, PathPatch, Rectangle
+from matplotlib.patches import Circle, PathPatch
 from matplotlib.path import Path as Outline
 from matplotlib.ticker import MultipleLocator
 from shapely.geometry.base import BaseGeometry
 
-from mine_robot.core.types import Array, MarkStatus, NavState, Target, TargetClass
+from mine_robot.core.types import Array, MarkStatus, NavState, Target
 from mine_robot.coverage.gaps import gap_area
 from mine_robot.records.audit import AuditResult
 from mine_robot.records.ground import NOT_SEARCHED
+from mine_robot.records.map_furniture import (
+    HALO,
+    HAZARD,
+    INK,
+    MARK,
+    NO_GO,
+    SAFE,
+    SEARCHED,
+    TARGET,
+    TARGET_SHAPES,
+    TRACK,
+    add_panel,
+    north_arrow,
+    round_length,
+    scale_bar,
+)
 from mine_robot.records.marks import Mark
 from mine_robot.records.run_data import RunData
-from mine_robot.records.text import CLASS_NAMES, STATE_NAMES, clock, datum_text
+from mine_robot.records.text import CLASS_NAMES, datum_text
 
 SIZE = (11.69, 8.27)  # inches, A4 landscape
+AXES = (0.055, 0.075, 0.665, 0.895)  # left, bottom, width, height, shares of the page
 DPI = 160
-HAZARD = "#FF0000"
-SEARCHED = "#0072B2"
-SAFE = "#7A8B7F"
-NO_GO = "#333333"
-HALO = "#CC79A7"
-TARGET = "#1A1A1A"
-MARK = "#E69F00"
-UNSAFE = "#F0E442"
-TRACK = "#10324A"
-INK = "#222222"
-TARGET_SHAPES = {
-    TargetClass.UNKNOWN: "o",
-    TargetClass.AP_MINIMUM_METAL: "v",
-    TargetClass.AP_METAL: "^",
-    TargetClass.AT: "s",
-    TargetClass.ERW: "D",
-    TargetClass.CLUTTER: "x",
-}
 MAX_TRACK_POINTS = 6000
 MAX_LABELS = 60
 
@@ -57,18 +56,16 @@ MAX_LABELS = 60
 def draw_map(path: Path, run: RunData, audit: AuditResult | None) -> None:
     """Draw the map of ``run`` into a PNG; ``audit`` adds the ground rolled over without proof, if there is any."""
     figure = Figure(figsize=SIZE, dpi=DPI, facecolor="white")
-    axes = figure.add_axes((0.055, 0.085, 0.665, 0.845))
+    axes = figure.add_axes(AXES)
     _frame(axes, run)
     _areas(axes, run)
-    if audit is not None and audit.unsafe.any():
-        rows, columns = np.nonzero(audit.unsafe)
-        axes.plot(audit.raster.samples[0][rows, columns], audit.raster.samples[1][rows, columns], ",", color="black", zorder=6)
-        axes.plot(audit.raster.samples[0][rows, columns], audit.raster.samples[1][rows, columns], ",", color=UNSAFE, zorder=7)
+    if audit is not None:
+        _unsafe(axes, audit)
     _track(axes, run.log.nav)
     _targets(axes, run)
-    _scale_bar(axes)
-    _north_arrow(axes)
-    _panel(figure, run, audit)
+    scale_bar(axes)
+    north_arrow(axes)
+    add_panel(figure, run, audit)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a name may hold characters that the font lacks: they show as boxes
         FigureCanvasAgg(figure).print_png(str(path))
@@ -78,9 +75,12 @@ def _frame(axes: Axes, run: RunData) -> None:
     """Equal axes in metres about the field, with a grid."""
     west, south, east, north = run.field.bounds
     margin = max(0.06 * max(east - west, north - south), 1.0)
-    axes.set_xlim(west - margin, east + margin)
-    axes.set_ylim(south - 1.6 * margin, north + margin)
-    axes.set_aspect("equal", adjustable="datalim")
+    south -= 0.6 * margin  # room for the scale bar
+    page = AXES[3] * SIZE[1] / (AXES[2] * SIZE[0])
+    width = max(east - west + 2.0 * margin, (north - south + 2.0 * margin) / page)
+    axes.set_xlim(0.5 * (west + east - width), 0.5 * (west + east + width))
+    axes.set_ylim(0.5 * (south + north - page * width), 0.5 * (south + north + page * width))
+    axes.set_aspect("equal", adjustable="box")
     step = round_length(max(east - west, north - south) / 8.0)
     axes.xaxis.set_major_locator(MultipleLocator(step))
     axes.yaxis.set_major_locator(MultipleLocator(step))
@@ -88,7 +88,8 @@ def _frame(axes: Axes, run: RunData) -> None:
     axes.tick_params(labelsize=7, colors=INK, length=2)
     for spine in axes.spines.values():
         spine.set_linewidth(0.6)
-    axes.set_xlabel(f"east / m        grid {step:g} m, origin {datum_text(run.field.datum)}, local east-north", fontsize=7.5, color=INK)
+    caption = f"east / m        grid {step:g} m, origin {datum_text(run.field.datum)}, local east-north"
+    axes.set_xlabel(caption, fontsize=7.5, color=INK)
     axes.set_ylabel("north / m", fontsize=7.5, color=INK)
 
 
@@ -105,24 +106,42 @@ def _areas(axes: Axes, run: RunData) -> None:
     _fill(axes, field.hazard, facecolor="none", edgecolor=HAZARD, linewidth=1.8, alpha=0.85, zorder=4)
 
 
-def _fill(axes: Axes, geometry: BaseGeometry, **style: object) -> None:
+def _fill(axes: Axes, geometry: BaseGeometry, **style: Any) -> None:
     """Draw the polygons of ``geometry`` with their holes."""
     for polygon in shapely.get_parts(geometry):
         if polygon.geom_type == "Polygon" and not polygon.is_empty:
             rings = [np.array(ring.coords)[:, :2] for ring in (polygon.exterior, *polygon.interiors)]
             outline = Outline.make_compound_path(*(Outline(ring, closed=True) for ring in rings))
-            axes.add_patch(PathPatch(outline, **style))  # type: ignore[arg-type]
+            axes.add_patch(PathPatch(outline, **style))
 
 
 def _track(axes: Axes, nav: Sequence[NavState]) -> None:
     """The way of ``base_link``, thinned for the eye, its start and its end."""
-    points = np.array([state.position[:2] for state in nav[:: max(1, len(nav) // MAX_TRACK_POINTS)]]).reshape(-1, 2)
+    points: Array = np.array([state.position[:2] for state in nav[:: max(1, len(nav) // MAX_TRACK_POINTS)]]).reshape(
+        -1, 2
+    )
     points = points[np.all(np.isfinite(points), axis=1)]
     if not len(points):
         return
     axes.plot(points[:, 0], points[:, 1], color=TRACK, linewidth=0.55, alpha=0.75, zorder=5)
-    axes.plot(*points[0], "o", markersize=6.5, markerfacecolor="white", markeredgecolor=TRACK, markeredgewidth=1.5, zorder=9)
+    axes.plot(
+        *points[0], "o", markersize=6.5, markerfacecolor="white", markeredgecolor=TRACK, markeredgewidth=1.5, zorder=9
+    )
     axes.plot(*points[-1], "o", markersize=3.5, color=TRACK, zorder=9)
+
+
+def _unsafe(axes: Axes, audit: AuditResult) -> None:
+    """Ground driven on without proof, cell by cell."""
+    if audit.unsafe.any():
+        raster = audit.raster
+        image = np.zeros((*raster.shape, 4), dtype=np.uint8)
+        image[audit.unsafe, 3] = 255
+        east, north = raster.x0 + raster.columns * raster.resolution, raster.y0 + raster.rows * raster.resolution
+        limits = axes.get_xlim(), axes.get_ylim()
+        axes.imshow(
+            image, extent=(raster.x0, east, raster.y0, north), origin="lower", zorder=6, interpolation="nearest"
+        )
+        axes.set(xlim=limits[0], ylim=limits[1])
 
 
 def _targets(axes: Axes, run: RunData) -> None:
@@ -175,144 +194,3 @@ def _labels(axes: Axes, targets: Sequence[Target]) -> None:
             zorder=12,
             bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.75},
         )
-
-
-def round_length(length: float) -> float:
-    """``length`` rounded to 1, 2 or 5 times a power of ten."""
-    power = 10.0 ** math.floor(math.log10(max(length, 1e-6)))
-    return min((1.0, 2.0, 5.0, 10.0), key=lambda factor: abs(factor * power - length)) * power
-
-
-def _visible(axes: Axes) -> tuple[Array, Array]:
-    """Lower left corner and size of what the axes show, m; known only after the aspect is applied."""
-    axes.apply_aspect()
-    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
-    return np.array([left, low]), np.array([right - left, high - low])
-
-
-def _scale_bar(axes: Axes) -> None:
-    corner, size = _visible(axes)
-    length = round_length(0.18 * size[0])
-    x, y = corner + 0.03 * size
-    height = 0.008 * size[1]
-    pad = 0.012 * size
-    backing = Rectangle((x - pad[0], y - pad[1]), length + 4.2 * pad[0], 4.2 * pad[1], facecolor="white", alpha=0.8, zorder=13)
-    axes.add_patch(backing)
-    for i, color in enumerate((INK, "white")):
-        part = Rectangle((x + 0.5 * i * length, y), 0.5 * length, height, facecolor=color, edgecolor=INK, linewidth=0.7)
-        part.set_zorder(14)
-        axes.add_patch(part)
-    for at, text in ((0.0, "0"), (0.5, f"{0.5 * length:g}"), (1.0, f"{length:g} m")):
-        axes.text(x + at * length, y + 1.7 * height, text, fontsize=7, ha="center", va="bottom", color=INK, zorder=14)
-
-
-def _north_arrow(axes: Axes) -> None:
-    style = {"arrowstyle": "-|>", "color": INK, "linewidth": 1.6, "mutation_scale": 16}
-    box = {"boxstyle": "circle,pad=0.2", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
-    place = {"xycoords": "axes fraction", "textcoords": "axes fraction", "zorder": 14}
-    axes.annotate("", xy=(0.965, 0.965), xytext=(0.965, 0.895), arrowprops=style, **place)
-    axes.annotate("N", xy=(0.965, 0.88), xytext=(0.965, 0.88), fontsize=10, weight="bold", ha="center", va="center", bbox=box, **place)
-
-
-def _panel(figure: Figure, run: RunData, audit: AuditResult | None) -> None:
-    """Title, figures and legend on the right."""
-    panel = figure.add_axes((0.735, 0.03, 0.255, 0.94))
-    panel.set_axis_off()
-    y = 0.985
-    if run.simulated:
-        panel.text(
-            0.0,
-            y,
-            " SIMULATION – not a real clearance ",
-            fontsize=10,
-            weight="bold",
-            color="white",
-            va="top",
-            bbox={"facecolor": "#B00000", "edgecolor": "none", "pad": 3.0},
-        )
-        y -= 0.05
-    panel.text(0.0, y, _wrapped(run.field.name, 26), fontsize=14, weight="bold", va="top", color=INK, parse_math=False)
-    y -= 0.036 * (1 + _wrapped(run.field.name, 26).count("\n")) + 0.008
-    for text in _facts(run, audit):
-        panel.text(0.0, y, text, fontsize=8, va="top", color=INK, parse_math=False)
-        y -= 0.0235
-    panel.legend(
-        handles=_legend(run, audit),
-        loc="lower left",
-        bbox_to_anchor=(-0.03, 0.0),
-        fontsize=7.5,
-        frameon=False,
-        labelspacing=0.62,
-        handlelength=2.2,
-        handleheight=1.2,
-    )
-
-
-def _wrapped(text: str, width: int, lines: int = 3) -> str:
-    """``text`` broken to ``width`` characters and at most ``lines`` lines."""
-    flat = " ".join(text.split())
-    parts = [flat[i : i + width] for i in range(0, len(flat), width)] or [""]
-    return "\n".join(parts[:lines]) + ("…" if len(parts) > lines else "")
-
-
-def _facts(run: RunData, audit: AuditResult | None) -> list[str]:
-    ground, outcome = run.ground, run.outcome
-    confirmed = sum(mark.status is MarkStatus.CONFIRMED for mark in outcome.marks.values())
-    proof = "not known: no track recorded" if audit is None else f"{audit.unsafe_ground_m2:.3f} m²"
-    lines = [f"IMSMA ID  {run.field.imsma_id}"] if run.field.imsma_id else []
-    started = run.started
-    return [
-        *lines,
-        f"State  {STATE_NAMES[outcome.state]}",
-        f"Date  {started:%Y-%m-%d %H:%M} UTC" if started else "Date  not recorded",
-        f"Duration  {clock(outcome.duration_s)}",
-        "",
-        f"Hazardous area  {ground.hazard_m2:.2f} m²",
-        f"Searched  {ground.searched_m2:.2f} m²  ({percent(ground.coverage)} of reachable)",
-        f"Gaps  {ground.gaps_m2:.2f} m²",
-        f"Suspect targets  {len(run.suspects())}",
-        f"Marks  {confirmed} confirmed of {len(outcome.marks)}",
-        f"Driven on unproven ground  {proof}",
-    ]
-
-
-def percent(share: float) -> str:
-    """A share as percentage, rounded down: nothing is cleared by rounding."""
-    return f"{math.floor(share * 1e4 + 1e-6) / 100.0:.2f} %"
-
-
-def _legend(run: RunData, audit: AuditResult | None) -> list[Patch | Line2D]:
-    ground = run.ground
-    reasons = {gap.reason for gap in ground.gaps}
-    handles: list[Patch | Line2D] = [
-        Patch(facecolor="#FF000038", edgecolor=HAZARD, linewidth=1.6, label="hazardous area, not searched"),
-        Patch(facecolor="#0072B247", edgecolor="none", label="searched"),
-        Patch(facecolor="#7A8B7F38", edgecolor=SAFE, label="safe area"),
-    ]
-    if reasons - {NOT_SEARCHED}:
-        handles.append(Patch(facecolor="none", edgecolor=HAZARD, hatch="////", linewidth=0, label="gap: halo, no-go, not reachable"))
-    if NOT_SEARCHED in reasons:
-        handles.append(Patch(facecolor="none", edgecolor=HAZARD, hatch="....", linewidth=0, label="gap: not searched"))
-    if not run.field.no_go.is_empty:
-        handles.append(Patch(facecolor="none", edgecolor=NO_GO, hatch="xx", label="no-go zone"))
-    for kind in sorted({target.kind for target in run.outcome.targets}):
-        name = f"target: {CLASS_NAMES[kind]}"
-        handles.append(Line2D([], [], marker=TARGET_SHAPES[kind], color=TARGET, linestyle="", markersize=5, label=name))
-    if run.suspects():
-        radius = f"halo of a suspect, {run.limits.halo_radius:g} m"
-        handles.append(Line2D([], [], marker="o", color=HALO, alpha=0.6, linestyle="", markersize=10, label=radius))
-    if len(run.field.known_targets):
-        handles.append(Line2D([], [], marker="P", color=HAZARD, linestyle="", markersize=6, label="known target"))
-    states = {mark.status for mark in run.outcome.marks.values() if mark.placed}
-    ring = {"marker": "o", "color": MARK, "markerfacecolor": "none", "linestyle": "", "markersize": 10}
-    if MarkStatus.CONFIRMED in states:
-        handles.append(Line2D([], [], markeredgewidth=2.0, label="mark, confirmed", **ring))  # type: ignore[arg-type]
-    if MarkStatus.UNVERIFIED in states:
-        handles.append(Line2D([], [], markeredgewidth=1.0, label="mark, unverified (?)", **ring))  # type: ignore[arg-type]
-    if run.log.nav:
-        handles.append(Line2D([], [], color=TRACK, linewidth=1.0, label="track of the robot"))
-        start = {"marker": "o", "color": TRACK, "markerfacecolor": "white", "markeredgewidth": 1.5, "linestyle": ""}
-        handles.append(Line2D([], [], markersize=7, label="start", **start))  # type: ignore[arg-type]
-    if audit is not None and audit.unsafe.any():
-        handles.append(Patch(facecolor=UNSAFE, edgecolor="black", label="driven on without proof"))
-    return handles

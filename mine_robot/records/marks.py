@@ -10,7 +10,7 @@ from mine_robot.core.types import MarkStatus
 
 @dataclass(frozen=True)
 class Mark:
-    """The mark on one target: when it was asked for, and its outcome with the nozzle's place in ``map``, if there is one."""
+    """The mark on one target: when it was asked for and, once there is an outcome, the nozzle's place in ``map``."""
 
     target_id: int
     requested_t: float

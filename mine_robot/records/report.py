@@ -1,7 +1,7 @@
 """``report.html``: the report of a run, in one file that needs nothing else and prints on A4.
 
-The fields are those of GICHD's minimum data requirements as far as a robot can know them; what it cannot know (organisation,
-inspector, condition of a device) is left to be filled in by hand and says so.
+The fields are those of GICHD's minimum data requirements as far as a robot can know them; what it cannot know
+(organisation, inspector, condition of a device) is left to be filled in by hand and says so.
 """
 
 from __future__ import annotations
@@ -18,18 +18,20 @@ import numpy as np
 import shapely
 
 from mine_robot.core.geodesy import Datum
+from mine_robot.core.parameters import to_flat
 from mine_robot.core.types import MarkStatus, Target
 from mine_robot.coverage.gaps import gap_area
 from mine_robot.records.audit import AuditResult
-from mine_robot.records.map_image import percent
 from mine_robot.records.run_data import RunData
 from mine_robot.records.tables import number
-from mine_robot.records.text import CLASS_NAMES, STATE_NAMES, clock, datum_text, degrees
+from mine_robot.records.text import CLASS_NAMES, STATE_NAMES, clock, datum_text, degrees, percent
 
 TEMPLATE = "report.html.j2"
 
 
-def write_report(path: Path, run: RunData, summary: Mapping[str, Any], audit: AuditResult | None, image: Path | None) -> None:
+def write_report(
+    path: Path, run: RunData, summary: Mapping[str, Any], audit: AuditResult | None, image: Path | None
+) -> None:
     """Write the report; ``image`` is embedded as the map if it is given."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("mine_robot.records"),
@@ -68,7 +70,7 @@ def _context(run: RunData, summary: Mapping[str, Any], audit: AuditResult | None
         "problems": run.log.problems,
         "confidence": _confidence(summary),
         "events": run.outcome.events,
-        "parameters": run.parameters,
+        "parameters": _parameters(run),
         "info": run.info,
         "journal_sha256": run.journal_sha256,
         "mean_sigma": _mean_sigma(run),
@@ -120,8 +122,8 @@ def _target(run: RunData, target: Target) -> dict[str, Any]:
         "llr_md": number(target.llr_md, 1),
         "mark": mark.state if mark else "none",
         "mark_ok": mark is not None and mark.status is MarkStatus.CONFIRMED,
-        "mark_place": _place(run.field.datum, mark.x, mark.y) if mark is not None and placed else "",
-        "mark_error": number(math.hypot(mark.x - target.x, mark.y - target.y), 3) if mark is not None and placed else "",
+        "mark_place": _place(run.field.datum, mark.x, mark.y) if mark and placed else "",
+        "mark_error": number(math.hypot(mark.x - target.x, mark.y - target.y), 3) if mark and placed else "",
         "mark_detail": mark.detail if mark else "",
     }
 
@@ -140,6 +142,14 @@ def _mean_sigma(run: RunData) -> str:
     sigmas = np.array([state.sigma_xy for state in run.log.nav])
     finite = sigmas[np.isfinite(sigmas)]
     return number(float(finite.mean()), 3) if len(finite) else ""
+
+
+def _parameters(run: RunData) -> dict[str, dict[str, Any]]:
+    """The shared limits once, then what is particular to each node; names of files are left out."""
+    tables = {"limits, shared by all nodes": to_flat(run.limits)}
+    for node, values in run.parameters.items():
+        tables[node] = {key: value for key, value in values.items() if not key.startswith(("limits.", "files."))}
+    return tables
 
 
 def _confidence(summary: Mapping[str, Any]) -> list[tuple[str, str]]:

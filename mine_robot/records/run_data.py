@@ -1,4 +1,4 @@
-"""Everything recorded about one run, read and decoded once; the summary, the tables, the map and the report are made from it."""
+"""Everything recorded about one run, read and decoded once, from which all records are made."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ class Event:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the journal says: the last ``state`` with its ``reason``, the events in order, and what was found and marked."""
+    """What the journal says: the last ``state`` with its ``reason``, the events in order, and what was found and
+    marked.
+    """
 
     state: MissionState
     reason: str

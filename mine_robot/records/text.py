@@ -35,9 +35,15 @@ def degrees(latitude: float, longitude: float) -> str:
     """A place with the hemisphere's letters, 7 decimals (1 cm)."""
     if not (math.isfinite(latitude) and math.isfinite(longitude)):
         return "unknown"
-    return f"{abs(latitude):.7f}° {'N' if latitude >= 0 else 'S'}, {abs(longitude):.7f}° {'E' if longitude >= 0 else 'W'}"
+    north_south, east_west = "N" if latitude >= 0 else "S", "E" if longitude >= 0 else "W"
+    return f"{abs(latitude):.7f}° {north_south}, {abs(longitude):.7f}° {east_west}"
 
 
 def datum_text(datum: Datum) -> str:
     """Origin of the local grid."""
     return f"WGS-84 {degrees(datum.latitude, datum.longitude)}"
+
+
+def percent(share: float) -> str:
+    """A share as percentage, rounded down: nothing is cleared by rounding."""
+    return f"{math.floor(share * 1e4 + 1e-6) / 100.0:.2f} %"

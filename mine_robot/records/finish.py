@@ -1,0 +1,62 @@
+"""From what a run recorded to what it hands over: summary, tables, clearance, map and report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mine_robot.records.audit import AuditResult, audit
+from mine_robot.records.clearance import write_clearance
+from mine_robot.records.errors import RecordError
+from mine_robot.records.run_data import RunData, load_run
+from mine_robot.records.scoring import score_of
+from mine_robot.records.summary import summarise, write_summary
+from mine_robot.records.tables import write_targets, write_trajectory
+
+
+def finish_run(run_dir: Path, *, figures: bool = True, ended_by: str = "") -> dict[str, Any]:
+    """Write every record of the run in ``run_dir`` anew and return its summary.
+
+    A run that ended early, found nothing or lost its log still gets a truthful summary. ``figures`` adds map and
+    report, ``ended_by`` is why the run ended if the mission itself did not end it. Raises
+    :class:`mine_robot.records.errors.RecordError` if the journal or an input of the run is missing or broken.
+    """
+    run = load_run(Path(run_dir))
+    checked = audit_run(run)
+    try:
+        score = score_of(run)
+    except RecordError as error:
+        score = None
+        run.log.problems.append(f"no score: {error}")
+    summary = summarise(run, checked, score, ended_by=ended_by)
+    files = run.directory
+    write_trajectory(files.trajectory, run.field.datum, run.log.nav)
+    write_targets(files.targets, run.field.datum, run.outcome.targets, run.outcome.marks)
+    write_clearance(files.clearance, run)
+    if figures:
+        from mine_robot.records.map_image import draw_map  # matplotlib takes a second to import
+        from mine_robot.records.report import write_report
+
+        draw_map(files.map, run, checked)
+        write_report(files.report, run, summary, checked, files.map)
+    write_summary(files.summary, summary)
+    return summary
+
+
+def score_run(run_dir: Path, scenario: Path | None = None) -> dict[str, Any]:
+    """Compare what the run found with what is buried: in ``scenario``, or else in the run's own simulated world.
+
+    Raises :class:`mine_robot.records.errors.RecordError` if there is no truth to compare with.
+    """
+    run = load_run(Path(run_dir))
+    result = score_of(run, scenario)
+    if result is None:
+        raise RecordError(f"{run_dir} holds no truth to score against (sim/world.json); give --scenario")
+    return result
+
+
+def audit_run(run: RunData) -> AuditResult | None:
+    """The audit of a run's log; None if no track was recorded, which proves nothing."""
+    if not run.log.nav:
+        return None
+    return audit(run.field, run.robot, run.limits, run.log.nav, run.log.evidence, run.log.targets)
