@@ -23,9 +23,11 @@ LARGE_MOMENT = 400.0  # in units of the noise, at 0.10 m: a body of metal rather
 LARGE_SCORE = 6.0  # and this clear
 MIN_FIT = (0.5, 0.75)  # share of the energy one dipole must explain, of a faint and of a clear signal; else it lies elsewhere
 LARGE_ECHO_M, LARGE_ECHO = 0.14, 0.15  # extent of an echo from which it is no anti-personnel mine's
-DIFFUSE_M, DIFFUSE = 0.28, 0.10  # a weak echo of this extent is a change of the ground, not an object
-EVEN_SCORE = 4.4  # radar score and reflection at which hazard and soil are even
-EVEN_REFLECTION = 0.025
+COMPACT_M, DIFFUSE = 0.17, 0.10  # a weak echo longer than this is rather a change of the ground than an object
+EVEN_SCORE = 4.3  # radar score and reflection at which hazard and soil are even
+EVEN_REFLECTION = 0.024
+WOBBLE_M = 0.035  # a weak echo of the surface's polarity this near to it is the surface itself
+SHALLOW_M = (0.06, 0.08)  # from no to full trust in the polarity
 CONFLICT = 0.8  # tempering of the sum, as both sensors see the same object at the same depth
 
 
@@ -126,10 +128,13 @@ def _gpr_llr(gpr: GprLook, metal: MetalLook | None, looked: bool, params: Detect
         return ratio
     even = EVEN_REFLECTION + 0.03 * math.exp(-gpr.depth / 0.02)  # close to the surface the ground itself varies more
     ratio += float(np.clip(1.5 * math.log(gpr.reflection / even), -2.0, 1.5))
-    if gpr.extent > DIFFUSE_M and gpr.reflection < DIFFUSE:
+    if gpr.reflection < DIFFUSE:
+        ratio += float(np.clip((COMPACT_M - gpr.extent) / 0.04, -2.0, 0.8))
+    if gpr.thin < 0.0 and gpr.depth < WOBBLE_M and gpr.reflection < DIFFUSE:
         ratio -= 2.0
     if gpr.thin < 0.0 and looked and (metal is None or not metal.large):
-        ratio -= 4.0  # looks like metal, yet is none: wet wood
+        # Looks like metal, yet is none: wet wood. Near the surface the bounce blurs the polarity.
+        ratio -= 4.5 * float(np.clip((gpr.depth - SHALLOW_M[0]) / (SHALLOW_M[1] - SHALLOW_M[0]), 0.0, 1.0))
     return float(np.clip(ratio, -3.0, 5.0))
 
 

@@ -21,6 +21,7 @@ from mine_robot.sim.types import BuriedObject, TrueState
 Ground = Callable[[Array], Array]  # height of the ground (n,) at points (n, 2) of map
 OVERSAMPLING = 4
 REACH = 0.40  # m, horizontally: beyond it the antenna's pattern leaves nothing
+EDGE = 0.2  # of the specular amplitude, diffracted by the edge of a disc
 MIN_HEIGHT = 0.01  # m, an antenna never touches the ground
 CLUTTER = 0.02  # rms reflection coefficient of a scatterer in the most heterogeneous of soils
 
@@ -106,34 +107,37 @@ class GprModel:
         return 2.0 * length / LIGHT, amplitude, np.arange(len(height), dtype=float)
 
     def _discrete(self, points: Array, height: Array, index: Array) -> tuple[Array, Array, Array]:
-        """Echoes off tops and bottoms of the objects; their flat part reflects like a mirror, their rim diffracts."""
+        """Echoes off tops and bottoms of the objects; level faces reflect like a mirror, edges diffract."""
         x, y, depth, coefficient, radius, lag = self._echoes
         distance = np.hypot(x[:, None] - points[:, 0], y[:, None] - points[:, 1])
         row, channel = np.nonzero(distance < REACH + radius[:, None])
         a, n, z = radius[row], index[channel], depth[row]
         beyond = np.maximum(distance[row, channel] - 0.7 * a, 0.0)
-        delay, amplitude, reach = self._path(height[channel], z, beyond, n)
+        delay, amplitude, reach, sine = self._path(height[channel], z, beyond, n)
         wavelength = LIGHT / (self._params.centre_frequency * n)
         filling = 1.0 - np.exp(-np.pi * a * a / (wavelength * reach))
-        rim = 0.35 + 0.65 * np.exp(-((beyond / (0.03 + 0.3 * a)) ** 2))
-        return delay + lag[row], amplitude * coefficient[row] * filling * rim, channel.astype(float)
+        # A disc seen obliquely reflects within a lobe of its size (smoothed); beyond the lobe only its edge diffracts.
+        lobe = EDGE + (1.0 - EDGE) / (1.0 + (2.0 * np.pi * a * sine / wavelength) ** 2)
+        return delay + lag[row], amplitude * coefficient[row] * filling * lobe, channel.astype(float)
 
     def _clutter(self, points: Array, height: Array, index: Array) -> tuple[Array, Array, Array]:
         """Echoes off the soil's own scatterers: small stones, clods, roots' hair."""
         spots = self._scatterers.near(points, REACH)
         distance = np.hypot(spots[:, None, 0] - points[:, 0], spots[:, None, 1] - points[:, 1])
         row, channel = np.nonzero(distance < REACH)
-        delay, amplitude, _ = self._path(height[channel], spots[row, 2], distance[row, channel], index[channel])
+        delay, amplitude, _, _ = self._path(height[channel], spots[row, 2], distance[row, channel], index[channel])
         return delay, CLUTTER * self._soil.heterogeneity * spots[row, 3] * amplitude, channel.astype(float)
 
-    def _path(self, height: Array, depth: Array, distance: Array, index: Array) -> tuple[Array, Array, Array]:
-        """Two-way delay in ns, amplitude of a perfect reflector, distance in soil with the same Fresnel zone."""
+    def _path(self, height: Array, depth: Array, distance: Array, index: Array) -> tuple[Array, Array, Array, Array]:
+        """Two-way delay in ns, amplitude of a perfect reflector, distance in soil with the same Fresnel zone, sine of
+        the ray's angle in the soil.
+        """
         entry = entry_point(height, depth, distance, index)
         air, soil = np.hypot(entry, height), np.hypot(distance - entry, depth)
         pattern = (height / air) ** 2 * (depth / soil)
         loss = np.exp(-2.0 * self._soil.attenuation * soil)
         amplitude = _transmission(index) * pattern * loss / (2.0 * (air + soil / index))
-        return 2.0 * (air + index * soil) / LIGHT, amplitude, soil + index * air
+        return 2.0 * (air + index * soil) / LIGHT, amplitude, soil + index * air, (distance - entry) / soil
 
 
 def entry_point(height: Array, depth: Array, distance: Array, index: Array) -> Array:
