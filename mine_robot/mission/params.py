@@ -1,0 +1,46 @@
+"""Parameters of the mission."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mine_robot.core.parameters import param
+
+
+@dataclass(frozen=True)
+class MissionParams:
+    """Parameters of the node ``mission``."""
+
+    health_age: float = param("Age at which a component's health is stale.", default=1.5, unit="s", low=0.2, high=30.0)
+    hold_timeout: float = param(
+        "Longest hold; after it the mission is aborted.", default=120.0, unit="s", low=1.0, high=3600.0
+    )
+    marker_wait: float = param(
+        "Time the operator has to mend the marker; after it the target is put off and the search goes on.",
+        default=60.0,
+        unit="s",
+        low=0.0,
+        high=3600.0,
+    )
+    stop_timeout: float = param(
+        "Longest wait for standstill before a plan is asked for.", default=3.0, unit="s", low=0.1, high=30.0
+    )
+    plan_timeout: float = param(
+        "Time after which a plan is asked for again.", default=30.0, unit="s", low=1.0, high=600.0
+    )
+    mark_timeout: float = param("Longest wait for the result of a mark.", default=60.0, unit="s", low=5.0, high=600.0)
+    mark_resend: float = param(
+        "Time after which a mark request is repeated.", default=2.0, unit="s", low=0.2, high=30.0
+    )
+    stall_timeout: float = param(
+        "Time without progress after which a new plan is asked for.", default=20.0, unit="s", low=2.0, high=300.0
+    )
+    max_replans: int = param(
+        "New plans tried in a row before the robot waits for the operator.", default=5, low=1, high=50
+    )
+    max_fruitless: int = param(
+        "Finished search plans without new ground before the search ends.", default=3, low=1, high=20
+    )
+    heartbeat: float = param(
+        "Longest time between two publications of the state.", default=0.5, unit="s", low=0.1, high=5.0
+    )

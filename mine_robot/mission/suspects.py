@@ -1,0 +1,128 @@
+"""Which targets are to be marked, which are, and why some are not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mine_robot.core.types import MarkRequest, MarkResult, MarkStatus, Target
+
+
+@dataclass
+class _Entry:
+    requested: MarkRequest | None = None
+    outcome: MarkStatus | None = None
+    why: str = ""
+    failures: int = 0
+    closed: bool = False  # nothing more is tried
+    deferred: bool = False  # tried again when the search is finished
+    retried: bool = False
+
+
+class Suspects:
+    """Bookkeeping of the marks; a suspect is a target whose ``p_hazard`` reaches ``threshold``."""
+
+    MAX_FAILURES = 2
+
+    def __init__(self, threshold: float) -> None:
+        self._threshold = threshold
+        self._targets: dict[int, Target] = {}
+        self._entries: dict[int, _Entry] = {}
+
+    def set_targets(self, targets: Iterable[Target]) -> None:
+        """Take the newest list; targets whose position is not finite cannot be approached and are skipped."""
+        self._targets = {target.id: target for target in targets if math.isfinite(target.x) and math.isfinite(target.y)}
+        for target in self._targets.values():
+            if target.p_hazard >= self._threshold:
+                self._entries.setdefault(target.id, _Entry())
+
+    def restore(self, requests: Iterable[MarkRequest], results: Iterable[MarkResult]) -> None:
+        """Take over what an earlier process asked for and got; a request without a result is asked for again."""
+        for request in requests:
+            self._entries.setdefault(request.target_id, _Entry()).requested = request
+        for result in results:
+            self.record(result, restored=True)
+
+    def wanted(self, target_id: int) -> bool:
+        """True if the target is (still) a suspect that has to be marked now."""
+        target, entry = self._targets.get(target_id), self._entries.get(target_id)
+        open_ = entry is not None and not entry.closed and not entry.deferred
+        return open_ and target is not None and target.p_hazard >= self._threshold
+
+    def next(self, position: tuple[float, float] | None) -> Target | None:
+        """The suspect to mark next, nearest to ``position`` first."""
+        candidates = [target for target in self._targets.values() if self.wanted(target.id)]
+        if position is None:
+            return min(candidates, key=lambda target: target.id, default=None)
+        x, y = position
+        return min(candidates, key=lambda target: (math.hypot(target.x - x, target.y - y), target.id), default=None)
+
+    def request(self, t: float, target_id: int) -> MarkRequest | None:
+        """A new request for the target where it is believed to be now; None if it is gone."""
+        target = self._targets.get(target_id)
+        if target is None:
+            return None
+        request = MarkRequest(t, target_id, target.x, target.y)
+        self._entries[target_id].requested = request
+        return request
+
+    def record(self, result: MarkResult, *, restored: bool = False) -> bool:
+        """Take a result; False if it answers no open request (a repetition, or a failure older than the request)."""
+        entry = self._entries.get(result.target_id)
+        if entry is None or entry.requested is None:
+            return False
+        late_proof = result.status is MarkStatus.CONFIRMED and entry.outcome is not MarkStatus.CONFIRMED
+        outdated = result.status is MarkStatus.FAILED and result.t < entry.requested.t
+        if (outdated and not restored) or (entry.closed and not late_proof):
+            return False
+        entry.outcome, entry.why = result.status, result.detail
+        entry.failures += result.status is MarkStatus.FAILED
+        entry.closed = result.status is not MarkStatus.FAILED or entry.failures >= self.MAX_FAILURES
+        return True
+
+    def no_result(self, target_id: int, why: str) -> None:
+        """The marker never answered: the mark may be on the ground or not."""
+        entry = self._entries[target_id]
+        entry.outcome, entry.why, entry.closed = MarkStatus.UNVERIFIED, why, True
+
+    def put_off(self, target_id: int, why: str) -> None:
+        """Try the target again when the search is finished; the second time it stays unmarked."""
+        entry = self._entries.setdefault(target_id, _Entry())
+        entry.why, entry.deferred = why, True
+        entry.closed = entry.closed or entry.retried
+
+    def retry(self) -> bool:
+        """Open the targets that were put off, once; False if there are none."""
+        again = [entry for entry in self._entries.values() if entry.deferred and not entry.closed and not entry.retried]
+        for entry in again:
+            entry.deferred, entry.retried = False, True
+        return bool(again)
+
+    @property
+    def count(self) -> int:
+        """Suspects ever seen."""
+        return len(self._entries)
+
+    @property
+    def requested(self) -> int:
+        """Targets for which a mark was asked for."""
+        return sum(entry.requested is not None for entry in self._entries.values())
+
+    @property
+    def confirmed(self) -> int:
+        """Targets whose mark is proven."""
+        return sum(entry.outcome is MarkStatus.CONFIRMED for entry in self._entries.values())
+
+    @property
+    def unmarked(self) -> tuple[tuple[int, str], ...]:
+        """Suspects without a proven mark: id and why, in order of the ids."""
+        rows = []
+        for target_id, entry in sorted(self._entries.items()):
+            target = self._targets.get(target_id)
+            suspect = target is not None and target.p_hazard >= self._threshold
+            if entry.outcome is MarkStatus.CONFIRMED or not (suspect or entry.requested is not None):
+                continue
+            word = {MarkStatus.UNVERIFIED: "unverified: ", MarkStatus.FAILED: "failed: ", None: ""}[entry.outcome]
+            rows.append((target_id, word + (entry.why or "not tried yet")))
+        return tuple(rows)
