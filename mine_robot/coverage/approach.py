@@ -11,10 +11,11 @@ from mine_robot.core.limits import Limits
 from mine_robot.core.robot import Robot
 from mine_robot.core.types import PlanStep, Pose2, StepKind, Target
 from mine_robot.coverage.ground import Ground
+from mine_robot.coverage.escape import drive_moves, ways_out
 from mine_robot.coverage.ledger import stamp_disc
 from mine_robot.coverage.links import drive_to
 from mine_robot.coverage.route import MIN_MOVE_M, Route, ahead
-from mine_robot.coverage.transit import TurningGround, leave_lane, ways_out
+from mine_robot.coverage.transit import TurningGround
 
 REACH_MARGIN_M = 0.03
 HEADINGS = 32
@@ -58,7 +59,7 @@ def _roundabout(route: Route, target: Target, robot: Robot, reach: float) -> tup
     spots = [spot for end in ends if (spot := _run_up(route.ground, turning, end)) is not None]
     start = route.mark()
     for leave in ways_out(route, turning):
-        if not leave_lane(route, *leave):
+        if not drive_moves(route, leave):
             continue
         out = route.mark()
         position = (route.pose.x, route.pose.y)

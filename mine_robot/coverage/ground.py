@@ -62,7 +62,7 @@ class Ground:
     """Drivable and unsearched cells, (rows, columns) as in ``grid``; :meth:`sweep` changes them.
 
     ``obstacles`` are cells the head must not enter, ``keep_off`` cells that a track must not touch although they are searched.
-    ``fresh`` are the unsearched cells beyond the nominal width of planned lanes: where the next lane is laid.
+    ``corners`` (n, 2) span the drivable and searchable ground in ``map``. ``fresh`` are the unsearched cells beyond the nominal width of planned lanes: where the next lane is laid.
     """
 
     def __init__(
@@ -79,6 +79,9 @@ class Ground:
         self.fresh: Mask = self.pending.copy()
         self.searchable: Mask = self.pending & allowed
         self.obstacles: Mask = np.zeros_like(allowed) if obstacles is None else obstacles
+        rows, cols = np.nonzero(self.drivable | self.searchable)
+        hull = cv2.convexHull(np.stack([cols, rows], axis=1).astype(np.int32)) if len(rows) else np.zeros((1, 1, 2))
+        self.corners = (hull[:, 0, :] + 0.5) * self.resolution + (self.x0, self.y0)
         self.has_obstacles = bool(self.obstacles.any())
         self.reachable_head = self._clear_of(~self.obstacles, footprint.head_radius) if self.has_obstacles else None
 
@@ -182,7 +185,7 @@ class Ground:
         self.pending[window] &= ~swept
         lane = self.footprint.half_lane
         nominal = Patch(self.footprint.ahead, self.footprint.ahead + distance, -lane, lane)
-        window, swept = self.rectangle(pose, nominal.grown(0.5 * self.resolution), touching=False)
+        window, swept = self.rectangle(pose, nominal, touching=False)
         self.fresh[window] &= ~swept
         return gain
 

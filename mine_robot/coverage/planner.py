@@ -15,12 +15,13 @@ from mine_robot.core.robot import Robot
 from mine_robot.core.types import Cell, LedgerGrid, Plan, PlanGap, Pose2, Target
 from mine_robot.coverage import gaps
 from mine_robot.coverage.approach import approach
+from mine_robot.coverage.escape import drive_moves, ways_out
 from mine_robot.coverage.ground import Footprint, Ground, Mask
 from mine_robot.coverage.links import drive_to
 from mine_robot.coverage.params import CoverageParams
 from mine_robot.coverage.route import Route
 from mine_robot.coverage.search import Search
-from mine_robot.coverage.transit import TurningGround, leave_lane, ways_out
+from mine_robot.coverage.transit import TurningGround
 
 SAME_DIRECTION_RAD = math.radians(5.0)
 SAME_COVERAGE_M2 = 0.25  # plans that leave about as little ground are compared by their time
@@ -90,7 +91,7 @@ class Planner:
         turning = TurningGround(ground)
         start = route.mark()
         for leave in ways_out(route, turning):
-            if not leave_lane(route, *leave):
+            if not drive_moves(route, leave):
                 continue
             if self._drive_home(route, turning, home, grid.cells == Cell.SAFE):
                 return Plan(t, tuple(route.steps))
@@ -168,11 +169,23 @@ def main_directions(pending: Mask, count: int) -> list[float]:
     edges: list[tuple[float, float]] = []
     for contour in contours:
         corners = cv2.approxPolyDP(contour, 3.0, True)[:, 0, :].astype(float)
-        sides = np.roll(corners, -1, axis=0) - corners
-        edges += [(math.hypot(dx, dy), math.atan2(dy, dx)) for dx, dy in sides]
+        for corner, side in zip(corners, np.roll(corners, -1, axis=0) - corners):
+            edges.append((math.hypot(*side), _edge_angle(contour[:, 0, :].astype(float), corner, side)))
     directions: list[float] = []
     for _, angle in sorted(edges, reverse=True):
         for direction in (angle, angle + math.pi / 2.0):
             if all(abs(math.remainder(direction - other, math.pi)) > SAME_DIRECTION_RAD for other in directions):
                 directions.append(direction)
     return directions[:count]
+
+
+def _edge_angle(contour: np.ndarray, corner: np.ndarray, side: np.ndarray) -> float:
+    """Direction of the contour points (n, 2) along an edge, away from its corners: finer than the edge's own."""
+    length = max(math.hypot(*side), 1e-9)
+    along = (contour - corner) @ side / length
+    across = (contour - corner) @ np.array([-side[1], side[0]]) / length
+    on_edge = contour[(along > 0.1 * length) & (along < 0.9 * length) & (np.abs(across) < 4.0)]
+    if len(on_edge) < 10:
+        return math.atan2(side[1], side[0])
+    dx, dy = cv2.fitLine(on_edge.astype(np.float32), cv2.DIST_HUBER, 0, 0.01, 0.01).ravel()[:2]
+    return math.atan2(float(dy), float(dx))

@@ -13,12 +13,13 @@ from collections.abc import Sequence
 
 from mine_robot.core.limits import Limits
 from mine_robot.core.types import Pose2
+from mine_robot.coverage.escape import drive_moves, unpark, ways_out
 from mine_robot.coverage.ground import Footprint, Ground, Mask
 from mine_robot.coverage.links import chain, cross
 from mine_robot.coverage.params import CoverageParams
-from mine_robot.coverage.route import Route
+from mine_robot.coverage.route import Route, ahead
 from mine_robot.coverage.sortie import Candidate, LaneFinder
-from mine_robot.coverage.transit import TurningGround, leave_lane, ways_out
+from mine_robot.coverage.transit import TurningGround
 
 PROPOSALS = 60  # candidates of one heading tried before the heading is given up for this turn
 SHORTER = (0, 1, 2, 4, 8)  # cells a lane is shortened by if its end is not clear
@@ -62,7 +63,7 @@ class Search:
         """One sortie from the part of the turning ground that the robot is in, or can back out to."""
         before = self.route.mark()
         for leave in ways_out(self.route, self.turning):
-            if not leave_lane(self.route, *leave):
+            if not drive_moves(self.route, leave):
                 continue
             label = self.turning.label(self.route.pose.x, self.route.pose.y)
             part = self.turning.labels == label
@@ -85,26 +86,39 @@ class Search:
         if key in self.refused:
             return False
         before = self.route.mark()
-        position = (self.route.pose.x, self.route.pose.y)
-        start = candidate.start
-        to_start = (start.x - candidate.pivot[0]) * math.cos(start.yaw) + (start.y - candidate.pivot[1]) * math.sin(
-            start.yaw
-        )
-        length = next((n for n in self._lengths(candidate) if self.ground.can_sweep(start, n)), 0.0)
-        if length > 0.0 and self.ground.can_drive(start, -to_start):
-            path = self.turning.path(position, candidate.pivot)
-            if (
-                path is not None
-                and self.route.follow(path)
-                and self.route.turn(start.yaw)
-                and self.route.drive(to_start)
-            ):
-                if self.route.sweep(length) > 0:
-                    self.turning = TurningGround(self.ground)
-                    return True
+        length = next((n for n in self._lengths(candidate) if self.ground.can_sweep(candidate.start, n)), 0.0)
+        enter = self._enter_aside if candidate.aside else self._enter
+        if length > 0.0 and enter(candidate) and self.route.sweep(length) > 0:
+            self.turning = TurningGround(self.ground)
+            return True
         self.route.rewind(before)
         self.refused.add(key)
         return False
+
+    def _enter(self, candidate: Candidate) -> bool:
+        """Drive to the start of a lane from a place to turn on its line."""
+        start, pivot = candidate.start, candidate.pivot
+        distance = (start.x - pivot[0]) * math.cos(start.yaw) + (start.y - pivot[1]) * math.sin(start.yaw)
+        if not self.ground.can_drive(start, -distance):
+            return False
+        path = self.turning.path((self.route.pose.x, self.route.pose.y), pivot)
+        if path is None or not self.route.follow(path):
+            return False
+        return self.route.turn(start.yaw) and self.route.drive(distance)
+
+    def _enter_aside(self, candidate: Candidate) -> bool:
+        """Drive to the start of a lane from a place to turn beside its line: out by strokes, driven the other way round."""
+        moves = unpark(self.ground, self.turning, candidate.start)
+        if moves is None:
+            return False
+        poses = [candidate.start]
+        for yaw, distance in moves:
+            poses.append(ahead(Pose2(poses[-1].x, poses[-1].y, yaw), distance))
+        path = self.turning.path((self.route.pose.x, self.route.pose.y), (poses[-1].x, poses[-1].y))
+        if path is None or not self.route.follow(path):
+            return False
+        back = all(self.route.turn(yaw) and self.route.drive(-distance) for yaw, distance in reversed(moves))
+        return back and self.route.turn(candidate.start.yaw)
 
     def _lengths(self, candidate: Candidate) -> list[float]:
         lengths = [candidate.length - cells * self.ground.resolution for cells in SHORTER]
@@ -116,7 +130,7 @@ class Search:
         goals = {self.turning.label(*candidate.pivot) for candidate in candidates}
         before = self.route.mark()
         for leave in ways_out(self.route, self.turning):
-            if not leave_lane(self.route, *leave):
+            if not drive_moves(self.route, leave):
                 continue
             here = self.turning.label(self.route.pose.x, self.route.pose.y)
             links = chain(self.ground, self.turning, here, goals - {0, here}, headings) if goals - {0, here} else None

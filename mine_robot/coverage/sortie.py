@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,22 +20,28 @@ from mine_robot.core.types import Pose2
 from mine_robot.coverage.ground import Footprint, Ground, Mask
 from mine_robot.coverage.params import CoverageParams
 
-Ints = NDArray[np.int64]
+Ints = NDArray[np.signedinteger[Any]]
 FREE, DRIVABLE, GAIN, TURN, OBSTACLE = 1, 2, 4, 8, 16
 OPEN_EDGE_COST_M = (
     0.3  # a new edge against unsearched ground costs as much as a strip of this width: lanes go side by side
 )
 TURNS_PER_LANE = math.pi  # rad that a lane typically needs on the spot
+SIDE_ENTRY_M = 0.4  # a lane may lie this far beside turning ground: it is entered by strokes
+SIDE_ENTRY_S = 15.0  # time the strokes take, in and out
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A proposed lane: turn at ``pivot`` (heading of ``start``), drive straight to ``start``, sweep ``length`` m; ``score`` in m²/s."""
+    """A proposed lane: turn at ``pivot``, drive straight to ``start``, sweep ``length`` m; ``score`` in m²/s.
+
+    With ``aside`` there is no place to turn on the line of the lane, only beside ``pivot``.
+    """
 
     score: float
     pivot: tuple[float, float]
     start: Pose2
     length: float
+    aside: bool
 
 
 class LaneFinder:
@@ -55,34 +62,37 @@ class LaneFinder:
         raster = Raster(ground, turning, gain, heading)
         if raster.empty:
             return []
+        raster.sum_gains()
+        if not len(raster.row_index):
+            return []
         scores, starts = self._score(raster, position)
         best = np.argsort(-scores)[:count]
         return [raster.candidate(*starts[:, i], float(scores[i])) for i in best if scores[i] > 0.0]
 
     def _score(self, raster: Raster, position: tuple[float, float]) -> tuple[NDArray[np.float64], Ints]:
-        """Scores (n,) of the candidates and their row, start, end and pivot columns (4, n)."""
+        """Scores (n,) of the candidates and their row, start, end and pivot columns and whether that lies aside (5, n)."""
         row, start = raster.starts(round(self.params.lane_lead / raster.resolution))
-        limit = raster.last_free[row, start]
+        limit = run_bounds(raster.can_stand)[1][row, start] - 1
         beyond = math.ceil(self.params.lane_lead / raster.resolution)
         options = []
         for clump_end in raster.ends(row, start, limit):
             options.append(np.minimum(clump_end - raster.line + beyond, limit))
         row, start = np.tile(row, len(options)), np.tile(start, len(options))
         end = np.concatenate(options)
-        pivot = raster.pivot_column(row, start)
+        pivot, aside = raster.pivot_column(row, start)
         gain = raster.swept(raster.gain_sum, row, start, end) * raster.resolution**2
         keep = (end > start) & (pivot >= 0) & (gain >= self.params.min_gain)
-        row, start, end, pivot, gain = row[keep], start[keep], end[keep], pivot[keep], gain[keep]
+        row, start, end, pivot, gain, aside = row[keep], start[keep], end[keep], pivot[keep], gain[keep], aside[keep]
         edge = raster.swept(raster.edge_sum, row, start, end) * raster.resolution
         x, y = raster.to_map(row, pivot)
         way = np.hypot(x - position[0], y - position[1]) + np.abs(start - pivot) * raster.resolution
         length = (end - start) * raster.resolution
         back = np.abs(end - pivot) * raster.resolution
         seconds = TURNS_PER_LANE / self.limits.pivot_rate + (way + back) / self.limits.drive_speed
-        seconds += length / self.limits.search_speed
+        seconds += length / self.limits.search_speed + SIDE_ENTRY_S * aside
         # A lane with open edges on both sides may still be the only one there is: its score stays positive.
         value = np.maximum(gain - OPEN_EDGE_COST_M * edge, 0.05 * gain)
-        return value / seconds, np.stack([row, start, end, pivot])
+        return value / seconds, np.stack([row, start, end, pivot, aside])
 
 
 class Raster:
@@ -119,21 +129,37 @@ class Raster:
         self.can_stand = erode((image & FREE) > 0, -rear, front, side) & clear
         self.can_drive = erode((image & DRIVABLE) > 0, -rear, front, side) & clear
         self.turn = (image & TURN) > 0
-        self._sum_gains((image & GAIN) > 0, round(footprint.half_lane / res - 0.5))
-        self.last_free = _last_of_run(self.can_stand)
+        kernel = np.ones((2 * round(SIDE_ENTRY_M / res) + 1, 1), dtype=np.uint8)
+        self.near_turn = self.can_drive & (cv2.dilate(self.turn.astype(np.uint8), kernel) > 0)
+        self.gain = (image & GAIN) > 0
+        self.half_lane = round(footprint.half_lane / res - 0.5)
         self.front = front
+
+    def sum_gains(self) -> None:
+        """Keep only the rows whose lane gains something, with running sums of the gain and of its edges against more of it."""
+        half = self.half_lane
+        stacked = np.cumsum(np.pad(self.gain, ((half + 1, half), (0, 0))), axis=0, dtype=np.int16)
+        lane = stacked[2 * half + 1 :] - stacked[: -(2 * half + 1)]
+        self.row_index = np.nonzero(lane.any(axis=1))[0]
+        keep = self.row_index
+        beyond = np.pad(self.gain, ((half + 1, half + 1), (0, 0)))
+        edges = beyond[keep + 2 * half + 2].astype(np.int8) + beyond[keep]
+        self.lane_gain = lane[keep]
+        self.can_stand, self.can_drive = self.can_stand[keep], self.can_drive[keep]
+        self.turn, self.near_turn = self.turn[keep], self.near_turn[keep]
+        self.gain_sum = np.cumsum(self.lane_gain, axis=1, dtype=np.int32)
+        self.edge_sum = np.cumsum(edges * (self.lane_gain > 0), axis=1, dtype=np.int32)
 
     def _lay(self, ground: Ground) -> None:
         """Lay the raster over the used part of the ground, with the heading along +columns."""
-        rows, cols = np.nonzero(ground.drivable | ground.searchable)
-        x, y = ground.x0 + (cols + 0.5) * self.resolution, ground.y0 + (rows + 0.5) * self.resolution
         cos, sin = math.cos(self.heading), math.sin(self.heading)
-        u, v = cos * x + sin * y, cos * y - sin * x
+        u, v = ground.corners @ (cos, sin), ground.corners @ (-sin, cos)
         # Room for the searched line ahead of the last place and for the edge rows beside the first.
-        self.u0, self.v0 = u.min() - 0.5, v.min() - 1.0
+        self.u0, self.v0 = u.min() - 0.5 - self.resolution / 2.0, v.min() - 1.0 - self.resolution / 2.0
         width = math.ceil((u.max() + 2.0 - self.u0) / self.resolution)
         height = math.ceil((v.max() + 1.0 - self.v0) / self.resolution)
         self.shape = (height, width)
+        self.row_index = np.arange(height)
         offset_x = (self.u0 * cos - self.v0 * sin - ground.x0) / self.resolution + 0.5 * (cos - sin) - 0.5
         offset_y = (self.u0 * sin + self.v0 * cos - ground.y0) / self.resolution + 0.5 * (cos + sin) - 0.5
         self.matrix = np.array([[cos, -sin, offset_x], [sin, cos, offset_y]])
@@ -142,16 +168,6 @@ class Raster:
         """An image of the ground's raster in this one: nearest cell, 0 beyond its border."""
         flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
         return np.asarray(cv2.warpAffine(image, self.matrix, self.shape[::-1], flags=flags), dtype=np.uint8)
-
-    def _sum_gains(self, gain: Mask, half: int) -> None:
-        """Running sums along the rows of the gain within a lane's width and of its edges against more ground to gain."""
-        stacked = np.cumsum(np.pad(gain, ((half + 1, half), (0, 0))), axis=0, dtype=np.int32)
-        lane = stacked[2 * half + 1 :] - stacked[: -(2 * half + 1)]
-        beyond = np.pad(gain, ((half + 1, half + 1), (0, 0)))
-        edges = beyond[2 * half + 2 :].astype(np.int32) + beyond[: -(2 * half + 2)]
-        self.lane_gain = lane
-        self.gain_sum = np.cumsum(lane, axis=1, dtype=np.int64)
-        self.edge_sum = np.cumsum(edges * (lane > 0), axis=1, dtype=np.int64)
 
     def starts(self, lead: int) -> tuple[Ints, Ints]:
         """Rows and columns from which a lane can begin: with its line just before ground to gain, or as near to it as can be."""
@@ -171,29 +187,29 @@ class Raster:
     def ends(self, row: Ints, start: Ints, limit: Ints) -> list[Ints]:
         """Two columns of the line each, for lanes from ``start`` that may go to ``limit``: the end of the first stretch and of the last."""
         gains = self.lane_gain > 0
-        columns = np.arange(gains.shape[1])
+        columns = np.arange(gains.shape[1], dtype=np.int32)
         stretch_end = gains.copy()
         stretch_end[:, :-1] &= ~gains[:, 1:]
         unset = gains.shape[1]
-        next_end = np.minimum.accumulate(np.where(stretch_end, columns, unset)[:, ::-1], axis=1)[:, ::-1]
-        previous = np.maximum.accumulate(np.where(gains, columns, -1), axis=1)
+        next_end = np.minimum.accumulate(np.where(stretch_end, columns, np.int32(unset))[:, ::-1], axis=1)[:, ::-1]
+        previous = np.maximum.accumulate(np.where(gains, columns, np.int32(-1)), axis=1)
         farthest = np.minimum(limit + self.line, unset - 1)
         last = previous[row, farthest]
         return [np.minimum(next_end[row, np.minimum(start + self.line, unset - 1)], last), last]
 
-    def pivot_column(self, row: Ints, start: Ints) -> Ints:
-        """The nearest column to turn in from which a straight drive on drivable ground leads to ``start``; -1 if there is none."""
-        columns = np.arange(self.turn.shape[1])
-        unset = self.turn.shape[1]
-        before = np.maximum.accumulate(np.where(self.turn, columns, -1), axis=1)
-        blocked_before = np.maximum.accumulate(np.where(self.can_drive, -1, columns), axis=1)
-        after = np.minimum.accumulate(np.where(self.turn, columns, unset)[:, ::-1], axis=1)[:, ::-1]
-        blocked_after = np.minimum.accumulate(np.where(self.can_drive, unset, columns)[:, ::-1], axis=1)[:, ::-1]
-        left, right = before[row, start], after[row, start]
-        left = np.where(left > blocked_before[row, start], left, -1)
-        right = np.where(right < blocked_after[row, start], right, -1)
-        nearer_left = (left >= 0) & ((right < 0) | (start - left <= right - start))
-        return np.where(nearer_left, left, right)
+    def pivot_column(self, row: Ints, start: Ints) -> tuple[Ints, Mask]:
+        """The nearest column to turn in from which a straight drive on drivable ground leads to ``start``, -1 if there is none.
+
+        Where the row has none, one beside the row counts (second result).
+        """
+        runs = run_bounds(self.can_drive)
+        pivot = _nearest_in_run(self.turn, runs, row, start)
+        beside = np.nonzero(pivot < 0)[0]
+        aside = np.zeros(len(pivot), dtype=bool)
+        if len(beside):
+            pivot[beside] = _nearest_in_run(self.near_turn, runs, row[beside], start[beside])
+            aside[beside] = True
+        return pivot, aside
 
     def swept(self, total: Ints, row: Ints, start: Ints, end: Ints) -> Ints:
         """Sum over the columns that the line passes while ``base_link`` goes from ``start`` to ``end``."""
@@ -202,7 +218,7 @@ class Raster:
 
     def to_map(self, row: Ints, column: Ints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Centres of cells in ``map``."""
-        u, v = self.u0 + (column + 0.5) * self.resolution, self.v0 + (row + 0.5) * self.resolution
+        u, v = self.u0 + (column + 0.5) * self.resolution, self.v0 + (self.row_index[row] + 0.5) * self.resolution
         cos, sin = math.cos(self.heading), math.sin(self.heading)
         return cos * u - sin * v, sin * u + cos * v
 
@@ -211,10 +227,12 @@ class Raster:
         x, y = self.to_map(np.array(row), np.array(column))
         return Pose2(float(x), float(y), self.heading)
 
-    def candidate(self, row: int, start: int, end: int, pivot: int, score: float) -> Candidate:
+    def candidate(self, row: int, start: int, end: int, pivot: int, aside: int, score: float) -> Candidate:
         """The candidate in ``map`` coordinates."""
         spot = self.pose(row, pivot)
-        return Candidate(score, (spot.x, spot.y), self.pose(row, start), float(end - start) * self.resolution)
+        return Candidate(
+            score, (spot.x, spot.y), self.pose(row, start), float(end - start) * self.resolution, bool(aside)
+        )
 
 
 def erode(mask: Mask, first: int, last: int, side: int) -> Mask:
@@ -226,8 +244,19 @@ def erode(mask: Mask, first: int, last: int, side: int) -> Mask:
     return np.asarray(eroded[:, begin : begin + mask.shape[1]] > 0)
 
 
-def _last_of_run(mask: Mask) -> Ints:
-    """For each set cell the last column of its run of set cells; the column before the cell elsewhere."""
-    columns = np.arange(mask.shape[1])
-    next_unset = np.where(mask, mask.shape[1], columns)
-    return np.asarray(np.minimum.accumulate(next_unset[:, ::-1], axis=1)[:, ::-1] - 1)
+def run_bounds(mask: Mask) -> tuple[Ints, Ints]:
+    """For each cell the nearest unset column before it and after it in its row (-1 and the row's length if there is none)."""
+    columns = np.arange(mask.shape[1], dtype=np.int32)
+    before = np.maximum.accumulate(np.where(mask, np.int32(-1), columns), axis=1)
+    after = np.where(mask, np.int32(mask.shape[1]), columns)[:, ::-1]
+    return before, np.minimum.accumulate(after, axis=1)[:, ::-1]
+
+
+def _nearest_in_run(wanted: Mask, runs: tuple[Ints, Ints], row: Ints, column: Ints) -> Ints:
+    """The ``wanted`` column nearest to each cell within its run, -1 if there is none."""
+    before, after = run_bounds(~wanted)
+    left, right = before[row, column], after[row, column]
+    left = np.where(left > runs[0][row, column], left, -1)
+    right = np.where(right < runs[1][row, column], right, -1)
+    nearer_left = (left >= 0) & ((right < 0) | (column - left <= right - column))
+    return np.where(nearer_left, left, right)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -10,11 +11,9 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 
-from mine_robot.core.types import Pose2, wrap_angle
-from mine_robot.coverage.ground import ROTATION_STEP, Ground, Mask
-from mine_robot.coverage.route import Point, Route
+from mine_robot.coverage.ground import Ground, Mask
+from mine_robot.coverage.route import Point
 
-ESCAPE_REACH_M = 200.0  # longest straight drive out of a lane
 NODE_STRIDES = (2, 1)  # raster cells between nodes; the finest finds what narrow passages leave
 
 
@@ -31,15 +30,38 @@ class TurningGround:
         """The part that holds (x, y), 0 if the robot may not turn there."""
         return int(self.labels[self.ground.cell(x, y)])
 
+    def labels_at(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.uint16]:
+        """The parts (n,) that hold points, 0 where the robot may not turn."""
+        return self.labels[self._cells(x, y)]
+
+    @cached_property
+    def _distances(self) -> NDArray[np.float32]:
+        free = (~self.mask).astype(np.uint8)
+        if self.count < 2:
+            return np.full(free.shape, np.inf, dtype=np.float32)
+        return np.asarray(cv2.distanceTransform(free, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)) * self.ground.resolution
+
+    def distances_at(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Distances (n,) in m of points to the nearest place to turn."""
+        return self._distances[self._cells(x, y)]
+
+    def distance(self, x: float, y: float) -> float:
+        """Distance in m of (x, y) to the nearest place to turn."""
+        return float(self._distances[self.ground.cell(x, y)])
+
+    def _cells(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        rows, cols = self.mask.shape
+        row = np.floor((y - self.ground.y0) / self.ground.resolution).astype(np.int64)
+        col = np.floor((x - self.ground.x0) / self.ground.resolution).astype(np.int64)
+        return np.clip(row, 0, rows - 1), np.clip(col, 0, cols - 1)
+
     def sees(self, start: Point, end: Point) -> bool:
         """True if every cell along the straight line lies in the turning ground."""
         length = math.dist(start, end)
         count = max(2, math.ceil(length / (0.4 * self.ground.resolution)))
         x = np.linspace(start[0], end[0], count)
         y = np.linspace(start[1], end[1], count)
-        col = np.floor((x - self.ground.x0) / self.ground.resolution).astype(int)
-        row = np.floor((y - self.ground.y0) / self.ground.resolution).astype(int)
-        return bool(self.mask[row, col].all())
+        return bool(self.mask[self._cells(x, y)].all())
 
     def path(self, start: Point, end: Point) -> list[Point] | None:
         """Corner points of a short way from ``start`` to ``end`` within one part, both included; None if there is none."""
@@ -107,59 +129,3 @@ class TurningGround:
             kept.append(points[high])
             i = high
         return kept
-
-
-def escapes(
-    ground: Ground, turning: TurningGround, pose: Pose2, reach: float, leaving: bool
-) -> list[tuple[float, int]]:
-    """Straight drives from ``pose`` to the nearest place of each part of the turning ground: (signed distance, part).
-
-    With ``leaving``, ground under the robot at ``pose`` is excused: a robot that overshot into closed ground by centimetres may back out.
-    """
-    excused = ground.standing(pose) if leaving else None
-    found: dict[int, float] = {}
-    step = ground.resolution
-    for sign in (-1.0, 1.0):
-        distances = np.arange(0.0, reach, step)
-        x = pose.x + sign * distances * math.cos(pose.yaw)
-        y = pose.y + sign * distances * math.sin(pose.yaw)
-        labels = np.array([turning.label(px, py) for px, py in zip(x, y)])
-        limit = math.inf
-        for label in np.unique(labels[labels > 0]):
-            distance = float(distances[np.argmax(labels == label)])
-            if distance < min(limit, abs(found.get(int(label), math.inf))):
-                if ground.can_drive(pose, sign * distance, excused):
-                    found[int(label)] = sign * distance
-                else:
-                    limit = distance
-    return sorted(((distance, label) for label, distance in found.items()), key=lambda item: abs(item[0]))
-
-
-def wriggles(ground: Ground, turning: TurningGround, pose: Pose2, reach: float) -> tuple[float, float, int] | None:
-    """The least turn on the spot from which a straight drive reaches turning ground: (yaw, signed distance, part)."""
-    for i in range(1, round(math.pi / (2.0 * ROTATION_STEP)) + 1):
-        for sign in (1.0, -1.0):
-            yaw = wrap_angle(pose.yaw + sign * 2.0 * ROTATION_STEP * i)
-            turned = Pose2(pose.x, pose.y, yaw)
-            if ground.can_pivot(pose, yaw):
-                found = escapes(ground, turning, turned, reach, leaving=False)
-                if found:
-                    return yaw, *found[0]
-    return None
-
-
-def ways_out(route: Route, turning: TurningGround) -> list[tuple[float, float]]:
-    """Ways from the route's pose to turning ground, nearest first: (heading to turn to, signed distance)."""
-    pose = route.pose
-    if turning.label(pose.x, pose.y):
-        return [(pose.yaw, 0.0)]
-    straight = escapes(route.ground, turning, pose, ESCAPE_REACH_M, leaving=True)
-    if straight:
-        return [(pose.yaw, distance) for distance, _ in straight]
-    wriggle = wriggles(route.ground, turning, pose, ESCAPE_REACH_M)
-    return [wriggle[:2]] if wriggle else []
-
-
-def leave_lane(route: Route, yaw: float, distance: float) -> bool:
-    """Drive a way of :func:`ways_out`."""
-    return route.turn(yaw) and route.drive(distance, route.ground.standing(route.pose))

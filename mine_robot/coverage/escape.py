@@ -1,0 +1,154 @@
+"""Ways between a lane and ground where the robot can turn: straight out, or sideways in a few strokes as a car leaves a parking space.
+
+Ground along a border can be searched only from a lane so near to it that the robot cannot turn there. It gets there, and out again, by
+strokes: a small turn, a straight drive, the turn back. Ground only gains in the course of a plan, so every way out is also a way in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from mine_robot.core.types import Pose2, wrap_angle
+from mine_robot.coverage.ground import ROTATION_STEP, Ground, Mask
+from mine_robot.coverage.route import Route, ahead
+from mine_robot.coverage.transit import TurningGround
+
+Move = tuple[float, float]  # turn to this yaw, then drive this signed distance in m
+ESCAPE_REACH_M = 200.0  # longest straight drive out of a lane
+STROKE_REACH_M = 2.0  # longest stroke
+MAX_STROKES = 3
+TILTS = tuple(math.radians(degrees) for degrees in (20.0, 14.0, 10.0, 7.0, 5.0, 3.5, 2.5))
+NEAR_TURNING_M = 1.2  # beyond it from turning ground no few strokes lead there
+PLACES = 8  # along a lane from which strokes are tried
+
+
+def ways_out(route: Route, turning: TurningGround) -> Iterator[Sequence[Move]]:
+    """Ways from the route's pose to turning ground, the simplest first."""
+    ground, pose = route.ground, route.pose
+    if turning.label(pose.x, pose.y):
+        yield ()
+        return
+    excused = ground.standing(pose)
+    found = straight_ways(ground, turning, pose, excused)
+    for distance in found:
+        yield ((pose.yaw, distance),)
+    if found:
+        return
+    for distance in _places_near(ground, turning, pose, excused):
+        strokes = unpark(ground, turning, ahead(pose, distance))
+        if strokes:
+            yield ((pose.yaw, distance), *strokes)
+            return
+    wriggle = _wriggle(ground, turning, pose)
+    if wriggle is not None:
+        yield (wriggle,)
+
+
+def drive_moves(route: Route, moves: Sequence[Move]) -> bool:
+    """Drive a way of :func:`ways_out`; ground under the robot at its start is excused."""
+    for i, (yaw, distance) in enumerate(moves):
+        excused = route.ground.standing(route.pose) if i == 0 else None
+        if not (route.turn(yaw) and route.drive(distance, excused)):
+            return False
+    return True
+
+
+def straight_ways(ground: Ground, turning: TurningGround, pose: Pose2, excused: Mask | None) -> list[float]:
+    """Signed distances from ``pose`` straight to the nearest place of each part of the turning ground, nearest first.
+
+    ``excused`` cells do not stop the robot: one that overshot into closed ground by centimetres may back out.
+    """
+    found: dict[int, float] = {}
+    distances = np.arange(0.0, ESCAPE_REACH_M, ground.resolution)
+    for sign in (-1.0, 1.0):
+        labels = turning.labels_at(
+            pose.x + sign * distances * math.cos(pose.yaw), pose.y + sign * distances * math.sin(pose.yaw)
+        )
+        for label in np.unique(labels[labels > 0]):
+            distance = float(distances[np.argmax(labels == label)])
+            if distance < abs(found.get(int(label), math.inf)) and ground.can_drive(pose, sign * distance, excused):
+                found[int(label)] = sign * distance
+    return sorted(found.values(), key=abs)
+
+
+def unpark(ground: Ground, turning: TurningGround, pose: Pose2) -> list[Move] | None:
+    """Strokes that bring the robot sideways from ``pose`` to turning ground; None if a few do not."""
+    moves: list[Move] = []
+    for _ in range(MAX_STROKES):
+        options = [(_beside(turning, end), option, end) for option, end in _strokes(ground, pose)]
+        if not options:
+            return None
+        distance, option, end = min(options, key=lambda item: item[0])
+        if distance > _beside(turning, pose) - 0.2 * ground.resolution:
+            return None
+        moves += option
+        pose = end
+        out = straight_ways(ground, turning, pose, None)
+        if out:
+            return [*moves, (pose.yaw, out[0])]
+    return None
+
+
+def _beside(turning: TurningGround, pose: Pose2) -> float:
+    """Distance in m of the line through ``pose``, as far as a stroke reaches, to the nearest place to turn."""
+    along = np.linspace(-STROKE_REACH_M, STROKE_REACH_M, 41)
+    x, y = pose.x + along * math.cos(pose.yaw), pose.y + along * math.sin(pose.yaw)
+    return float(turning.distances_at(x, y).min())
+
+
+def _strokes(ground: Ground, pose: Pose2) -> Iterator[tuple[list[Move], Pose2]]:
+    """Moves of one stroke each from ``pose`` and the pose, with its heading, to which they lead."""
+    for forwards in (1.0, -1.0):
+        back = _farthest(ground, pose, -forwards)
+        start = ahead(pose, back)
+        for side in (1.0, -1.0):
+            for tilt in TILTS:
+                turned = Pose2(start.x, start.y, wrap_angle(start.yaw + side * tilt))
+                if not ground.can_pivot(start, turned.yaw):
+                    continue
+                distance = _farthest(ground, turned, forwards)
+                end = ahead(turned, distance)
+                if abs(distance) > 2.0 * ground.resolution and ground.can_pivot(end, start.yaw):
+                    yield [(start.yaw, back), (turned.yaw, distance)], Pose2(end.x, end.y, start.yaw)
+
+
+def _farthest(ground: Ground, pose: Pose2, sign: float) -> float:
+    """How far the robot can go straight on drivable ground, up to the length of a stroke (by bisection: the way is blocked once)."""
+    low, high = 0, round(STROKE_REACH_M / ground.resolution)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if ground.can_drive(pose, sign * middle * ground.resolution):
+            low = middle
+        else:
+            high = middle - 1
+    return sign * low * ground.resolution
+
+
+def _places_near(ground: Ground, turning: TurningGround, pose: Pose2, excused: Mask) -> list[float]:
+    """Signed distances along the lane to some places near turning ground, nearest first."""
+    distances = np.arange(0.0, ESCAPE_REACH_M, 4.0 * ground.resolution)
+    places: list[float] = []
+    for sign in (-1.0, 1.0):
+        x = pose.x + sign * distances * math.cos(pose.yaw)
+        y = pose.y + sign * distances * math.sin(pose.yaw)
+        near = distances[turning.distances_at(x, y) <= NEAR_TURNING_M]
+        for distance in near[:: max(1, len(near) // PLACES)]:
+            if not ground.can_drive(pose, sign * float(distance), excused):
+                break
+            places.append(sign * float(distance))
+    return sorted(places, key=abs)
+
+
+def _wriggle(ground: Ground, turning: TurningGround, pose: Pose2) -> Move | None:
+    """The least turn on the spot from which a straight drive reaches turning ground."""
+    for i in range(1, round(math.pi / (2.0 * ROTATION_STEP)) + 1):
+        for sign in (1.0, -1.0):
+            yaw = wrap_angle(pose.yaw + sign * 2.0 * ROTATION_STEP * i)
+            if ground.can_pivot(pose, yaw):
+                found = straight_ways(ground, turning, Pose2(pose.x, pose.y, yaw), None)
+                if found:
+                    return yaw, found[0]
+    return None
