@@ -11,6 +11,8 @@ from mine_robot.core.robot import rotation_from_rpy
 from mine_robot.core.types import Array
 from mine_robot.localization.models import PastPose
 
+NEAR_S = 0.02  # 1 cm at search speed
+
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
@@ -45,10 +47,10 @@ class PoseHistory:
         self._turn += turn
 
     def at(self, t: float) -> PastPose | None:
-        """The pose nearest to ``t`` as it is seen now; None without history."""
-        if not self._entries:
+        """The pose nearest to ``t`` as it is seen now; None if there is none so near that the robot could not have moved."""
+        entry = min(self._entries, key=lambda item: abs(item.pose.t - t), default=None)
+        if entry is None or abs(entry.pose.t - t) > NEAR_S:
             return None
-        entry = min(self._entries, key=lambda item: abs(item.pose.t - t))
         rotation = rotation_from_rpy(0.0, 0.0, self._turn - entry.turn)
         pose = entry.pose
         return PastPose(pose.t, pose.position + self._shift - entry.shift, rotation @ pose.attitude)

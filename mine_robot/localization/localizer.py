@@ -86,7 +86,7 @@ class Localizer:
             name: Gate(params.gate_probability, degrees)
             for name, degrees in (("gnss", 3), ("heading", 1), ("wheel", 1), ("sideslip", 2), ("standstill", 6))
         }
-        self._history = PoseHistory(params.max_age + 0.05)
+        self._history = PoseHistory(params.max_age)
         self._pending: deque[tuple[float, Callable[[], None]]] = deque(maxlen=PENDING_MAX)
         self._used_status: FixStatus | None = None
         self._doubts = {"gnss": Doubt(), "heading": Doubt()}
@@ -183,7 +183,7 @@ class Localizer:
     # --- start and interruptions -------------------------------------------------------------------------------------
     def _align(self, t: float, rate: Array, force: Array, on_grid: bool) -> None:
         if on_grid:
-            self._still = self._standstill.still(np.zeros(3))
+            self._still = self._standstill.still(None)
         start = self._alignment.add_imu(t, rate, force, self._still)
         if start is not None:
             self._start(start)
@@ -219,6 +219,7 @@ class Localizer:
         variance = np.zeros(STATES)
         variance[VELOCITY] = (BRIDGED_ACCELERATION * gap) ** 2
         variance[POSITION] = (0.5 * BRIDGED_ACCELERATION * gap**2) ** 2
+        self._history = PoseHistory(self._params.max_age)  # a fix from before says little about the pose after
         self._filter.inflate(variance)
         self._filter.inflate_yaw((BRIDGED_RATE * gap) ** 2)
 
@@ -268,10 +269,12 @@ class Localizer:
         share = params.correlated_share
         self._filter.set_coloured(GNSS_ERROR, share * np.diag(covariance), params.correlation_time, renew=renew)
         antenna = self._datum.to_map(fix.longitude, fix.latitude, fix.height)
-        at, white = self._pose_at(fix.t), (1.0 - share) * covariance
+        white = (1.0 - share) * covariance
         if first:
             self._filter.position = antenna - self._filter.attitude @ self._antenna
-            at = self._pose_now()
+        at = self._pose_now() if first else self._pose_at(fix.t)
+        if at is None:
+            return  # taken while the IMU paused
         innovation = self._filter.compare(models.gnss_position(self._filter, at, self._antenna, antenna, white))
         gate = self._gates["gnss"]
         if first or gate.passes(innovation, fix.t):
@@ -303,6 +306,8 @@ class Localizer:
         )
         sigma = math.sqrt((1.0 - params.correlated_share) * variance)
         at = self._pose_now() if first else self._pose_at(heading.t)
+        if at is None:
+            return
         innovation = self._filter.compare(models.heading(self._filter, at, heading.yaw, sigma))
         gate = self._gates["heading"]
         if first or gate.passes(innovation, heading.t):
@@ -345,10 +350,9 @@ class Localizer:
     def _pose_now(self) -> models.PastPose:
         return models.PastPose(self._t, self._filter.position, self._filter.attitude)
 
-    def _pose_at(self, t: float) -> models.PastPose:
+    def _pose_at(self, t: float) -> models.PastPose | None:
         """Pose of the IMU at ``t`` as the filter sees it now: the predicted one with all corrections since."""
-        past = self._history.at(t) if t < self._t - SIMULTANEOUS_S else None
-        return self._pose_now() if past is None else past
+        return self._history.at(t) if t < self._t - SIMULTANEOUS_S else self._pose_now()
 
     # --- output ------------------------------------------------------------------------------------------------------
     def _on_grid(self, before: float, t: float) -> bool:

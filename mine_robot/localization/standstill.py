@@ -38,19 +38,21 @@ class StandstillDetector:
         if abs(sample.speed) > WHEEL_QUIET or abs(sample.yaw_rate) > WHEEL_QUIET:
             self._wheel_moved_t = sample.t
 
-    def still(self, gyro_bias: Array) -> bool:
-        """True if the robot stood still over the whole window; ``gyro_bias`` (3,) is taken off the rates."""
+    def still(self, gyro_bias: Array | None) -> bool:
+        """True if the robot stood still over the whole window.
+
+        ``gyro_bias`` (3,) is taken off the rates; while it is not known (None), tracks at rest vouch for a rate that is not zero.
+        """
         if len(self._samples) < 5:
             return False
         params, t = self._params, self._samples[-1][0]
-        if t - self._samples[0][0] < 0.9 * params.window or self._wheels_turned(t):
+        wheels_known = self._wheel is not None and t - self._wheel.t < WHEEL_FRESH_S
+        if t - self._samples[0][0] < 0.9 * params.window or (wheels_known and t - self._wheel_moved_t < params.window):
             return False
         rates = np.array([sample[1] for sample in self._samples])
-        if np.abs(rates.mean(axis=0) - gyro_bias).max() > params.rate or rates.std(axis=0).max() > params.rate:
-            return False
+        if gyro_bias is not None or not wheels_known:
+            mean = rates.mean(axis=0) - (0.0 if gyro_bias is None else gyro_bias)
+            if np.abs(mean).max() > params.rate:
+                return False
         forces = np.array([sample[2] for sample in self._samples])
-        return bool(forces.std(axis=0).max() < params.force)
-
-    def _wheels_turned(self, t: float) -> bool:
-        known = self._wheel is not None and t - self._wheel.t < WHEEL_FRESH_S
-        return known and t - self._wheel_moved_t < self._params.window
+        return bool(rates.std(axis=0).max() < params.rate and forces.std(axis=0).max() < params.force)
