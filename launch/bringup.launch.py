@@ -1,7 +1,6 @@
-"""The stack on the real robot, whose drivers publish the sensor topics: ``ros2 launch mine_robot bringup.launch.py field:=FIELD.geojson``."""
+"""The stack on the real robot: ``ros2 launch mine_robot bringup.launch.py field:=FIELD.geojson``; drivers publish the sensors."""
 
 from launch import LaunchDescription
-
 from mine_robot.bringup.launching import stack_description
 
 

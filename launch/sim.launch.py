@@ -1,7 +1,6 @@
 """The whole stack with the built-in simulator: ``ros2 launch mine_robot sim.launch.py``."""
 
 from launch import LaunchDescription
-
 from mine_robot.bringup.launching import stack_description
 
 

@@ -26,9 +26,13 @@ def check_file(path: Path) -> str:
         robot = load_robot(path)
         return f"robot '{robot.name}', searches {robot.sweep_width:.2f} m wide, {robot.sweep_ahead:.2f} m ahead: ok"
     if path.suffix not in (".yaml", ".yml"):
-        raise LoadError(f"{path}: not a field (.geojson), parameter file or scenario (.yaml) or robot description (.xacro, .urdf)")
+        raise LoadError(
+            f"{path}: not a field (.geojson), parameter file or scenario (.yaml) or robot description (.xacro, .urdf)"
+        )
     content = load_yaml(path)
-    if isinstance(content, Mapping) and any(isinstance(value, Mapping) and "ros__parameters" in value for value in content.values()):
+    if isinstance(content, Mapping) and any(
+        isinstance(value, Mapping) and "ros__parameters" in value for value in content.values()
+    ):
         base = resource("config/robot.yaml")
         overlays = [] if path.resolve() == base.resolve() else [path]
         ParameterFiles([base, *overlays]).check()

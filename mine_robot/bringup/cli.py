@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -24,19 +24,26 @@ console = Console()
 FieldFile = Annotated[Path, typer.Argument(metavar="FIELD.geojson", help="Field file (docs/field_files.md).")]
 RunFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Run directory.")]
 ParameterFile = Annotated[
-    Optional[list[Path]], typer.Option("--params", "--robot", help="Parameter file laid over config/robot.yaml; may be repeated.")
+    list[Path] | None,
+    typer.Option("--params", "--robot", help="Parameter file laid over config/robot.yaml; may be repeated."),
 ]
 
 
 @app.command()
 def run(
     field: FieldFile,
-    scenario: Annotated[Optional[Path], typer.Option(help="Scenario of the simulated world (YAML).")] = None,
-    sim: Annotated[str, typer.Option(help="builtin: simulated world; none: the real robot, whose drivers publish the sensors.")] = "builtin",
-    rate: Annotated[str, typer.Option(help="Simulated seconds a second, or 'max': as fast as the stack follows.")] = "max",
-    seed: Annotated[Optional[int], typer.Option(min=0, help="Seed of the simulated world; wins over the scenario's.")] = None,
+    scenario: Annotated[Path | None, typer.Option(help="Scenario of the simulated world (YAML).")] = None,
+    sim: Annotated[
+        str, typer.Option(help="builtin: simulated world; none: the real robot, whose drivers publish the sensors.")
+    ] = "builtin",
+    rate: Annotated[
+        str, typer.Option(help="Simulated seconds a second, or 'max': as fast as the stack follows.")
+    ] = "max",
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of the simulated world; wins over the scenario's.")
+    ] = None,
     params: ParameterFile = None,
-    out: Annotated[Optional[Path], typer.Option(help="Run directory; by default a new one below runs/.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run directory; by default a new one below runs/.")] = None,
 ) -> None:
     """Run a mission: over real ROS 2 topics, in simulation or on the robot."""
     from mine_robot.bringup.prepare import RunRequest
@@ -62,7 +69,11 @@ def _rate(text: str) -> float:
 
 
 @app.command()
-def check(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Fields, parameter files, scenarios, robot descriptions.")]) -> None:
+def check(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Fields, parameter files, scenarios, robot descriptions.")
+    ],
+) -> None:
     """Check files without starting anything."""
     from mine_robot.bringup.check import check_file
 
@@ -81,7 +92,7 @@ def plan(
     field: FieldFile,
     out: Annotated[Path, typer.Option(help="Plan to write (GeoJSON).")],
     params: ParameterFile = None,
-    plot: Annotated[Optional[Path], typer.Option(help="Picture of the plan to write (PNG).")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Picture of the plan to write (PNG).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Plan the search of a field."""
@@ -111,7 +122,9 @@ def report(folder: RunFolder) -> None:
 @app.command()
 def score(
     folder: RunFolder,
-    scenario: Annotated[Optional[Path], typer.Option(help="Scenario with the true objects; by default the run's own world.")] = None,
+    scenario: Annotated[
+        Path | None, typer.Option(help="Scenario with the true objects; by default the run's own world.")
+    ] = None,
 ) -> None:
     """Compare what a run found with what is buried."""
     from mine_robot.records.finish import score_run

@@ -99,7 +99,9 @@ def show_summary(console: Console, summary: Mapping[str, Any], folder: str) -> N
     table.add_row("State", Text(str(summary["state"]), style="bold green" if complete else "bold red"))
     table.add_row("Reason", str(summary["reason"]))
     table.add_row("Area", f"{summary['area_m2']:.1f} m²")
-    table.add_row("Searched", f"{summary['searched_m2']:.1f} m² ({100.0 * summary['coverage']:.2f} % of what can be reached)")
+    table.add_row(
+        "Searched", f"{summary['searched_m2']:.1f} m² ({100.0 * summary['coverage']:.2f} % of what can be reached)"
+    )
     table.add_row("Gaps", f"{summary['gaps_m2']:.1f} m², listed with reasons in the report")
     table.add_row("Duration", _clock(summary["duration_s"]))
     table.add_row("Targets", str(summary["targets"]))
@@ -114,7 +116,10 @@ def show_summary(console: Console, summary: Mapping[str, Any], folder: str) -> N
         table.add_row("Position", _figure(score["position_rmse_m"], 100.0, "cm RMSE"))
         table.add_row("Detonations", str(score["detonations"]))
     console.print(table)
-    console.print(f"Everything is in [bold]{folder}[/]: summary.json, map.png, report.html, log.mcap, journal.sqlite", highlight=False)
+    console.print(
+        f"Everything is in [bold]{folder}[/]: summary.json, map.png, report.html, log.mcap, journal.sqlite",
+        highlight=False,
+    )
 
 
 def _figure(value: float | None, factor: float, unit: str, digits: int = 2) -> str:

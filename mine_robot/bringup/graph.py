@@ -91,7 +91,7 @@ GRAPH: tuple[GraphNode, ...] = (
     GraphNode(
         "mission",
         "State machine, safety reactions and journal.",
-        subscribes=(DIAGNOSTICS, TARGETS, PLAN, PROGRESS, MARK_RESULT, LEDGER),
+        subscribes=(DIAGNOSTICS, TARGETS, ODOMETRY, PROGRESS, PLAN, MARK_RESULT, LEDGER),
         publishes=(MISSION_STATE, MARK_REQUEST),
     ),
     GraphNode(

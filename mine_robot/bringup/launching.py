@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from launch import LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
     EmitEvent,
@@ -20,6 +19,7 @@ from launch.events import Shutdown
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from launch import LaunchContext, LaunchDescription
 from mine_robot.bringup.graph import GraphNode
 from mine_robot.bringup.prepare import PreparedRun, RunRequest, prepare_run
 from mine_robot.bringup.resources import resource
@@ -34,15 +34,21 @@ def stack_description(*, simulation: bool) -> LaunchDescription:
         DeclareLaunchArgument("out", default_value="", description="Run directory; empty for a new one below runs/."),
         DeclareLaunchArgument("log_level", default_value="info", description="Log level of the nodes."),
         DeclareLaunchArgument(
-            "operate", default_value="true", description="Start the mission when the stack is ready and shut down at its end."
+            "operate",
+            default_value="true",
+            description="Start the mission when the stack is ready and shut down at its end.",
         ),
     ]
     if simulation:
         scenario = str(resource("config/scenarios/demo.yaml"))
         arguments += [
-            DeclareLaunchArgument("scenario", default_value=scenario, description="Scenario of the simulated world (YAML)."),
+            DeclareLaunchArgument(
+                "scenario", default_value=scenario, description="Scenario of the simulated world (YAML)."
+            ),
             DeclareLaunchArgument("seed", default_value="", description="Seed of the world; empty for the scenario's."),
-            DeclareLaunchArgument("rate", default_value="0.0", description="Simulated seconds a second; 0: as fast as the stack."),
+            DeclareLaunchArgument(
+                "rate", default_value="0.0", description="Simulated seconds a second; 0: as fast as the stack."
+            ),
         ]
     return LaunchDescription(
         [
@@ -91,7 +97,9 @@ def _node_action(prepared: PreparedRun, node: GraphNode, log_level: str) -> Node
 def _operator_actions(prepared: PreparedRun) -> list[Any]:
     """The operator as a process; its end is the end of the launch."""
     operator = ExecuteProcess(
-        cmd=[sys.executable, "-m", "mine_robot.bringup.operate", str(prepared.directory.path)], output="screen", name="operator"
+        cmd=[sys.executable, "-m", "mine_robot.bringup.operate", str(prepared.directory.path)],
+        output="screen",
+        name="operator",
     )
     ended = OnProcessExit(target_action=operator, on_exit=[EmitEvent(event=Shutdown(reason="the mission ended"))])
     return [operator, RegisterEventHandler(ended)]

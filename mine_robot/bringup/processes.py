@@ -85,7 +85,11 @@ class Processes:
 
 
 def _end(running: Mapping[str, subprocess.Popen[bytes]]) -> None:
-    for number, grace in ((signal.SIGINT, SIGINT_GRACE_S), (signal.SIGTERM, SIGTERM_GRACE_S), (signal.SIGKILL, SIGTERM_GRACE_S)):
+    for number, grace in (
+        (signal.SIGINT, SIGINT_GRACE_S),
+        (signal.SIGTERM, SIGTERM_GRACE_S),
+        (signal.SIGKILL, SIGTERM_GRACE_S),
+    ):
         for process in running.values():
             if process.poll() is None:
                 with contextlib.suppress(ProcessLookupError):

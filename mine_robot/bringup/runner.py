@@ -15,6 +15,7 @@ from mine_robot.bringup.prepare import PreparedRun, RunRequest, node_kills, prep
 from mine_robot.bringup.processes import Processes
 from mine_robot.records.finish import finish_run
 
+
 class Interrupted(Exception):
     """Ctrl-C or SIGTERM."""
 
@@ -90,4 +91,3 @@ def _finish(prepared: PreparedRun, ending: Ending, console: Console) -> int:
     if ending.hurried:
         console.print(f"Map and report: mine-robot report {directory}", highlight=False, soft_wrap=True)
     return 0 if summary["state"] == "complete" else 1
-

@@ -23,7 +23,9 @@ from mine_robot.core.types import Array
 
 POLYGON_ROLES = ("hazard_area", "safe_area", "no_go")
 ROLES = (*POLYGON_ROLES, "known_target")
-MAX_EXTENT_M = 10_000.0  # beyond it a local tangent plane and one robot's mission make no sense: see `mine-robot estimate`
+MAX_EXTENT_M = (
+    10_000.0  # beyond it a local tangent plane and one robot's mission make no sense: see `mine-robot estimate`
+)
 TOUCH_TOLERANCE_M = 0.10  # surveyed borders that should coincide differ by centimetres
 DEFAULT_REGION = (44.7, 38.3, 50.7, 42.0)  # Azerbaijan: west, south, east, north
 
@@ -125,7 +127,9 @@ class _Reader:
         overlap = hazard.intersection(safe)
         if overlap.area > max(0.05, TOUCH_TOLERANCE_M * overlap.length / 2):
             at = overlap.representative_point()
-            raise FieldError(f"safe_area and hazard_area overlap by {overlap.area:.2f} m² at {_place(datum, at.x, at.y)}")
+            raise FieldError(
+                f"safe_area and hazard_area overlap by {overlap.area:.2f} m² at {_place(datum, at.x, at.y)}"
+            )
         self._check_touch(datum, hazard, safe)
         points = [np.array(point.coords[0][:2]) for _, point in self._local("known_target", datum)]
         return Field(
@@ -181,7 +185,9 @@ def _geometry(label: str, role: str, geometry: Any) -> BaseGeometry:
     if np.abs(coordinates[:, 1]).max() > 90.0 or np.abs(coordinates[:, 0]).max() > 180.0:
         lon, lat = coordinates[np.argmax(np.abs(coordinates[:, 1]))]
         hint = "are longitude and latitude swapped?" if abs(lon) <= 90.0 else "are these degrees?"
-        raise FieldError(f"{label} has the coordinate [{lon:g}, {lat:g}], outside longitude ±180 and latitude ±90: {hint}")
+        raise FieldError(
+            f"{label} has the coordinate [{lon:g}, {lat:g}], outside longitude ±180 and latitude ±90: {hint}"
+        )
     if not built.is_valid:
         raise FieldError(f"{label} is not a valid polygon: {explain_validity(built)}")
     return built

@@ -34,16 +34,16 @@ class Datum:
 
     def to_map(self, longitude: ArrayLike, latitude: ArrayLike, height: ArrayLike | None = None) -> Array:
         """Coordinates (..., 3) in ``map`` (east, north, up in m); without ``height`` the points lie at the datum's height."""
-        lon = np.asarray(longitude, dtype=float)
-        up = np.full(lon.shape, self.height) if height is None else np.asarray(height, dtype=float)
-        return np.stack(self._transformer.transform(lon, np.asarray(latitude, dtype=float), up), axis=-1)
+        return self._convert("FORWARD", longitude, latitude, self.height if height is None else height)
 
     def to_wgs84(self, east: ArrayLike, north: ArrayLike, up: ArrayLike | None = None) -> Array:
         """Coordinates (..., 3) as longitude and latitude in degrees and ellipsoidal height in m."""
-        x = np.asarray(east, dtype=float)
-        z = np.zeros(x.shape) if up is None else np.asarray(up, dtype=float)
-        inverse = self._transformer.transform(x, np.asarray(north, dtype=float), z, direction="INVERSE")
-        return np.stack(inverse, axis=-1)
+        return self._convert("INVERSE", east, north, 0.0 if up is None else up)
+
+    def _convert(self, direction: str, *coordinates: ArrayLike) -> Array:
+        arrays = np.broadcast_arrays(*(np.asarray(values, dtype=float) for values in coordinates))
+        flat = self._transformer.transform(*(np.atleast_1d(values) for values in arrays), direction=direction)
+        return np.stack(flat, axis=-1).reshape(*arrays[0].shape, 3)
 
 
 def normal_gravity(latitude: float, height: float = 0.0) -> float:

@@ -63,7 +63,7 @@ class ParameterSpec:
             value = float(value)
             if not math.isfinite(value):
                 raise ParameterError(f"'{self.name}' must be finite, got {value}")
-        if self.low is not None and value < self.low or self.high is not None and value > self.high:
+        if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
             raise ParameterError(f"'{self.name}' must be {self.range_text}, got {value}")
         if self.choices and value not in self.choices:
             raise ParameterError(f"'{self.name}' must be one of {', '.join(self.choices)}, got {value!r}")
@@ -115,7 +115,15 @@ def specs(cls: type, prefix: str = "") -> Iterator[ParameterSpec]:
         low, high = field.metadata["low"], field.metadata["high"]
         default = list(field.default) if is_list and field.default is not dataclasses.MISSING else field.default
         yield ParameterSpec(
-            name, kind, is_list, field.metadata["unit"], low, high, field.metadata["doc"], default, field.metadata["choices"]
+            name,
+            kind,
+            is_list,
+            field.metadata["unit"],
+            low,
+            high,
+            field.metadata["doc"],
+            default,
+            field.metadata["choices"],
         )
 
 

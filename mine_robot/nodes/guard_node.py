@@ -47,7 +47,7 @@ class GuardNode(StackNode[GuardNodeParams]):
 
     def tick(self, t: float) -> None:
         """Without fresh commands the guard still speaks: it stops the robot."""
-        if t - self.decided_t > self.params.command_age_max:
+        if t - self.decided_t > self.params.command_age:
             self.decide(t)
 
     def decide(self, t: float) -> None:

@@ -15,7 +15,9 @@ from mine_robot.ros.node import StackNode, existing_path
 from mine_robot.ros.qos import profile
 from mine_robot.ros.topics import CLOCK, TOPICS, Topic
 
-STAMP = struct.Struct("<iI")  # every recorded message begins with a std_msgs/Header; 4 bytes of CDR encapsulation precede it
+STAMP = struct.Struct(
+    "<iI"
+)  # every recorded message begins with a std_msgs/Header; 4 bytes of CDR encapsulation precede it
 
 
 class RecorderNode(StackNode[RecorderNodeParams]):

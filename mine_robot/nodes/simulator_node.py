@@ -10,12 +10,23 @@ from rclpy.clock import Clock, ClockType
 from mine_robot.core.types import Health, Level, SweepEvidence, Twist2
 from mine_robot.pipeline.loading import load_field, load_robot, load_scenario
 from mine_robot.pipeline.parameters import SimulatorNodeParams
+from mine_robot.pipeline.pseudo_serial import PseudoSerial
 from mine_robot.pipeline.simulation import Simulation, SimulationFiles
 from mine_robot.ros import decode, encode
 from mine_robot.ros.node import StackNode, existing_path
-from mine_robot.ros.topics import CLOCK, CMD, DIAGNOSTICS, EVIDENCE, GNSS_FIX, GNSS_HEADING, GPR_SCAN, IMU, METAL_SCAN, WHEELS
+from mine_robot.ros.topics import (
+    CLOCK,
+    CMD,
+    DIAGNOSTICS,
+    EVIDENCE,
+    GNSS_FIX,
+    GNSS_HEADING,
+    GPR_SCAN,
+    IMU,
+    METAL_SCAN,
+    WHEELS,
+)
 from mine_robot.sim.pacing import Pacer
-from mine_robot.pipeline.pseudo_serial import PseudoSerial
 
 # How far each consumer may lag behind the world, s. The control loop and the detector answer every step; the others answer by their health
 # report, which comes every 0.5 s at the latest.
@@ -25,6 +36,7 @@ HEALTH_CONSUMERS = ("localization", "coverage", "follower", "mission", "marker",
 PATIENCE_S = 10.0  # wall time; beyond it a node is dead, not slow
 POLL_S = 0.02
 CLOCK_EVERY = 2  # steps
+LOW_BATTERY = 0.15  # charge at which the robot should drive home
 
 
 class SimulatorNode(StackNode[SimulatorNodeParams]):
@@ -47,7 +59,9 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
         self.heard_nodes: set[str] = set()
         self.commands: list[Twist2] = []
         self.wall_start: float | None = None
-        self.outputs = {topic: self.talk(topic) for topic in (CLOCK, IMU, GNSS_FIX, GNSS_HEADING, WHEELS, GPR_SCAN, METAL_SCAN)}
+        self.outputs = {
+            topic: self.talk(topic) for topic in (CLOCK, IMU, GNSS_FIX, GNSS_HEADING, WHEELS, GPR_SCAN, METAL_SCAN)
+        }
         self.listen(DIAGNOSTICS, decode.diagnostics, self.on_diagnostics)
         self.listen(EVIDENCE, decode.evidence, self.on_evidence)
         self.listen(CMD, decode.twist, self.on_command)
@@ -125,7 +139,9 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
     def health(self, t: float) -> tuple[Health, ...]:
         """The world and what it waits for."""
         left = ", ".join(sorted(self.pacer.left_behind))
-        values = {"battery": f"{self.simulation.battery:.2f}", "simulation": "true"}
+        charge = self.simulation.battery
+        level, word = (Level.WARN, "low") if charge < LOW_BATTERY else (Level.OK, "charged")
+        battery = Health("battery", level, word, {"charge": f"{charge:.2f}"})
         if left:
-            return (Health("simulator", Level.WARN, f"no answer from {left}: simulated time goes on without", values),)
-        return (Health("simulator", Level.OK, "simulating", values),)
+            return (Health("simulator", Level.WARN, f"no answer from {left}: simulated time goes on without"), battery)
+        return (Health("simulator", Level.OK, "simulating"), battery)

@@ -51,8 +51,8 @@ class DecodeError(ValueError):
 
 
 def seconds(stamp: Any) -> float:
-    """A builtin_interfaces/Time as seconds."""
-    return int(stamp.sec) + int(stamp.nanosec) * 1e-9
+    """A builtin_interfaces/Time as seconds; one division, so that equal stamps give equal floats."""
+    return (int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)) / 1e9
 
 
 def _vector(message: Any) -> np.ndarray:
@@ -74,7 +74,9 @@ def clock(message: Any) -> float:
 
 def imu(message: Any) -> ImuSample:
     """sensor_msgs/Imu -> rates and specific force."""
-    return ImuSample(seconds(message.header.stamp), _vector(message.angular_velocity), _vector(message.linear_acceleration))
+    return ImuSample(
+        seconds(message.header.stamp), _vector(message.angular_velocity), _vector(message.linear_acceleration)
+    )
 
 
 def fix(message: Any) -> GnssFix:
@@ -83,7 +85,9 @@ def fix(message: Any) -> GnssFix:
     if message.position_covariance_type == 0:
         covariance = np.full((3, 3), np.nan)
     status = FixStatus(int(np.clip(message.status.status, FixStatus.NONE, FixStatus.FIXED)))
-    return GnssFix(seconds(message.header.stamp), message.latitude, message.longitude, message.altitude, covariance, status)
+    return GnssFix(
+        seconds(message.header.stamp), message.latitude, message.longitude, message.altitude, covariance, status
+    )
 
 
 def heading(message: Any) -> HeadingFix:

@@ -74,7 +74,10 @@ def quaternion(roll: float, pitch: float, yaw: float) -> Quaternion:
     cr, sr, cp, sp = math.cos(roll / 2), math.sin(roll / 2), math.cos(pitch / 2), math.sin(pitch / 2)
     cy, sy = math.cos(yaw / 2), math.sin(yaw / 2)
     return Quaternion(
-        x=sr * cp * cy - cr * sp * sy, y=cr * sp * cy + sr * cp * sy, z=cr * cp * sy - sr * sp * cy, w=cr * cp * cy + sr * sp * sy
+        x=sr * cp * cy - cr * sp * sy,
+        y=cr * sp * cy + sr * cp * sy,
+        z=cr * cp * sy - sr * sp * cy,
+        w=cr * cp * cy + sr * sp * sy,
     )
 
 
@@ -131,7 +134,13 @@ def gpr(scan: GprScan) -> Image:
     samples, channels = scan.traces.shape
     data = array.array("B", np.ascontiguousarray(scan.traces, dtype="<f4").tobytes())
     return Image(
-        header=header(scan.t, "gpr_link"), height=samples, width=channels, encoding="32FC1", is_bigendian=0, step=4 * channels, data=data
+        header=header(scan.t, "gpr_link"),
+        height=samples,
+        width=channels,
+        encoding="32FC1",
+        is_bigendian=0,
+        step=4 * channels,
+        data=data,
     )
 
 
@@ -242,7 +251,8 @@ def _pose(t: float, pose: Pose2) -> PoseStamped:
 def diagnostics(t: float, reports: Iterable[Health]) -> DiagnosticArray:
     """Health reports."""
     return DiagnosticArray(
-        header=header(t, ""), status=[_status(report.name, report.level, report.message, report.values) for report in reports]
+        header=header(t, ""),
+        status=[_status(report.name, report.level, report.message, report.values) for report in reports],
     )
 
 
@@ -254,7 +264,8 @@ def _status(name: str, level: Level, message: str, values: dict[str, str]) -> Di
 def _record(t: float, name: str, text: str, values: dict[str, object]) -> DiagnosticArray:
     """One record of keys and values; numbers are written so that they read back exactly."""
     return DiagnosticArray(
-        header=header(t, MAP), status=[_status(name, Level.OK, text, {key: str(value) for key, value in values.items()})]
+        header=header(t, MAP),
+        status=[_status(name, Level.OK, text, {key: str(value) for key, value in values.items()})],
     )
 
 
@@ -289,5 +300,10 @@ def progress(done: Progress) -> DiagnosticArray:
 
 def mark_result(result: MarkResult) -> DiagnosticArray:
     """Outcome of a mark."""
-    values: dict[str, object] = {"target_id": result.target_id, "status": result.status.value, "x": result.x, "y": result.y}
+    values: dict[str, object] = {
+        "target_id": result.target_id,
+        "status": result.status.value,
+        "x": result.x,
+        "y": result.y,
+    }
     return _record(result.t, "mark", result.detail, values)

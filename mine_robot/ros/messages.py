@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 
-@lru_cache(maxsize=None)
+@cache
 def message_class(type_name: str) -> Any:
     """The Python class of ``package/msg/Name`` or ``package/srv/Name``."""
     package, kind, name = type_name.split("/")

@@ -51,7 +51,9 @@ class StackNode(Node, Generic[P]):
         self._said_t = -1.0
         self.create_timer(TICK_S, self._on_tick)
         # Readiness is about processes, not about the mission: it is polled on the steady clock, before simulated time runs.
-        self._ready_timer = self.create_timer(READY_POLL_S, self._poll_ready, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._ready_timer = self.create_timer(
+            READY_POLL_S, self._poll_ready, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
 
     # --- parameters ---------------------------------------------------------------------------------------------------
     def _declare(self, cls: type) -> Any:
@@ -73,11 +75,17 @@ class StackNode(Node, Generic[P]):
     def _declare_one(self, spec: ParameterSpec) -> Any:
         text = f"{spec.doc} [{spec.unit}]" if spec.unit else spec.doc
         descriptor = ParameterDescriptor(
-            name=spec.name, description=text, additional_constraints=spec.range_text, read_only=True, dynamic_typing=True
+            name=spec.name,
+            description=text,
+            additional_constraints=spec.range_text,
+            read_only=True,
+            dynamic_typing=True,
         )
         if spec.low is not None and spec.high is not None and not spec.is_list:
             if spec.kind is float:
-                descriptor.floating_point_range = [FloatingPointRange(from_value=float(spec.low), to_value=float(spec.high))]
+                descriptor.floating_point_range = [
+                    FloatingPointRange(from_value=float(spec.low), to_value=float(spec.high))
+                ]
             elif spec.kind is int:
                 descriptor.integer_range = [IntegerRange(from_value=int(spec.low), to_value=int(spec.high), step=1)]
         unset = spec.required or (spec.is_list and not spec.default)
@@ -119,7 +127,7 @@ class StackNode(Node, Generic[P]):
     @property
     def now(self) -> float:
         """The time of the stack in s: simulated where ``use_sim_time`` is set."""
-        return float(self.get_clock().now().nanoseconds) * 1e-9
+        return int(self.get_clock().now().nanoseconds) / 1e9
 
     # --- health -------------------------------------------------------------------------------------------------------
     def tick(self, t: float) -> None:
@@ -170,7 +178,11 @@ def run(node_class: type[StackNode[Any]]) -> int:
             raise
     finally:
         # A second SIGINT may arrive while the node is torn down.
-        for step in (lambda: executor.shutdown(timeout_sec=1.0), lambda: node and node.destroy_node(), rclpy.try_shutdown):
+        for step in (
+            lambda: executor.shutdown(timeout_sec=1.0),
+            lambda: node and node.destroy_node(),
+            rclpy.try_shutdown,
+        ):
             with contextlib.suppress(KeyboardInterrupt, Exception):
                 step()
     return code
@@ -179,6 +191,7 @@ def run(node_class: type[StackNode[Any]]) -> int:
 def existing_path(text: str, what: str) -> Path:
     """A path parameter that must be given; raises :class:`ParameterError` if it is empty."""
     if not text:
-        raise ParameterError(f"parameter 'files.{what}' is empty: start the stack with mine-robot run or the launch files")
+        raise ParameterError(
+            f"parameter 'files.{what}' is empty: start the stack with mine-robot run or the launch files"
+        )
     return Path(text)
-

@@ -6,7 +6,6 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 
 from mine_robot.ros.topics import Delivery
 
-
 QUEUE = 50  # messages; at the stack's rates two seconds of the busiest input
 
 

@@ -33,7 +33,10 @@ class Topic:
 
 CLOCK = Topic("/clock", "rosgraph_msgs/msg/Clock", Delivery.CLOCK, "Simulated time; waits for the stack.")
 DIAGNOSTICS = Topic(
-    "/diagnostics", "diagnostic_msgs/msg/DiagnosticArray", Delivery.HEALTH, "Health of every node, at least twice a second."
+    "/diagnostics",
+    "diagnostic_msgs/msg/DiagnosticArray",
+    Delivery.HEALTH,
+    "Health of every node, at least twice a second.",
 )
 
 IMU = Topic("imu/data", "sensor_msgs/msg/Imu", Delivery.SENSOR, "Rates and specific force, 100 Hz, `imu_link`.")
@@ -50,9 +53,17 @@ GNSS_HEADING = Topic(
     "Dual-antenna heading as orientation of `base_link` in `map`; only yaw and its covariance are used.",
     optional=True,
 )
-WHEELS = Topic("wheel/odometry", "nav_msgs/msg/Odometry", Delivery.SENSOR, "Twist of `base_link` from the track encoders, 20-50 Hz.")
+WHEELS = Topic(
+    "wheel/odometry",
+    "nav_msgs/msg/Odometry",
+    Delivery.SENSOR,
+    "Twist of `base_link` from the track encoders, 20-50 Hz.",
+)
 GPR_SCAN = Topic(
-    "gpr/scan", "sensor_msgs/msg/Image", Delivery.SENSOR, "`32FC1`, rows are time samples, columns are channels from left to right."
+    "gpr/scan",
+    "sensor_msgs/msg/Image",
+    Delivery.SENSOR,
+    "`32FC1`, rows are time samples, columns are channels from left to right.",
 )
 METAL_SCAN = Topic(
     "metal_detector/scan",
@@ -71,7 +82,7 @@ PLAN = Topic(
     "coverage/plan",
     "nav_msgs/msg/Path",
     Delivery.STATE,
-    "Pending path: the ends of straight drives and pivots, stamped with the time the plan expects to be there; the header stamp echoes the request.",
+    "Pending path: ends of straight drives and pivots, stamped with the time of arrival planned; the header stamp echoes the request.",
 )
 LEDGER = Topic(
     "coverage/ledger",
@@ -83,7 +94,7 @@ EVIDENCE = Topic(
     "detection/evidence",
     "sensor_msgs/msg/PointCloud2",
     Delivery.STREAM,
-    "What the head can prove, one point an odometry message: x, y, z, yaw of the searched line, sigma, height, speed, gpr_ok, metal_ok, dt.",
+    "What the head can prove at each pose: x, y, z, yaw of the searched line, sigma, height, speed, gpr_ok, metal_ok, dt.",
 )
 TARGETS = Topic(
     "detection/targets",
@@ -92,14 +103,29 @@ TARGETS = Topic(
     "All targets: id, x, y, z, sigma_x, sigma_y, depth, llr_gpr, llr_md, p_hazard, class.",
 )
 CMD_RAW = Topic("cmd_vel_raw", "geometry_msgs/msg/TwistStamped", Delivery.STREAM, "What the follower wants.")
-CMD = Topic("cmd_vel", "geometry_msgs/msg/TwistStamped", Delivery.STREAM, "What the guard lets through; the base stops without it.")
-PROGRESS = Topic("control/progress", "diagnostic_msgs/msg/DiagnosticArray", Delivery.STATE, "How far the follower is with the plan.")
-MARK_REQUEST = Topic("marking/request", "sensor_msgs/msg/PointCloud2", Delivery.STREAM, "Target to mark: id, x, y, z in `map`.")
+CMD = Topic(
+    "cmd_vel",
+    "geometry_msgs/msg/TwistStamped",
+    Delivery.STREAM,
+    "What the guard lets through; the base stops without it.",
+)
+PROGRESS = Topic(
+    "control/progress", "diagnostic_msgs/msg/DiagnosticArray", Delivery.STATE, "How far the follower is with the plan."
+)
+MARK_REQUEST = Topic(
+    "marking/request", "sensor_msgs/msg/PointCloud2", Delivery.STREAM, "Target to mark: id, x, y, z in `map`."
+)
 MARK_RESULT = Topic(
-    "marking/result", "diagnostic_msgs/msg/DiagnosticArray", Delivery.STREAM, "Outcome of a mark by target id, and where the nozzle stood."
+    "marking/result",
+    "diagnostic_msgs/msg/DiagnosticArray",
+    Delivery.STREAM,
+    "Outcome of a mark by target id, and where the nozzle stood.",
 )
 MISSION_STATE = Topic(
-    "mission/state", "diagnostic_msgs/msg/DiagnosticArray", Delivery.STATE, "State, reason, wanted plan and counts; latched."
+    "mission/state",
+    "diagnostic_msgs/msg/DiagnosticArray",
+    Delivery.STATE,
+    "State, reason, wanted plan and counts; latched.",
 )
 
 TOPICS: tuple[Topic, ...] = (

@@ -1,0 +1,63 @@
+"""The node graph, the topic table, the nodes' code and the launch files say the same."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from mine_robot.bringup.docs import pages
+from mine_robot.bringup.graph import GRAPH, SENSOR_TOPICS, GraphNode, graph
+from mine_robot.pipeline.parameters import NODE_PARAMETERS
+from mine_robot.ros import topics
+from mine_robot.ros.topics import CLOCK, DIAGNOSTICS, TOPICS
+
+ROOT = Path(__file__).parents[2]
+BY_VARIABLE = {name: value for name, value in vars(topics).items() if isinstance(value, topics.Topic)}
+
+
+def test_every_topic_has_exactly_one_publisher() -> None:
+    publishers = Counter(topic.name for node in GRAPH for topic in node.publishes)
+    for topic in TOPICS:
+        if topic is not DIAGNOSTICS:  # one a node, by ROS convention
+            assert publishers[topic.name] == 1, topic.name
+
+
+def test_every_subscribed_topic_has_a_publisher_without_the_simulator_too() -> None:
+    robot = graph(simulation=False)
+    published = {topic for node in robot for topic in node.publishes} | set(SENSOR_TOPICS) | {CLOCK, DIAGNOSTICS}
+    for node in robot:
+        assert set(node.subscribes) <= published, node.name
+
+
+def test_topic_names_are_unique_and_relative() -> None:
+    assert len({topic.name for topic in TOPICS}) == len(TOPICS)
+    for topic in TOPICS:
+        assert topic.name.startswith("/") == (topic in (CLOCK, DIAGNOSTICS)), topic.name
+
+
+def test_every_node_has_parameters() -> None:
+    assert {node.name for node in GRAPH} == set(NODE_PARAMETERS)
+
+
+@pytest.mark.parametrize("node", [node for node in GRAPH if node.name != "recorder"], ids=lambda node: node.name)
+def test_a_node_uses_the_topics_of_the_graph(node: GraphNode) -> None:
+    """What the code of a node listens to and talks on is what the graph says."""
+    tree = ast.parse((ROOT / "mine_robot" / "nodes" / f"{node.name}_node.py").read_text(encoding="utf-8"))
+    listens: set[str] = set()
+    names: set[str] = set()
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "listen":
+            assert isinstance(call.args[0], ast.Name)
+            listens.add(call.args[0].id)
+        if isinstance(call, ast.ImportFrom) and call.module == "mine_robot.ros.topics":
+            names |= {alias.name for alias in call.names if alias.name in BY_VARIABLE}
+    assert {BY_VARIABLE[name] for name in listens} == set(node.subscribes)
+    assert {BY_VARIABLE[name] for name in names - listens} == set(node.publishes)
+
+
+def test_generated_pages_are_fresh() -> None:
+    for path, text in pages(ROOT / "docs", ROOT / "config" / "robot.yaml").items():
+        assert path.read_text(encoding="utf-8") == text, f"{path} is stale: run `make docs`"

@@ -1,0 +1,77 @@
+"""The command line: bad input ends with exit code 2 and one clear line, without starting anything."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DEMO = ROOT / "config" / "missions" / "demo_field.geojson"
+
+
+def mine_robot(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "mine_robot.bringup.cli", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120)
+
+
+def refused(*arguments: object, cwd: Path) -> str:
+    done = mine_robot(*arguments, cwd=cwd)
+    assert done.returncode == 2, done
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert not (cwd / "runs").exists()
+    return done.stderr
+
+
+def test_check_accepts_what_is_shipped(tmp_path: Path) -> None:
+    files = [DEMO, *ROOT.glob("config/*.yaml"), *ROOT.glob("config/scenarios/*.yaml"), ROOT / "urdf" / "mine_robot.urdf.xacro"]
+    done = mine_robot("check", *files, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(": ok") == len(files)
+
+
+def test_a_field_that_cannot_be_used(tmp_path: Path) -> None:
+    field = json.loads(DEMO.read_text())
+    field["features"] = [item for item in field["features"] if item["properties"]["role"] != "safe_area"]
+    path = tmp_path / "bad.geojson"
+    path.write_text(json.dumps(field))
+    for command in (("check", path), ("run", path), ("plan", path, "--out", tmp_path / "p.geojson")):
+        assert f"{path}: no feature with properties.role 'safe_area'" in refused(*command, cwd=tmp_path)
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    assert "nowhere.geojson: no such file" in refused("run", "nowhere.geojson", cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("s.yaml", "sed: 3", ["'sed'", "'seed'"]),
+        ("s.yaml", "faults: [{kind: gnss_dropuot, at_s: 1}]", ["gnss_dropuot", "gnss_dropout"]),
+        ("s.yaml", "soil: moon", ["moon", "loam"]),
+        ("p.yaml", "/**: {ros__parameters: {limits: {hallo_radius: 1.0}}}", ["hallo_radius", "limits.halo_radius"]),
+        ("p.yaml", "guard: {ros__parameters: {limits: {halo_radius: 99.0}}}", ["halo_radius", "0.1 to 2 m"]),
+        ("x.txt", "", ["not a field"]),
+    ],
+)
+def test_check_names_key_and_remedy(tmp_path: Path, name: str, text: str, words: list[str]) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    message = refused("check", path, cwd=tmp_path)
+    for word in [str(path), *words]:
+        assert word in message
+
+
+def test_bad_options(tmp_path: Path) -> None:
+    assert "--rate" in refused("run", DEMO, "--rate", "-3", cwd=tmp_path)
+    assert "--sim" in refused("run", DEMO, "--sim", "moon", cwd=tmp_path)
+
+
+def test_an_output_folder_in_use(tmp_path: Path) -> None:
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "file").write_text("")
+    assert "not empty" in refused("run", DEMO, "--out", tmp_path / "used", cwd=tmp_path)
