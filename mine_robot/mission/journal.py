@@ -129,12 +129,12 @@ class Journal:
 
     def info(self, values: Mapping[str, Any]) -> None:
         """Note facts about the run (field, seed, version); a key written before keeps its first value."""
-        rows = [(f"info.{key}", json.dumps(value)) for key, value in values.items()]
+        rows = [(f"info.{key}", _json(value)) for key, value in values.items()]
         self._write("insert or ignore into meta values (?, ?)", rows)
 
     def event(self, t: float, kind: str, data: Any) -> None:
         """Append an event; ``data`` is anything JSON can hold."""
-        self._write("insert into events (t, kind, data) values (?, ?, ?)", [(t, kind, json.dumps(data))])
+        self._write("insert into events (t, kind, data) values (?, ?, ?)", [(t, kind, _json(data))])
 
     def status(self, status: MissionStatus) -> None:
         """Append a state of the mission."""
@@ -144,7 +144,7 @@ class Journal:
         """Append the targets that are new or changed."""
         rows = []
         for target in targets:
-            data = json.dumps(asdict(target))
+            data = _json(asdict(target))
             if self._newest.targets.get(target.id) != data:
                 rows.append((target.id, t, data))
         if rows:
@@ -160,7 +160,7 @@ class Journal:
         self._mark(result.t, result.target_id, "result", asdict(result))
 
     def _mark(self, t: float, target: int, kind: str, data: dict[str, Any]) -> None:
-        row = (t, target, kind, json.dumps(data))
+        row = (t, target, kind, _json(data))
         self._write("insert into marks (t, target, kind, data) values (?, ?, ?, ?)", [row])
 
     def ledger(self, grid: LedgerGrid) -> None:
@@ -237,6 +237,11 @@ def _read(path: Path) -> JournalRecord:
         mark_results=tuple(_result(json.loads(data)) for kind, data in marks if kind == "result"),
         ledger=None if ledger is None else _grid(ledger),
     )
+
+
+def _json(data: Any) -> str:
+    """JSON text; numpy scalars become numbers."""
+    return json.dumps(data, default=lambda value: value.item())
 
 
 def _status(data: dict[str, Any]) -> MissionStatus:
