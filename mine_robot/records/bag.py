@@ -87,7 +87,8 @@ class BagWriter:
             self._flushed_t_ns = t_ns
 
     def flush(self) -> None:
-        """Close the chunk and hand everything to the operating system: what was written survives a killed process now."""
+        """Close the chunk and hand everything to the operating system: what was written survives a killed process now.
+        """
         self._writer.flush()
         self._flushed_at = self._clock()
 

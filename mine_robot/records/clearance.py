@@ -42,7 +42,7 @@ def features(run: RunData) -> Iterator[dict[str, Any]]:
         halo = shapely.buffer(Point(target.x, target.y), run.limits.halo_radius, quad_segs=16)
         properties = {"kind": "halo", "target_id": target.id, "radius_m": run.limits.halo_radius, **common}
         yield feature(halo, datum, properties)
-    for target in run.outcome.targets:
+    for target in run.placed_targets():
         yield feature(Point(target.x, target.y), datum, {**_describe(target), **common})
     for mark in run.outcome.marks.values():
         if mark.placed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,13 @@ def to_wgs84(geometry: BaseGeometry, datum: Datum) -> BaseGeometry:
 
 
 def feature(geometry: BaseGeometry, datum: Datum, properties: Mapping[str, Any]) -> dict[str, Any]:
-    """A GeoJSON feature of ``geometry`` in ``map`` coordinates."""
-    return {"type": "Feature", "properties": dict(properties), "geometry": mapping(to_wgs84(geometry, datum))}
+    """A GeoJSON feature of ``geometry`` in ``map`` coordinates; figures that are not finite become null (unknown)."""
+    known = {key: None if _unknown(value) else value for key, value in properties.items()}
+    return {"type": "Feature", "properties": known, "geometry": mapping(to_wgs84(geometry, datum))}
+
+
+def _unknown(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def write_collection(path: Path, features: Iterable[Mapping[str, Any]], **members: Any) -> None:

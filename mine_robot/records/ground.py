@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import shapely
 from shapely import MultiPolygon
 from shapely.geometry.base import BaseGeometry
 
-from mine_robot.core.field import Field
+from mine_robot.core.field import TOUCH_TOLERANCE_M, Field
 from mine_robot.core.types import Cell, LedgerGrid, PlanGap
-from mine_robot.coverage.gaps import HALO, NO_GO, UNREACHABLE, cells_to_area, gap_area, to_gaps
+from mine_robot.coverage.gaps import (
+    HALO,
+    NEAR_BORDER,
+    NEAR_HALO,
+    NEAR_NO_GO,
+    NO_GO,
+    UNREACHABLE,
+    cells_to_area,
+    to_gaps,
+)
 
 NOT_SEARCHED = "not searched: the mission ended before"
 COLLINEAR = 1e-4  # m: corners of cells closer to a straight line than this carry no shape
@@ -19,7 +27,8 @@ COLLINEAR = 1e-4  # m: corners of cells closer to a straight line than this carr
 
 @dataclass(frozen=True)
 class Ground:
-    """A partition of the hazard area: ``searched`` and ``gaps``. ``halo`` are the halos of the targets, beyond it too."""
+    """A partition of the hazard area: ``searched`` and ``gaps``. ``halo`` are the halos of the targets, beyond it too.
+    """
 
     hazard_m2: float
     searched: MultiPolygon
@@ -51,24 +60,27 @@ class Ground:
         return dict(sorted(areas.items(), key=lambda item: -item[1]))
 
 
-def partition(field: Field, grid: LedgerGrid | None, plan_gaps: Sequence[PlanGap]) -> Ground:
+def partition(field: Field, grid: LedgerGrid | None, reach: float) -> Ground:
     """Divide the hazard area by the last state of the ledger; without one, nothing was searched.
 
-    ``plan_gaps`` give the reasons of ground that the planner could not reach; what nobody gave a reason for is
-    :data:`NOT_SEARCHED`. Ground in a no-go zone or halo is never counted as searched.
+    Gaps of the ledger take their reason from what lies within ``reach`` m of all of their ground. Ground in a no-go
+    zone or halo is never counted as searched; what is neither searched nor excused is :data:`NOT_SEARCHED`.
     """
-    allowed = field.hazard.difference(field.no_go)
     halo = _cells(grid, Cell.HALO)
-    searched = _cells(grid, Cell.SEARCHED).intersection(allowed).difference(halo)
+    searched = _polygons(_cells(grid, Cell.SEARCHED).intersection(field.hazard.difference(field.no_go)))
+    border = shapely.union_all(shapely.buffer([field.hazard, field.safe], TOUCH_TOLERANCE_M / 2.0)).boundary
     pieces: list[tuple[str, BaseGeometry]] = [(NO_GO, field.no_go), (HALO, halo)]
-    pieces += [(gap.reason, gap_area(gap)) for gap in plan_gaps]
-    pieces += [(UNREACHABLE, _cells(grid, Cell.GAP)), (NOT_SEARCHED, field.hazard)]
+    for part in _cells(grid, Cell.GAP).geoms:
+        obstacles = ((NEAR_HALO, halo), (NEAR_NO_GO, field.no_go), (NEAR_BORDER, border))
+        near = (name for name, obstacle in obstacles if obstacle.buffer(reach).contains(part))
+        pieces.append((next(near, UNREACHABLE), part))
+    pieces.append((NOT_SEARCHED, field.hazard))
     left: BaseGeometry = field.hazard.difference(searched)
     gaps: list[PlanGap] = []
     for reason, area in pieces:
         gaps += to_gaps(left.intersection(area), reason)
         left = left.difference(area)
-    return Ground(float(field.hazard.area), _polygons(searched), halo, tuple(gaps))
+    return Ground(float(field.hazard.area), searched, halo, tuple(gaps))
 
 
 def _cells(grid: LedgerGrid | None, state: Cell) -> MultiPolygon:

@@ -147,7 +147,7 @@ def _unsafe(axes: Axes, audit: AuditResult) -> None:
 def _targets(axes: Axes, run: RunData) -> None:
     """Targets with halo and label, marks over them; labels dodge the ones before."""
     suspects = run.suspects()
-    for target in run.outcome.targets:
+    for target in run.placed_targets():
         is_suspect = target in suspects
         if is_suspect:
             halo = (target.x, target.y)

@@ -72,7 +72,7 @@ def _context(run: RunData, summary: Mapping[str, Any], audit: AuditResult | None
         "events": run.outcome.events,
         "parameters": _parameters(run),
         "info": run.info,
-        "journal_sha256": run.journal_sha256,
+        "checksums": run.checksums,
         "mean_sigma": _mean_sigma(run),
     }
 

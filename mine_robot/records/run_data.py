@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,46 +14,15 @@ from typing import Any
 from mine_robot.core.field import Field
 from mine_robot.core.limits import Limits
 from mine_robot.core.robot import Robot
-from mine_robot.core.types import LedgerGrid, MissionState, PlanGap, Target
+from mine_robot.core.types import Target
 from mine_robot.pipeline.loading import LoadError, ParameterFiles, load_field, load_robot
 from mine_robot.records.errors import RecordError
 from mine_robot.records.ground import Ground, partition
 from mine_robot.records.log_data import LogData, read_logs
-from mine_robot.records.marks import Mark
+from mine_robot.records.outcome import Outcome, read_outcome
 from mine_robot.records.run_directory import RunDirectory
 
-
-@dataclass(frozen=True)
-class Event:
-    """Something the mission did or met at ``t`` s on the clock of the stack."""
-
-    t: float
-    kind: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What the journal says: the last ``state`` with its ``reason``, the events in order, and what was found and
-    marked.
-    """
-
-    state: MissionState
-    reason: str
-    start_t: float | None = None
-    end_t: float | None = None
-    events: tuple[Event, ...] = ()
-    targets: tuple[Target, ...] = ()
-    marks: Mapping[int, Mark] = field(default_factory=dict)
-    grid: LedgerGrid | None = None
-    gaps: tuple[PlanGap, ...] = ()
-
-    @property
-    def duration_s(self) -> float:
-        """From the start to the last entry, s; 0 for a mission that never started."""
-        if self.start_t is None or self.end_t is None:
-            return 0.0
-        return max(self.end_t - self.start_t, 0.0)
+STRIP_MARGIN = 0.2  # m beyond a track's half width and growth: gaps within this of an obstacle are there because of it
 
 
 @dataclass(frozen=True)
@@ -76,24 +46,33 @@ class RunData:
     @cached_property
     def ground(self) -> Ground:
         """The hazard area divided into searched ground and gaps."""
-        return partition(self.field, self.outcome.grid, self.outcome.gaps)
+        reach = self.robot.track_half_width + self.limits.patch_growth + STRIP_MARGIN
+        return partition(self.field, self.outcome.grid, reach)
 
     @cached_property
-    def journal_sha256(self) -> str:
-        """Checksum of the journal file."""
-        return hashlib.sha256(self.directory.journal.read_bytes()).hexdigest()
+    def checksums(self) -> dict[str, str]:
+        """SHA-256 of the journal's files by name: SQLite keeps the latest writes beside the journal until it is closed.
+        """
+        journal = self.directory.journal
+        parts = [journal, journal.with_name(journal.name + "-wal")]
+        present = [part for part in parts if part.is_file() and part.stat().st_size > 0]
+        return {part.name: hashlib.sha256(part.read_bytes()).hexdigest() for part in present}
 
     @property
     def started(self) -> datetime.datetime | None:
-        """When the run was started, if ``run.json`` says so."""
+        """When the run was started (UTC), if ``run.json`` says so."""
         try:
-            return datetime.datetime.fromisoformat(str(self.info.get("started")))
-        except ValueError:
+            return datetime.datetime.fromisoformat(str(self.info.get("started"))).astimezone(datetime.timezone.utc)
+        except (ValueError, OverflowError):
             return None
 
     def suspects(self) -> list[Target]:
         """Targets that are probably hazards."""
-        return [target for target in self.outcome.targets if target.p_hazard >= self.limits.mark_p_hazard]
+        return [target for target in self.placed_targets() if target.p_hazard >= self.limits.mark_p_hazard]
+
+    def placed_targets(self) -> list[Target]:
+        """Targets with a position; one without can be listed, not drawn."""
+        return [target for target in self.outcome.targets if math.isfinite(target.x) and math.isfinite(target.y)]
 
 
 def load_run(path: Path) -> RunData:
@@ -101,8 +80,6 @@ def load_run(path: Path) -> RunData:
 
     Problems of the log are no error: they are listed in ``log.problems``.
     """
-    from mine_robot.records.outcome import read_outcome
-
     directory = RunDirectory(path)
     if not path.is_dir():
         raise RecordError(f"{path} is not a run directory")

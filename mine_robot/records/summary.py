@@ -10,7 +10,8 @@ from typing import Any
 
 from mine_robot.core.types import MarkStatus, MissionState, Progress
 from mine_robot.records.audit import AuditResult
-from mine_robot.records.run_data import Outcome, RunData
+from mine_robot.records.outcome import Outcome
+from mine_robot.records.run_data import RunData
 
 COMPLETE, ABORTED, INCOMPLETE = "complete", "aborted", "incomplete"
 

@@ -1,0 +1,114 @@
+"""A small field, robot and run for the tests of the records."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rclpy.serialization import serialize_message
+
+from mine_robot.core.geodesy import Datum
+from mine_robot.core.types import NavState, Progress, SweepEvidence, Target, TargetClass
+from mine_robot.pipeline.loading import ParameterFiles, expand_urdf
+from mine_robot.records.bag import BagWriter
+from mine_robot.ros import encode
+from mine_robot.ros.topics import EVIDENCE, ODOMETRY, PROGRESS, TARGETS
+
+ROOT = Path(__file__).parents[2]
+DATUM = Datum(40.0, 47.0)
+SOUTH, NORTH = -4.5, 4.5  # of field(): the datum lies in the middle of the hazard area
+
+
+def ring(west: float, south: float, east: float, north: float) -> list[list[list[float]]]:
+    """Coordinates of a GeoJSON polygon from metres about the datum."""
+    x, y = np.array([west, east, east, west, west]), np.array([south, south, north, north, south])
+    return [DATUM.to_wgs84(x, y)[:, :2].tolist()]
+
+
+def field(name: str = "Test field", imsma_id: str = "AZ-1") -> dict[str, Any]:
+    """Hazard area 4 m x 9 m about the datum, the safe area 4 m deep south of it."""
+
+    def polygon(role: str, *bounds: float) -> dict[str, Any]:
+        properties = {"role": role, "name": name, "imsma_id": imsma_id}
+        return {
+            "type": "Feature",
+            "properties": properties,
+            "geometry": {"type": "Polygon", "coordinates": ring(*bounds)},
+        }
+
+    areas = [polygon("hazard_area", -2.0, SOUTH, 2.0, NORTH), polygon("safe_area", -2.0, SOUTH - 4.0, 2.0, SOUTH)]
+    return {"type": "FeatureCollection", "features": areas}
+
+
+def write_inputs(folder: Path, *, simulation: bool = True, **names: str) -> None:
+    """What the runner writes before a run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "field.geojson").write_text(json.dumps(field(**names)))
+    (folder / "parameters.yaml").write_text(ParameterFiles([ROOT / "config/robot.yaml"]).dump())
+    (folder / "robot.urdf").write_text(expand_urdf(ROOT / "urdf/mine_robot.urdf.xacro"))
+    info = {
+        "field": "field.geojson",
+        "parameters": "parameters.yaml",
+        "urdf": "robot.urdf",
+        "scenario": None,
+        "simulation": simulation,
+        "version": "0.0.1",
+        "started": "2026-03-04T05:06:07+00:00",
+        "command": "mine-robot run field.geojson",
+    }
+    (folder / "run.json").write_text(json.dumps(info))
+
+
+def lane(x: float, *, t: float = 0.0, start: float = SOUTH - 1.5, end: float = 2.0) -> list[NavState]:
+    """A drive north along ``x`` at 0.5 m/s and 20 Hz."""
+    covariance = np.diag([1e-4, 1e-4, 1e-4, 1e-6, 1e-6, 1e-8])
+    return [
+        NavState(
+            t + 0.05 * i,
+            np.array([x, start + 0.025 * i, 0.0]),
+            np.array([0.0, 0.0, math.pi / 2]),
+            np.array([0.5, 0.0, 0.0]),
+            np.zeros(3),
+            covariance,
+        )
+        for i in range(round((end - start) / 0.025) + 1)
+    ]
+
+
+def evidence_of(nav: Sequence[NavState]) -> list[SweepEvidence]:
+    """What a healthy head proves along the way."""
+    return [
+        SweepEvidence(s.t, s.pose.x, s.pose.y + 1.15, math.pi / 2, 0.01, 0.06, 0.5, gpr_ok=True, metal_ok=True)
+        for s in nav
+    ]
+
+
+def suspect(number: int, x: float, y: float, p: float = 0.9, kind: TargetClass = TargetClass.AP_METAL) -> Target:
+    """A target with plausible figures."""
+    return Target(number, x, y, 0.0, 0.02, 0.03, 0.08, 4.0, 1.5, p, kind)
+
+
+def write_log(
+    path: Path,
+    nav: Sequence[NavState],
+    evidence: Sequence[SweepEvidence] = (),
+    targets: Sequence[tuple[float, Sequence[Target]]] = (),
+    cross_track: float = 0.01,
+) -> None:
+    """The log as the recorder writes it, serialised by the middleware itself."""
+    messages = [(s.t, ODOMETRY, encode.odometry(s)) for s in nav]
+    messages += [(one.t, EVIDENCE, encode.evidence([one])) for one in evidence]
+    messages += [(t, TARGETS, encode.targets(t, found)) for t, found in targets]
+    for i, s in enumerate(nav[::20]):
+        error = cross_track if i % 2 else -cross_track
+        progress = Progress(s.t, 0.0, 0, False, 1.0, 2.0, error, stopped=False, sweeping=True)
+        messages.append((s.t, PROGRESS, encode.progress(progress)))
+    with BagWriter(path) as writer:
+        for topic in (ODOMETRY, EVIDENCE, TARGETS, PROGRESS):
+            writer.add_topic("/" + topic.name, topic.type_name)
+        for t, topic, message in sorted(messages, key=lambda item: item[0]):
+            writer.write("/" + topic.name, round(t * 1e9), serialize_message(message))

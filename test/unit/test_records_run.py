@@ -1,0 +1,365 @@
+"""What a run directory becomes: complete, empty, cut short, hostile."""
+
+from __future__ import annotations
+
+import csv
+import html.parser
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from records_examples import NORTH, SOUTH, evidence_of, lane, suspect, write_inputs, write_log
+from shapely.geometry import shape
+
+from mine_robot.core.types import (
+    Cell,
+    Goal,
+    LedgerGrid,
+    MarkRequest,
+    MarkResult,
+    MarkStatus,
+    MissionState,
+    MissionStatus,
+    Target,
+    TargetClass,
+)
+from mine_robot.mission.journal import Journal
+from mine_robot.records.errors import RecordError
+from mine_robot.records.finish import finish_run, score_run
+
+KEYS = {
+    "state",
+    "reason",
+    "area_m2",
+    "searched_m2",
+    "coverage",
+    "gaps_m2",
+    "duration_s",
+    "targets",
+    "marks_requested",
+    "marks_confirmed",
+    "cross_track_rms_m",
+    "unsafe_ground_m2",
+}
+SCORE_KEYS = {
+    "pd",
+    "n_hazards",
+    "false_alarms_per_m2",
+    "mark_error_p95_m",
+    "position_rmse_m",
+    "detonations",
+    "double_marks",
+}
+FILES = {"summary.json", "clearance.geojson", "targets.csv", "trajectory.csv", "map.png", "report.html"}
+TARGETS = (suspect(1, 0.0, 3.0), suspect(2, 1.0, -2.0, p=0.2, kind=TargetClass.CLUTTER))
+
+
+def status(t: float, state: MissionState, reason: str = "") -> MissionStatus:
+    return MissionStatus(t, state, reason, Goal.NONE, -1, 0.0)
+
+
+def ledger(searched_to: float = NORTH) -> LedgerGrid:
+    """Everything in the hazard area searched south of ``searched_to``."""
+    cells = np.full((200, 100), Cell.OUTSIDE, dtype=np.int8)  # [-2.5, 2.5] x [-5, 5], 5 cm
+    north = -5.0 + (np.arange(200) + 0.5) * 0.05
+    cells[:, 10:90] = np.where(north > searched_to, Cell.PENDING, Cell.SEARCHED)[:, None]
+    cells[north < SOUTH, :] = Cell.SAFE
+    cells[(north > NORTH), :] = Cell.OUTSIDE
+    return LedgerGrid(50.0, -2.5, -5.0, 0.05, cells)
+
+
+def write_journal(folder: Path, *, end: MissionState | None = MissionState.DONE, reason: str = "all searched") -> None:
+    with Journal(folder / "journal.sqlite") as journal:
+        journal.status(status(0.0, MissionState.IDLE))
+        journal.status(status(2.0, MissionState.ALIGN, "aligning"))
+        journal.status(status(4.0, MissionState.SEARCH, "searching"))
+        journal.status(status(5.0, MissionState.SEARCH, "searching"))
+        journal.targets(6.0, TARGETS)
+        journal.mark_request(MarkRequest(7.0, 1, 0.0, 3.0))
+        journal.mark_result(MarkResult(9.0, 1, MarkStatus.CONFIRMED, 0.03, 3.04, "paint seen"))
+        journal.event(10.0, "hold", {"cause": "gnss"})
+        journal.ledger(ledger())
+        if end is not None:
+            journal.status(status(62.0, end, reason))
+
+
+def write_world(folder: Path) -> None:
+    (folder / "sim").mkdir()
+    rows = [f"{s.t:.3f},{s.pose.x + 0.01:.5f},{s.pose.y:.5f},{s.pose.yaw:.6f}" for s in lane(0.0)]
+    (folder / "sim/truth.csv").write_text("\n".join(["t,x,y,yaw", *rows, "13.0,0."]))
+    objects = [
+        {"kind": "pmn", "x": 0.0, "y": 3.1, "depth": 0.05},
+        {"kind": "nail", "x": 1.0, "y": 1.0, "depth": 0.02},
+    ]
+    world = {"seed": 3, "objects": objects, "fired": [[8.5, 1, 0.02, 3.03]]}
+    (folder / "sim/world.json").write_text(json.dumps(world))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A small simulated run to its end."""
+    folder = tmp_path_factory.mktemp("run")
+    write_inputs(folder)
+    write_journal(folder)
+    write_world(folder)
+    nav = lane(0.0)
+    write_log(folder / "log.mcap", nav, evidence_of(nav), [(6.0, TARGETS)])
+    return folder, finish_run(folder)
+
+
+def test_summary_has_exactly_the_promised_keys(finished: tuple[Path, dict[str, Any]]) -> None:
+    folder, summary = finished
+    assert set(summary) == KEYS | {"score", "simulation"}
+    assert set(summary["score"]) >= SCORE_KEYS
+    assert json.loads((folder / "summary.json").read_text()) == summary
+    assert {path.name for path in folder.iterdir()} >= FILES
+
+
+def test_summary_says_what_was_recorded(finished: tuple[Path, dict[str, Any]]) -> None:
+    _, summary = finished
+    assert (summary["state"], summary["reason"], summary["simulation"]) == ("complete", "all searched", True)
+    assert summary["area_m2"] == pytest.approx(36.0, abs=0.01)
+    assert summary["searched_m2"] == pytest.approx(36.0, abs=0.05)
+    assert summary["searched_m2"] + summary["gaps_m2"] == pytest.approx(summary["area_m2"], abs=0.01)
+    assert summary["duration_s"] == 60.0
+    assert (summary["targets"], summary["marks_requested"], summary["marks_confirmed"]) == (2, 1, 1)
+    assert summary["cross_track_rms_m"] == pytest.approx(0.01)
+    assert summary["unsafe_ground_m2"] == 0.0
+    score = summary["score"]
+    assert (score["pd"], score["n_hazards"], score["detonations"], score["double_marks"]) == (1.0, 1, 0, 0)
+    assert score["position_rmse_m"] == pytest.approx(0.01, abs=1e-4)
+    assert score["mark_error_p95_m"] == pytest.approx(math.hypot(0.02, 0.07), abs=1e-6)
+
+
+def test_tables_hold_every_pose_and_target(finished: tuple[Path, dict[str, Any]]) -> None:
+    folder, _ = finished
+    with (folder / "trajectory.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["t", "lat", "lon", "h", "east", "north", "up", "roll", "pitch", "yaw", "sigma_e", "sigma_n", "sigma_yaw"]
+    assert len(rows) == len(lane(0.0))
+    assert float(rows[0]["lat"]) == pytest.approx(40.0 + (SOUTH - 1.5) / 111_035.0, abs=1e-7)
+    assert float(rows[-1]["north"]) == pytest.approx(2.0, abs=1e-3)
+    assert float(rows[0]["sigma_e"]) == pytest.approx(0.01)
+    with (folder / "targets.csv").open() as file:
+        targets = list(csv.DictReader(file))
+    assert [row["id"] for row in targets] == ["1", "2"]
+    assert (targets[0]["class"], targets[0]["mark"], targets[0]["mark_error_m"]) == ("ap_metal", "confirmed", "0.050")
+    assert targets[1]["mark"] == ""
+
+
+def test_clearance_is_geojson_in_wgs84(finished: tuple[Path, dict[str, Any]]) -> None:
+    folder, summary = finished
+    collection = json.loads((folder / "clearance.geojson").read_text())
+    kinds = [feature["properties"]["kind"] for feature in collection["features"]]
+    assert {kind: kinds.count(kind) for kind in ("halo", "target", "mark")} == {"halo": 1, "target": 2, "mark": 1}
+    searched = [shape(f["geometry"]) for f in collection["features"] if f["properties"]["kind"] == "searched"]
+    metres = sum(area.area for area in searched) * 111_035.0 * 111_320.0 * math.cos(math.radians(40.0))
+    assert metres == pytest.approx(summary["searched_m2"], rel=5e-3)
+    assert all(f["properties"]["imsma_id"] == "AZ-1" for f in collection["features"])
+    assert all(area.exterior.is_ccw for area in searched)
+    assert collection["simulation"] is True
+
+
+class _Reader(html.parser.HTMLParser):
+    """Text and tags of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, value in attrs:
+            assert not (name in ("src", "href") and str(value).startswith(("http", "/"))), (
+                "the report needs nothing else"
+            )
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def read_page(path: Path) -> _Reader:
+    reader = _Reader()
+    reader.feed(path.read_text())
+    return reader
+
+
+def test_report_is_one_file_that_says_simulation(finished: tuple[Path, dict[str, Any]]) -> None:
+    folder, _ = finished
+    page = read_page(folder / "report.html")
+    headings = (
+        "Summary",
+        "Map",
+        "Area",
+        "Method",
+        "Devices and targets",
+        "Marks",
+        "Gaps",
+        "Confidence",
+        "Course of the mission",
+    )
+    for word in ("SIMULATION", "AZ-1", "paint seen", "SHA-256", "cause: gnss", "2026-03-04 05:06 UTC", *headings):
+        assert word in page.text
+    assert "data:image/png;base64," in (folder / "report.html").read_text()
+    assert "script" not in page.tags
+
+
+def test_map_is_a_page(finished: tuple[Path, dict[str, Any]]) -> None:
+    data = (finished[0] / "map.png").read_bytes()
+    width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
+    assert data.startswith(b"\x89PNG")
+    assert width / height == pytest.approx(math.sqrt(2.0), rel=0.01)
+
+
+def test_hostile_names_stay_text(tmp_path: Path) -> None:
+    name = "<script>alert(1)</script> $\\frac{1}{0}$ {{ 7*7 }} \u202e Ağdam"
+    write_inputs(tmp_path, simulation=False, name=name, imsma_id='"><img src=x onerror=alert(1)>')
+    write_journal(tmp_path, reason="<b>ended</b>")
+    write_log(tmp_path / "log.mcap", lane(0.0))
+    summary = finish_run(tmp_path)
+    page = read_page(tmp_path / "report.html")
+    assert "script" not in page.tags and "b" in page.tags
+    assert page.tags.count("img") == 1  # the map
+    assert name in page.text and "<b>ended</b>" in page.text
+    assert "SIMULATION" not in page.text and "simulation" not in summary
+    collection = json.loads((tmp_path / "clearance.geojson").read_text())
+    assert collection["name"] == name
+
+
+@pytest.mark.parametrize("figures", [True, False])
+def test_run_that_never_started_says_so(tmp_path: Path, figures: bool) -> None:
+    write_inputs(tmp_path)
+    Journal(tmp_path / "journal.sqlite").close()
+    summary = finish_run(tmp_path, figures=figures)
+    assert summary["state"] == "incomplete"
+    assert "no state of the mission" in summary["reason"]
+    assert (summary["searched_m2"], summary["coverage"], summary["targets"], summary["duration_s"]) == (
+        0.0,
+        0.0,
+        0,
+        0.0,
+    )
+    assert summary["gaps_m2"] == pytest.approx(summary["area_m2"], abs=1e-2)
+    assert summary["unsafe_ground_m2"] is None and summary["cross_track_rms_m"] is None
+    assert "score" not in summary
+    assert (tmp_path / "report.html").exists() == figures
+
+
+def test_killed_run_is_incomplete_and_its_log_is_used(tmp_path: Path) -> None:
+    write_inputs(tmp_path)
+    write_journal(tmp_path, end=None)
+    nav = lane(0.0)
+    write_log(tmp_path / "whole.mcap", nav, evidence_of(nav))
+    data = (tmp_path / "whole.mcap").read_bytes()
+    (tmp_path / "log.mcap").write_bytes(data[: len(data) * 2 // 3])
+    summary = finish_run(tmp_path)
+    assert summary["state"] == "incomplete"
+    assert summary["reason"] == "the record ends in state 'search': searching"
+    assert summary["duration_s"] == 8.0  # from ALIGN at 2 s to the last event at 10 s
+    assert summary["unsafe_ground_m2"] == 0.0
+    assert "cut short" in read_page(tmp_path / "report.html").text
+
+
+@pytest.mark.parametrize(
+    ("end", "ended_by", "state", "reason"),
+    [
+        (MissionState.DONE, "", "complete", "said"),
+        (MissionState.ABORTED, "", "aborted", "said"),
+        (MissionState.ABORTED, "Ctrl-C", "aborted", "Ctrl-C"),
+        (MissionState.SEARCH, "the guard died", "incomplete", "the guard died"),
+        (MissionState.DONE, "the guard died", "incomplete", "the guard died"),
+    ],
+)
+def test_state_and_reason(tmp_path: Path, end: MissionState, ended_by: str, state: str, reason: str) -> None:
+    write_inputs(tmp_path)
+    write_journal(tmp_path, end=end, reason="said")
+    summary = finish_run(tmp_path, figures=False, ended_by=ended_by)
+    assert (summary["state"], summary["reason"]) == (state, reason)
+
+
+def test_resumed_run_counts_both_parts_of_its_log(tmp_path: Path) -> None:
+    write_inputs(tmp_path)
+    write_journal(tmp_path)
+    first, second = lane(0.0, end=0.0), lane(0.0, t=100.0, start=0.0)
+    write_log(tmp_path / "log.mcap", first, evidence_of(first))
+    write_log(tmp_path / "log_2.mcap", second, evidence_of(second))
+    summary = finish_run(tmp_path, figures=False)
+    assert summary["unsafe_ground_m2"] == 0.0
+    with (tmp_path / "trajectory.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == len(first) + len(second)
+
+
+def test_unsafe_driving_shows_in_the_summary(tmp_path: Path) -> None:
+    write_inputs(tmp_path)
+    write_journal(tmp_path)
+    write_log(tmp_path / "log.mcap", lane(0.0))  # no evidence at all
+    summary = finish_run(tmp_path)
+    assert summary["unsafe_ground_m2"] == pytest.approx(2 * (0.18 + 0.06) * (2.0 + 0.48 - SOUTH), rel=0.03)
+
+
+def test_targets_without_figures_are_listed_as_unknown(tmp_path: Path) -> None:
+    write_inputs(tmp_path)
+    nan = math.nan
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        journal.targets(1.0, [Target(7, nan, nan, nan, nan, nan, nan, nan, nan, 0.9, TargetClass.UNKNOWN)])
+        journal.targets(1.0, [Target(8, 0.0, 0.0, nan, nan, nan, nan, nan, nan, 0.9, TargetClass.UNKNOWN)])
+    assert finish_run(tmp_path)["targets"] == 2
+    with (tmp_path / "targets.csv").open() as file:
+        row = next(csv.DictReader(file))
+    assert (row["id"], row["lat"], row["depth_m"], row["p_hazard"]) == ("7", "", "", "0.9000")
+    json.loads((tmp_path / "clearance.geojson").read_text(), parse_constant=pytest.fail)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not a database at all, not even close to one"])
+def test_missing_or_broken_journal_is_one_clear_error(tmp_path: Path, content: bytes | None) -> None:
+    write_inputs(tmp_path)
+    if content is not None:
+        (tmp_path / "journal.sqlite").write_bytes(content)
+    with pytest.raises(RecordError, match=r"journal\.sqlite") as error:
+        finish_run(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_missing_inputs_are_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="not a run directory"):
+        finish_run(tmp_path / "nowhere")
+    with pytest.raises(RecordError, match=r"run\.json does not exist"):
+        finish_run(tmp_path)
+    write_inputs(tmp_path)
+    (tmp_path / "field.geojson").write_text("{")
+    with pytest.raises(RecordError, match=r"field\.geojson: not JSON"):
+        finish_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"objects": 3}', '{"objects": [{"kind": "unheard_of", "x": 0, "y": 0, "depth": 0}]}']
+)
+def test_broken_world_costs_the_score_and_nothing_else(tmp_path: Path, content: str) -> None:
+    write_inputs(tmp_path)
+    write_journal(tmp_path)
+    (tmp_path / "sim").mkdir()
+    (tmp_path / "sim/world.json").write_text(content)
+    summary = finish_run(tmp_path)
+    assert "score" not in summary and summary["state"] == "complete"
+    assert "no score" in read_page(tmp_path / "report.html").text
+    with pytest.raises(RecordError, match=r"world\.json"):
+        score_run(tmp_path)
+
+
+def test_score_against_a_scenario(tmp_path: Path) -> None:
+    """A real test lane has no world of its own; the journal's marks count."""
+    write_inputs(tmp_path, simulation=False)
+    write_journal(tmp_path)
+    with pytest.raises(RecordError, match="no truth"):
+        score_run(tmp_path)
+    scenario = tmp_path / "lane.yaml"
+    scenario.write_text(
+        "objects:\n  - {type: pmn, east: 0.0, north: 3.0, depth_m: 0.05}\n  - {type: tm62, east: -1.0, north: 0.0, depth_m: 0.1}\n"
+    )
+    result = score_run(tmp_path, scenario)
+    assert (result["pd"], result["n_hazards"], result["position_rmse_m"]) == (0.5, 2, None)
+    assert result["mark_error_p95_m"] == pytest.approx(0.05)
