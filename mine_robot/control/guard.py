@@ -56,6 +56,7 @@ class Guard:
         self._blocked: NDArray[np.bool_] = np.ones((0, 0), dtype=bool)
         self._fault = "no input yet"
         self._reason = ""
+        self._stopping = False
         self._growth = math.nan
         self._stops = 0
 
@@ -83,12 +84,12 @@ class Guard:
         return self._decide(t, *self._checked(nav, speed, rate, reason))
 
     def health(self, t: float) -> Health:
-        """Health report ``guard``: WARN while it stops or slows a command, ERROR while an input is missing."""
+        """Health report ``guard``: WARN while it stops a command, ERROR while an input is missing."""
         growth = f"{self._growth:.3f}" if math.isfinite(self._growth) else "-"
         values = {"growth_m": growth, "stops": str(self._stops)}
         if self._fault:
             return Health("guard", Level.ERROR, self._fault, values)
-        if self._reason and self._mission is not None and self._mission.state.drives:
+        if self._stopping and self._mission is not None and self._mission.state.drives:
             return Health("guard", Level.WARN, self._reason, values)
         return Health("guard", Level.OK, self._reason or "commands pass", values)
 
@@ -135,8 +136,9 @@ class Guard:
         return command.speed / excess, command.yaw_rate / excess, "slowed to the speed limits"
 
     def _decide(self, t: float, speed: float, rate: float, reason: str) -> GuardDecision:
-        self._stops += bool(reason) and reason != self._reason
-        self._reason = reason
+        stopping = bool(reason) and speed == 0.0 and rate == 0.0
+        self._stops += stopping and not self._stopping
+        self._reason, self._stopping = reason, stopping
         return GuardDecision(Twist2(t, speed, rate), reason)
 
     # --- ground --------------------------------------------------------------------------------------------------

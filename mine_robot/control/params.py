@@ -35,7 +35,7 @@ class FollowerParams:
         "Heading error at which a pivot counts as finished.", default=0.0087, unit="rad", low=0.002, high=0.05
     )
     settle_speed: float = param(
-        "Speed (m/s, and yaw rate in rad/s) below which the robot stands still.", default=0.02, low=0.002, high=0.1
+        "Speed (m/s, and yaw rate in rad/s) below which the robot stands still.", default=0.03, low=0.002, high=0.1
     )
     stray_limit: float = param(
         "Distance from the line at which the follower stops and reports; at most tracking tolerance plus k sigma.",

@@ -12,7 +12,7 @@ class MarkerParams:
     """Parameters of the node ``marker``."""
 
     standstill_speed: float = param(
-        "Speed (m/s, and yaw rate in rad/s) below which the robot stands still.", default=0.02, low=0.001, high=0.1
+        "Speed (m/s, and yaw rate in rad/s) below which the robot stands still.", default=0.03, low=0.001, high=0.1
     )
     standstill_time: float = param("Time the robot has to stand still.", default=0.3, unit="s", low=0.0, high=5.0)
     standstill_timeout: float = param("Longest wait for standstill.", default=8.0, unit="s", low=0.5, high=60.0)

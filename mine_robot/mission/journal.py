@@ -14,7 +14,7 @@ import sqlite3
 import tempfile
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -79,6 +79,7 @@ class JournalRecord:
 class _Newest:
     targets: dict[int, str] = field(default_factory=dict)
     ledger: bytes = b""
+    status: MissionStatus | None = None
 
 
 class Journal:
@@ -137,8 +138,10 @@ class Journal:
         self._write("insert into events (t, kind, data) values (?, ?, ?)", [(t, kind, _json(data))])
 
     def status(self, status: MissionStatus) -> None:
-        """Append a state of the mission."""
-        self.event(status.t, "status", asdict(status))
+        """Append a state of the mission, unless only its stamp is new (the heartbeat)."""
+        if self._newest.status is None or replace(status, t=self._newest.status.t) != self._newest.status:
+            self.event(status.t, "status", asdict(status))
+            self._newest.status = status
 
     def targets(self, t: float, targets: Iterable[Target]) -> None:
         """Append the targets that are new or changed."""

@@ -1,0 +1,237 @@
+"""The journal: what went in comes out, after a kill at any moment, and one clear line when the disk fails."""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mission_bench import target
+
+from mine_robot.core.types import (
+    Cell,
+    Goal,
+    LedgerGrid,
+    MarkRequest,
+    MarkResult,
+    MarkStatus,
+    MissionState,
+    MissionStatus,
+    Target,
+)
+from mine_robot.mission.journal import Journal, JournalError, read_journal
+
+STATUS = MissionStatus(1.5, MissionState.SEARCH, "searching", Goal.SEARCH, -1, 1.2, 3, 2, 1)
+RESULT = MarkResult(4.0, 7, MarkStatus.CONFIRMED, 1.0, 2.0, "pulse current 1.20 A")
+
+
+def grid(t: float = 0.0, value: int = Cell.PENDING) -> LedgerGrid:
+    cells = np.full((30, 40), value, dtype=np.int8)
+    cells[3:9, 5:20] = Cell.OUTSIDE
+    return LedgerGrid(t, -2.0, 1.0, 0.05, cells)
+
+
+def fill(journal: Journal) -> None:
+    journal.info({"field": "demo", "seed": 4})
+    journal.status(STATUS)
+    journal.event(2.0, "note", {"text": "wind"})
+    journal.targets(2.5, (target(7), target(8, p=0.2)))
+    journal.mark_request(MarkRequest(3.0, 7, 1.0, 2.0))
+    journal.mark_result(RESULT)
+    journal.ledger(grid(5.0))
+
+
+def test_what_goes_in_comes_out(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j.sqlite") as journal:
+        fill(journal)
+        journal.targets(6.0, (target(7, x=5.1), target(8, p=0.2)))
+        journal.ledger(grid(7.0, Cell.SEARCHED))
+    record = read_journal(tmp_path / "j.sqlite")
+    assert record.info == {"field": "demo", "seed": 4}
+    assert record.statuses == (STATUS,)
+    assert record.events == ((2.0, "note", {"text": "wind"}),)
+    assert {entry.id: entry.x for entry in record.targets} == {7: 5.1, 8: 5.0}
+    assert all(isinstance(entry, Target) for entry in record.targets)
+    assert record.mark_requests == (MarkRequest(3.0, 7, 1.0, 2.0),)
+    assert record.mark_results == (RESULT,)
+    assert (record.ledger.t, record.ledger.x0, record.ledger.resolution) == (7.0, -2.0, 0.05)
+    assert np.array_equal(record.ledger.cells, grid(7.0, Cell.SEARCHED).cells)
+    assert record.unresolved == ()
+
+
+def test_an_empty_journal_reads(tmp_path: Path) -> None:
+    Journal(tmp_path / "j.sqlite").close()
+    record = read_journal(tmp_path / "j.sqlite")
+    assert (record.info, record.statuses, record.targets, record.ledger) == ({}, (), (), None)
+
+
+def test_is_continued_and_what_has_not_changed_is_not_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "j.sqlite"
+    for _ in range(3):
+        with Journal(path) as journal:
+            journal.info({"seed": 4})
+            journal.targets(1.0, (target(7),))
+            journal.targets(2.0, (target(7),))
+            journal.ledger(grid(1.0))
+            journal.ledger(grid(2.0))
+    with sqlite3.connect(path) as database:
+        assert database.execute("select count(*) from targets").fetchone() == (1,)
+        assert database.execute("select count(*) from ledgers").fetchone() == (3,)
+    database.close()
+
+
+def test_numbers_that_are_not_finite_and_numpy_scalars_survive(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j.sqlite") as journal:
+        journal.mark_result(MarkResult(np.float64(1.0), 1, MarkStatus.FAILED, math.nan, math.nan, "ü"))
+        journal.event(1.0, "scores", {"n": np.int64(3), "p": np.float32(0.5)})
+    record = read_journal(tmp_path / "j.sqlite")
+    assert math.isnan(record.mark_results[0].x)
+    assert record.events[0][2] == {"n": 3, "p": 0.5}
+
+
+def test_an_interrupted_mark_is_known(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j.sqlite") as journal:
+        fill(journal)
+        journal.mark_request(MarkRequest(9.0, 12, 0.0, 0.0))
+        journal.mark_request(MarkRequest(10.0, 7, 0.0, 0.0))
+    assert read_journal(tmp_path / "j.sqlite").unresolved == (7, 12)
+
+
+def test_can_be_read_while_it_is_written(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j.sqlite") as journal:
+        fill(journal)
+        assert read_journal(tmp_path / "j.sqlite").mark_results == (RESULT,)
+        journal.status(replace(STATUS, t=1.7))
+        assert len(read_journal(tmp_path / "j.sqlite").statuses) == 1
+        journal.status(replace(STATUS, t=1.7, reason="other"))
+        assert len(read_journal(tmp_path / "j.sqlite").statuses) == 2
+
+
+def test_only_one_writer(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j.sqlite"), pytest.raises(JournalError, match="another process"):
+        Journal(tmp_path / "j.sqlite")
+    Journal(tmp_path / "j.sqlite").close()
+
+
+def test_copies_cut_at_any_byte_of_the_log_read_as_some_complete_write(tmp_path: Path) -> None:
+    """What a power cut can leave: the file with a write-ahead log that ends anywhere."""
+    with Journal(tmp_path / "j.sqlite") as journal:
+        for index in range(20):
+            journal.event(float(index), "n", index)
+        shutil.copyfile(tmp_path / "j.sqlite", tmp_path / "base")
+        log = (tmp_path / "j.sqlite-wal").read_bytes()
+    rng = random.Random(1)
+    seen = set()
+    for case in range(40):
+        copy = tmp_path / f"cut{case}.sqlite"
+        shutil.copyfile(tmp_path / "base", copy)
+        length = rng.randrange(len(log) // 2, len(log) + 1)
+        (tmp_path / f"cut{case}.sqlite-wal").write_bytes(log[:length] + rng.randbytes(rng.randrange(0, 200)))
+        with Journal(copy) as journal:
+            journal.event(99.0, "after", None)
+        events = read_journal(copy).events
+        assert [data for _, kind, data in events if kind == "n"] == list(range(len(events) - 1))
+        seen.add(len(events))
+    assert len(seen) > 3
+
+
+def test_a_killed_writer_loses_nothing_it_confirmed(tmp_path: Path) -> None:
+    program = textwrap.dedent("""
+        import sys
+        from mine_robot.mission.journal import Journal
+        journal = Journal(sys.argv[1])
+        for index in range(10**6):
+            journal.event(float(index), "n", index)
+            print(index, flush=True)
+    """)
+    path = tmp_path / "j.sqlite"
+    child = subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, text=True)
+    confirmed = [int(child.stdout.readline()) for _ in range(25)]
+    child.send_signal(signal.SIGKILL)
+    confirmed += [int(line) for line in child.stdout if line.endswith("\n")]
+    child.wait(timeout=20)
+    child.stdout.close()
+    events = read_journal(path).events
+    assert [data for _, _, data in events][: len(confirmed)] == confirmed
+    with Journal(path) as journal:
+        journal.event(0.0, "n", -1)
+    assert len(read_journal(path).events) == len(events) + 1
+
+
+@pytest.mark.parametrize("place", ["missing", "/proc"])
+def test_a_place_that_cannot_be_written_is_one_clear_line(tmp_path: Path, place: str) -> None:
+    with pytest.raises(JournalError, match="cannot write the journal") as caught:
+        Journal(tmp_path / place / "j.sqlite")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes anywhere")
+def test_a_readonly_directory_is_one_clear_line(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(JournalError, match="cannot write the journal"):
+            Journal(tmp_path / "j.sqlite")
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_a_full_disk_is_one_clear_line_and_the_journal_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j.sqlite") as journal:
+        fill(journal)
+        pages = journal._database.execute("pragma page_count").fetchone()[0]
+        journal._database.execute(f"pragma max_page_count={pages}")
+        with pytest.raises(JournalError, match="full"):
+            journal.event(9.0, "big", "x" * 100_000)
+        journal._database.execute("pragma max_page_count=100000")
+        journal.event(9.0, "small", "x")
+    assert [kind for _, kind, _ in read_journal(tmp_path / "j.sqlite").events] == ["note", "small"]
+
+
+def test_reads_without_leave_to_write(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j.sqlite")
+    fill(journal)
+    place = tmp_path / "medium"
+    place.mkdir()
+    for suffix in ("", "-wal"):
+        shutil.copyfile(tmp_path / f"j.sqlite{suffix}", place / f"j.sqlite{suffix}")
+    journal.close()
+    place.chmod(0o500)
+    try:
+        assert read_journal(place / "j.sqlite").mark_results == (RESULT,)
+    finally:
+        place.chmod(0o700)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database at all" * 100, b"SQLite format 3\0" + b"\xff" * 4000])
+def test_a_file_that_is_no_journal_is_one_clear_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "j.sqlite").write_bytes(content)
+    with pytest.raises(JournalError) as caught:
+        read_journal(tmp_path / "j.sqlite")
+    assert "\n" not in str(caught.value)
+
+
+def test_another_schema_and_damaged_rows_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "j.sqlite"
+    with Journal(path) as journal:
+        fill(journal)
+        journal._database.execute("update marks set data = '{\"t\": 1}'")
+    with pytest.raises(JournalError, match="damaged"):
+        read_journal(path)
+    with Journal(path) as journal:
+        journal._database.execute("update meta set value = '99' where key = 'schema'")
+    with pytest.raises(JournalError, match="schema 99"):
+        read_journal(path)
+    with pytest.raises(JournalError, match="schema 99"):
+        Journal(path)
+    with pytest.raises(JournalError, match="no journal"):
+        read_journal(tmp_path / "nothing.sqlite")
