@@ -13,6 +13,8 @@ FORCE_MAX = 100.0  # m/s²
 G_UNIT = (0.7, 1.3)  # norm of the specific force of a unit that measures in g
 G_UNIT_SAMPLES = 20  # as many in a row are no jolt
 RESTART_SAMPLES = 100  # as many refused in a row for their time: the clock was set back
+HEIGHT_MAX, POSITION_SIGMA_MAX, HEADING_SIGMA_MAX = 20_000.0, 1000.0, 0.5  # m, m, rad: beyond, it is no measurement
+WHEEL_MAX = 20.0  # m/s and rad/s
 
 
 class ImuCheck:
@@ -57,11 +59,14 @@ def fix_problem(fix: GnssFix) -> str | None:
         return "the GNSS receiver has no fix"
     if not all(math.isfinite(value) for value in (fix.t, fix.latitude, fix.longitude, fix.height)):
         return "GNSS fix is not finite"
-    if abs(fix.latitude) > 90.0 or abs(fix.longitude) > 180.0:
-        return f"GNSS fix at latitude {fix.latitude:g}, longitude {fix.longitude:g} is not on earth"
+    if abs(fix.latitude) > 90.0 or abs(fix.longitude) > 180.0 or abs(fix.height) > HEIGHT_MAX:
+        return f"GNSS fix at latitude {fix.latitude:g}, longitude {fix.longitude:g}, {fix.height:g} m is not on earth"
     covariance = np.asarray(fix.covariance)
     if covariance.shape != (3, 3) or not np.all(np.isfinite(covariance)) or np.any(np.diag(covariance) < 0.0):
         return "GNSS covariance is not valid"
+    sigma = math.sqrt(float(np.abs(covariance).max()))
+    if sigma > POSITION_SIGMA_MAX:
+        return f"GNSS sigma of {sigma:.0f} m is no position"
     return None
 
 
@@ -69,6 +74,8 @@ def heading_problem(fix: HeadingFix) -> str | None:
     """Why a heading is refused, or None."""
     if not (math.isfinite(fix.t) and math.isfinite(fix.yaw) and math.isfinite(fix.sigma)) or fix.sigma < 0.0:
         return "GNSS heading is not finite"
+    if fix.sigma > HEADING_SIGMA_MAX:
+        return f"GNSS heading sigma of {math.degrees(fix.sigma):.0f} degrees is no heading"
     return None
 
 
@@ -76,6 +83,8 @@ def wheel_problem(sample: WheelSample) -> str | None:
     """Why a sample of the track encoders is refused, or None."""
     if not (math.isfinite(sample.t) and math.isfinite(sample.speed) and math.isfinite(sample.yaw_rate)):
         return "wheel odometry is not finite"
+    if max(abs(sample.speed), abs(sample.yaw_rate)) > WHEEL_MAX:
+        return f"wheel odometry is out of range: {sample.speed:.1f} m/s, {sample.yaw_rate:.1f} rad/s"
     return None
 
 

@@ -147,6 +147,8 @@ def test_too_old_and_repeated_fixes_are_refused() -> None:
         ({"latitude": 140.0}, "not on earth"),
         ({"covariance": np.full((3, 3), NAN)}, "GNSS covariance is not valid"),
         ({"covariance": np.eye(2)}, "GNSS covariance is not valid"),
+        ({"covariance": np.eye(3) * 1e12}, "GNSS sigma of 1000000 m is no position"),
+        ({"height": 1e30}, "not on earth"),
         ({"status": FixStatus.NONE}, "no fix"),
     ],
 )
