@@ -42,7 +42,9 @@ class Datum:
 
     def _convert(self, direction: str, *coordinates: ArrayLike) -> Array:
         arrays = np.broadcast_arrays(*(np.asarray(values, dtype=float) for values in coordinates))
-        flat = self._transformer.transform(*(np.atleast_1d(values) for values in arrays), direction=direction)
+        # One point goes in as scalars: pyproj takes an array of one element for a scalar, with a warning.
+        single = arrays[0].size == 1
+        flat = self._transformer.transform(*(a.item() if single else a for a in arrays), direction=direction)
         return np.stack(flat, axis=-1).reshape(*arrays[0].shape, 3)
 
 
