@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import site
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGE = "mine_robot"
@@ -17,17 +19,14 @@ def share_folder() -> Path:
     raise FileNotFoundError(f"the data files of {PACKAGE} are not installed: run pip install or colcon build again")
 
 
-def _candidates() -> list[Path]:
-    folders = [Path(__file__).resolve().parents[2]]  # source tree, editable installation
-    try:
-        from ament_index_python.packages import get_package_share_directory
-
-        folders.append(Path(get_package_share_directory(PACKAGE)))
-    except (ImportError, LookupError):
-        pass
+def _candidates() -> Iterator[Path]:
+    yield Path(__file__).resolve().parents[2]  # source tree, editable installation
+    if os.environ.get("AMENT_PREFIX_PATH"):  # a sourced ROS 2 workspace
+        for prefix in os.environ["AMENT_PREFIX_PATH"].split(os.pathsep):
+            yield Path(prefix) / "share" / PACKAGE
     # A wheel's data files go to the prefix of its installation: environment, --user, or --target.
-    prefixes = [Path(sys.prefix), Path(site.getuserbase()), *Path(__file__).resolve().parents[2:6]]
-    return folders + [prefix / "share" / PACKAGE for prefix in prefixes]
+    for prefix in (sys.prefix, site.getuserbase(), *Path(__file__).resolve().parents[2:6]):
+        yield Path(prefix) / "share" / PACKAGE
 
 
 def resource(relative: str) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 from std_srvs.srv import Trigger
 
 from mine_robot import __version__
-from mine_robot.core.types import Health, LedgerGrid, Level, MarkResult, Target
+from mine_robot.core.types import Health, LedgerGrid, Level, MarkResult, MissionState, Target
 from mine_robot.mission.journal import Journal, JournalError
 from mine_robot.mission.machine import Mission
 from mine_robot.pipeline.parameters import MissionNodeParams
@@ -42,6 +42,7 @@ class MissionNode(StackNode[MissionNodeParams]):
         self.mission = Mission(self.params, self.params.limits)
         self.journal = Journal(directory.journal)
         self.journal.info({"version": __version__, "field": directory.field.name})
+        self.noted: tuple[MissionState, str, float] | None = None
         self.broken = ""
         self.ledger_t = -LEDGER_PERIOD_S
         self.grid: LedgerGrid | None = None
@@ -113,7 +114,9 @@ class MissionNode(StackNode[MissionNodeParams]):
         if output.changed:
             if status.state.ended and (grid := self.grid) is not None:
                 self.write(lambda: self.journal.ledger(grid))
-            self.write(lambda: self.journal.status(status))
+            if (status.state, status.reason, status.request_t) != self.noted:
+                self.noted = (status.state, status.reason, status.request_t)
+                self.write(lambda: self.journal.status(status))
             self.state.publish(encode.mission_status(status))
         for request in output.mark_requests:
             if self.write(lambda request=request: self.journal.mark_request(request)):

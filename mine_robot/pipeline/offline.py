@@ -48,7 +48,7 @@ class OfflineMission:
     def __init__(self, area: Field, robot: Robot, files: ParameterFiles, scenario: Scenario) -> None:
         params = {node: files.build(node) for node in files.nodes}
         limits = params["mission"].limits
-        self.simulation = Simulation(scenario, area, robot, params["simulator"], params["simulator"].soil_sensors)
+        self.simulation = Simulation(scenario, area, robot, params["simulator"])
         self.localizer = Localizer(params["localization"], limits, robot, area.datum)
         self.detector = Detector(params["detector"], limits, robot)
         self.coverage = CoverageManager(params["planner"], limits, robot, area)

@@ -9,13 +9,12 @@ from pathlib import Path
 from mine_robot.core.field import Field
 from mine_robot.core.robot import Robot
 from mine_robot.core.types import Pose2, Twist2
+from mine_robot.pipeline.parameters import SimulatorNodeParams
 from mine_robot.sim.actuator import SimulatedActuator
 from mine_robot.sim.gpr import GprModel
 from mine_robot.sim.metal import MetalModel
-from mine_robot.sim.params import SimulatorParams
 from mine_robot.sim.scenario import Scenario, place_random
 from mine_robot.sim.soil import soil_from
-from mine_robot.sim.soil_sensor_params import SoilSensorParams
 from mine_robot.sim.types import BuriedObject, TrueState
 from mine_robot.sim.world import STEP_S, SensorBatch, World, build_terrain, generators
 
@@ -30,7 +29,7 @@ class Simulation:
     step_s = STEP_S
 
     def __init__(
-        self, scenario: Scenario, field: Field, robot: Robot, params: SimulatorParams, sensors: SoilSensorParams
+        self, scenario: Scenario, field: Field, robot: Robot, params: SimulatorNodeParams
     ) -> None:
         rngs = generators(scenario.seed)
         self.scenario = scenario
@@ -38,8 +37,8 @@ class Simulation:
         self.objects: tuple[BuriedObject, ...] = (*scenario.objects, *place_random(scenario, field, rngs["placement"]))
         soil = soil_from(scenario.soil if scenario.soil is not None else DEFAULT_SOIL)
         ground = build_terrain(scenario).height
-        self._gpr = GprModel(soil, self.objects, robot, sensors.gpr, rngs["gpr"], ground=ground)
-        self._metal = MetalModel(soil, self.objects, robot, sensors.metal, rngs["metal"], ground=ground)
+        self._gpr = GprModel(soil, self.objects, robot, params.soil_sensors.gpr, rngs["gpr"], ground=ground)
+        self._metal = MetalModel(soil, self.objects, robot, params.soil_sensors.metal, rngs["metal"], ground=ground)
         self.world = World(scenario, field, robot, params, self._gpr, self._metal)
         self._actuator = SimulatedActuator(params.actuator, rngs["marker"])
 

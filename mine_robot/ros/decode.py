@@ -170,7 +170,7 @@ def evidence(message: Any) -> list[SweepEvidence]:
     t = seconds(message.header.stamp)
     names = ("dt", "x", "y", "yaw", "sigma", "height", "speed", "gpr_ok", "metal_ok")
     rows = np.stack(_columns(points(message), *names), axis=-1)
-    return [SweepEvidence(t + row[0], *row[1:7].tolist(), bool(row[7]), bool(row[8])) for row in rows]
+    return [SweepEvidence(t + float(row[0]), *row[1:7].tolist(), bool(row[7]), bool(row[8])) for row in rows]
 
 
 def targets(message: Any) -> tuple[Target, ...]:
