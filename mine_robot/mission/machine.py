@@ -25,33 +25,16 @@ from mine_robot.core.types import (
     Progress,
     Target,
 )
+from mine_robot.mission.advance import SAME_STAMP, Advance, Drive
 from mine_robot.mission.params import MissionParams
 from mine_robot.mission.reactions import ACTIVE, DRIVING, Action, HealthWatch, Reaction
 from mine_robot.mission.suspects import Suspects
+from mine_robot.mission.transitions import TRANSITIONS
 
 S = MissionState
 NO_TARGET = -1
-MIN_GAIN = 0.5  # m of lane that a finished search plan has to take off the rest
-PROGRESS_STEP = 0.05  # m that count as getting ahead
 APPROACH_REPLANS = 2  # new plans for one target before it is put off
-REPLAN_MEMORY = 30.0  # s after which a new plan counts as the first one again
 MAX_PLAN_REQUESTS = 3
-
-# Every transition there is; the tests sweep the machine against this table.
-TRANSITIONS: dict[MissionState, frozenset[MissionState]] = {
-    S.IDLE: frozenset({S.ALIGN, S.ABORTED, S.ESTOP}),
-    S.ALIGN: frozenset({S.PLAN, S.PAUSED, S.ABORTED, S.ESTOP}),
-    S.PLAN: frozenset({S.PLAN, S.SEARCH, S.APPROACH, S.MARK, S.RETURN, S.HOLD, S.PAUSED, S.DONE, S.ABORTED, S.ESTOP}),
-    S.SEARCH: frozenset({S.PLAN, S.HOLD, S.PAUSED, S.ABORTED, S.ESTOP}),
-    S.APPROACH: frozenset({S.PLAN, S.MARK, S.HOLD, S.PAUSED, S.ABORTED, S.ESTOP}),
-    S.MARK: frozenset({S.PLAN, S.HOLD, S.PAUSED, S.ABORTED, S.ESTOP}),
-    S.HOLD: frozenset({S.PLAN, S.PAUSED, S.ABORTED, S.ESTOP}),
-    S.PAUSED: frozenset({S.ALIGN, S.PLAN, S.ABORTED, S.ESTOP}),
-    S.RETURN: frozenset({S.PLAN, S.HOLD, S.PAUSED, S.DONE, S.ABORTED, S.ESTOP}),
-    S.ESTOP: frozenset({S.IDLE, S.ALIGN, S.PLAN, S.ABORTED}),
-    S.DONE: frozenset(),
-    S.ABORTED: frozenset(),
-}
 
 
 @dataclass(frozen=True)
@@ -84,9 +67,8 @@ class Mission:
         self._asked_at = -math.inf
         self._search_done = False
         self._ending = ""
-        self._left_to_search, self._search_finished, self._fruitless = math.inf, False, 0
-        self._replans, self._replanned_at, self._approach_replans = 0, -math.inf, 0
-        self._ahead: tuple[int, float, float] = (-1, math.inf, -math.inf)  # step, metres left, since when
+        self._advance = Advance(params)
+        self._approach_replans = 0
         self._held: set[Reaction] = set()
         self._operator = ""  # why the robot waits for a person
         self._marker_given_up = False  # nobody came to mend it: do not wait at every target
@@ -117,7 +99,7 @@ class Mission:
             if blocking:
                 return False, f"still holding: {self._words(blocking[0])}"
             self._operator = ""
-            self._replans = 0
+            self._advance.forgive()
         elif self._state not in (S.PAUSED, S.ESTOP):
             return False, f"nothing to resume: the mission is in state {self._state.value}"
         self._resume("resumed by the operator")
@@ -220,7 +202,7 @@ class Mission:
         self._state, self._reason, self._entered = state, reason, self._now
         self._asked = 0
         if state in DRIVING:
-            self._ahead = (-1, math.inf, self._now)
+            self._advance.begin(self._now)
         if state is not S.HOLD:
             self._held.clear()
             self._operator = ""
@@ -245,16 +227,13 @@ class Mission:
 
     def _try_again(self, why: str) -> None:
         """Ask for a new plan because the present one cannot be driven; give up after some."""
-        if self._now - self._replanned_at > REPLAN_MEMORY:
-            self._replans = 0
-        self._replans += 1
-        self._replanned_at = self._now
+        allowed = self._advance.may_replan(self._now)
         if self._state is S.APPROACH:
             self._approach_replans += 1
             if self._approach_replans > APPROACH_REPLANS:
                 self._suspects.put_off(self._goal_target, f"not reached: {why}")
                 self._approach_replans = 0
-        elif self._replans > self._params.max_replans:
+        elif not allowed:
             self._wait_for_operator(f"{why}, again and again")
             return
         self._replan(f"new plan: {why}")
@@ -313,7 +292,7 @@ class Mission:
             if self._stands() or self._now - self._entered > self._params.stop_timeout:
                 self._ask()
             return
-        if self._plan is not None and abs(self._plan.t - self._request_t) < 1e-6:
+        if self._plan is not None and abs(self._plan.t - self._request_t) < SAME_STAMP:
             self._planned(self._plan)
         elif self._now - self._asked_at > self._params.plan_timeout:
             if self._asked >= MAX_PLAN_REQUESTS:
@@ -364,15 +343,11 @@ class Mission:
             self._search_done = True
             self._replan("all reachable ground is searched")
             return
-        left = sum(step.length for step in plan.steps if step.sweep)
-        if self._search_finished:
-            self._fruitless = self._fruitless + 1 if left > self._left_to_search - MIN_GAIN else 0
-        self._left_to_search, self._search_finished = left, False
-        if self._fruitless >= self._params.max_fruitless:
-            self._ending = f"{self._fruitless} search plans in a row gained no ground, {left:.1f} m of lane are left"
-            self._replan(self._ending)
-        else:
+        if self._advance.gains(plan):
             self._to(S.SEARCH, "searching")
+        else:
+            self._ending = f"{self._advance.fruitless} search plans in a row gained no ground"
+            self._replan(self._ending)
 
     def _finish(self, remark: str = "") -> None:
         rest = "; ".join(f"target {target_id} {why}" for target_id, why in self._suspects.unmarked)
@@ -391,24 +366,17 @@ class Mission:
 
     def _driven(self) -> bool:
         """True if the plan is driven to its end; a robot that does not get ahead gets a new plan."""
-        progress = self._progress
-        if progress is not None and abs(progress.plan_t - self._request_t) < 1e-6:
-            if progress.done:
-                self._replans = 0
-                return True
-            step, left, _ = self._ahead
-            if progress.step != step or progress.remaining_m < left - PROGRESS_STEP:
-                self._ahead = (progress.step, progress.remaining_m, self._now)
-        if self._now - self._ahead[2] > self._params.stall_timeout:
+        drive = self._advance.drive(self._now, self._progress, self._request_t)
+        if drive is Drive.STALLED:
             self._try_again(f"the robot has not got ahead for {self._params.stall_timeout:.0f} s")
-        return False
+        return drive is Drive.DONE
 
     def _search(self) -> None:
         target = self._suspects.next(self._position())
         if target is not None:
             self._replan(f"target {target.id} found")
         elif self._driven():
-            self._search_finished = True
+            self._advance.searched()
             self._replan("the search plan is driven")
 
     def _approach(self) -> None:
@@ -451,7 +419,7 @@ class Mission:
         for result in results:
             if not self._suspects.record(result):
                 continue
-            self._replans = 0
+            self._advance.forgive()
             if self._state is S.MARK and result.target_id == self._goal_target:
                 self._marked(result)
 

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
 from mission_bench import COMPONENTS, MissionBench, target
 
 from mine_robot.core.types import Health, Level, MarkResult, MarkStatus, MissionState, Plan, Progress
-from mine_robot.mission.machine import TRANSITIONS
+from mine_robot.mission.transitions import TRANSITIONS
 
 S = MissionState
 COMMANDS = ("start", "pause", "resume", "abort", "estop")

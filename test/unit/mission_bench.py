@@ -21,8 +21,9 @@ from mine_robot.core.types import (
     Target,
     TargetClass,
 )
-from mine_robot.mission.machine import TRANSITIONS, Mission, MissionOutput
+from mine_robot.mission.machine import Mission, MissionOutput
 from mine_robot.mission.params import MissionParams
+from mine_robot.mission.transitions import TRANSITIONS
 
 COMPONENTS = ("localization", "gpr", "metal_detector", "coverage", "follower", "guard", "marker")
 PERIOD = 0.1
