@@ -43,8 +43,8 @@ class Datum:
     def _convert(self, direction: str, *coordinates: ArrayLike) -> Array:
         arrays = np.broadcast_arrays(*(np.asarray(values, dtype=float) for values in coordinates))
         # One point goes in as scalars: pyproj takes an array of one element for a scalar, with a warning.
-        single = arrays[0].size == 1
-        flat = self._transformer.transform(*(a.item() if single else a for a in arrays), direction=direction)
+        x, y, z = (values.item() for values in arrays) if arrays[0].size == 1 else arrays
+        flat = self._transformer.transform(x, y, z, direction=direction)
         return np.stack(flat, axis=-1).reshape(*arrays[0].shape, 3)
 
 
