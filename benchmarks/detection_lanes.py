@@ -78,7 +78,9 @@ def random_objects(rng: np.random.Generator, width: float, length: float, clutte
     return placed
 
 
-def drive(rng: np.random.Generator, lanes: int, length: float, ahead: float, noisy: bool) -> Iterator[tuple[TrueState, NavState]]:
+def drive(
+    rng: np.random.Generator, lanes: int, length: float, ahead: float, noisy: bool
+) -> Iterator[tuple[TrueState, NavState]]:
     """True and estimated states along the lanes, up and down, with a pause at every turn."""
     t, error, sway = 0.0, np.zeros(3), np.zeros(3)
     keep = math.exp(-STEP_S / 2.0)
@@ -135,7 +137,12 @@ def run_seed(seed: int, soil: str, noisy: bool, tally: Tally, verbose: bool, rob
 
 
 def note_lags(
-    first: dict[int, float], objects: list[BuriedObject], targets: tuple[Target, ...], line: Array, minimum: float, way: float
+    first: dict[int, float],
+    objects: list[BuriedObject],
+    targets: tuple[Target, ...],
+    line: Array,
+    minimum: float,
+    way: float,
 ) -> None:
     """How far the radar's line is beyond an object when it first becomes a target."""
     for i, item in enumerate(objects):
@@ -149,14 +156,21 @@ def hit(item: BuriedObject, target: Target) -> bool:
 
 
 def score(
-    objects: list[BuriedObject], targets: tuple[Target, ...], first: dict[int, float], minimum: float, tally: Tally, label: str | bool
+    objects: list[BuriedObject],
+    targets: tuple[Target, ...],
+    first: dict[int, float],
+    minimum: float,
+    tally: Tally,
+    label: str | bool,
 ) -> None:
     """Compare the targets with the truth."""
     alarms = [t for t in targets if t.p_hazard >= minimum]
     explained: set[int] = set()
     for i, item in enumerate(objects):
         near = [t for t in alarms if hit(item, t)]
-        explained |= {t.id for t in alarms if math.hypot(item.x - t.x, item.y - t.y) < CATALOGUE[item.kind].radius_m + 0.2}
+        explained |= {
+            t.id for t in alarms if math.hypot(item.x - t.x, item.y - t.y) < CATALOGUE[item.kind].radius_m + 0.2
+        }
         if not CATALOGUE[item.kind].hazard:
             tally.clutter[item.kind].append(bool(near))
             continue
@@ -192,12 +206,20 @@ def report(tally: Tally) -> None:
     for title, kinds in (("hazards", tally.hazards), ("clutter alarmed", tally.clutter)):
         print(f"{title}: " + ", ".join(f"{name} {sum(v)}/{len(v)}" for name, v in kinds.items()))
     total = sum(len(v) for v in tally.clutter.values())
-    print(f"clutter objects alarmed: {clutter}/{total} = {clutter / max(total, 1):.2f}; second targets at a hazard: {tally.doubles}")
+    print(
+        f"clutter objects alarmed: {clutter}/{total} = {clutter / max(total, 1):.2f}; second targets at a hazard: {tally.doubles}"
+    )
     errors, lags, depths = np.array(tally.errors), np.array(tally.lags), np.array(tally.depth_errors)
-    print(f"position error m: median {np.median(errors):.3f}, p95 {np.quantile(errors, 0.95):.3f}, max {errors.max():.3f}")
+    print(
+        f"position error m: median {np.median(errors):.3f}, p95 {np.quantile(errors, 0.95):.3f}, max {errors.max():.3f}"
+    )
     print(f"depth error m: median {np.nanmedian(depths):.3f}, rms {np.sqrt(np.nanmean(depths**2)):.3f}")
-    print(f"radar line beyond the centre at the alarm m: median {np.median(lags):.3f}, p95 {np.quantile(lags, 0.95):.3f}, max {lags.max():.3f}")
-    print(f"ms a step: detector {1e3 * tally.detector_s / tally.steps:.2f}, models {1e3 * tally.model_s / tally.steps:.2f}")
+    print(
+        f"lag of the alarm behind the centre m: median {np.median(lags):.3f}, p95 {np.quantile(lags, 0.95):.3f}, max {lags.max():.3f}"
+    )
+    print(
+        f"ms a step: detector {1e3 * tally.detector_s / tally.steps:.2f}, models {1e3 * tally.model_s / tally.steps:.2f}"
+    )
 
 
 def main() -> None:

@@ -35,6 +35,7 @@ FRESH_S = 0.06  # a scan proves the instants this near to it
 BUFFER_S = 1.0  # scans without a pose are dropped after this time
 POSE_GAP_S = 0.3  # poses further apart are not interpolated
 STEP_M = 0.018  # scans nearer to the last row add nothing
+NEVER = 1e9  # s
 MOVING = 0.03  # m/s, slower counts as standing
 STILL_S = 0.8  # standing for so long ends the wait for rows ahead
 RUN_YAW, RUN_ASIDE_M, RUN_BACK_M = 0.3, 0.3, 0.6  # deviation from a pass's axis that begins another
@@ -160,7 +161,7 @@ class Detector:
         elif math.isinf(self._still_since):
             self._still_since = nav.t
         elif self._run is not None and nav.t - self._still_since > STILL_S:
-            self._still_since = math.inf if moving else nav.t + 1e9  # once a stop
+            self._still_since = nav.t + NEVER  # once a stop
             self._gpr.finish(forget=False)
             self._metal.finish(forget=False)
             self._update(nav, final=True)

@@ -1,8 +1,9 @@
 """What radar and metal detector say of one spot, as log-likelihood ratios of a hazard against clutter, and their sum.
 
-The ratios follow from physics, not from training: an echo of the polarity opposite to the surface's comes from something optically
-thinner than soil (explosive, plastic, air), one of the same polarity from metal or wet wood; the phase of the metal detector separates
-small ferrous parts from aluminium and brass and both from large bodies; its moment is their size.
+The ratios follow from physics, not from training: an echo of the polarity opposite to the surface's comes from
+something optically thinner than soil (explosive, plastic, air), one of the same polarity from metal or wet wood; the
+phase of the metal detector separates small ferrous parts from aluminium and brass and both from large bodies; its
+moment is their size.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from mine_robot.detection.rows import Peak
 
 LARGE_MOMENT = 400.0  # in units of the noise, at 0.10 m: a body of metal rather than a part of a mine or a scrap
 LARGE_SCORE = 6.0  # and this clear
-MIN_FIT = (0.5, 0.75)  # share of the energy one dipole must explain, of a faint and of a clear signal; else it lies elsewhere
+MIN_FIT = (
+    0.5,
+    0.75,
+)  # share of the energy one dipole must explain, of a faint and of a clear signal; else it lies elsewhere
 LARGE_ECHO_M, LARGE_ECHO = 0.14, 0.15  # extent of an echo from which it is no anti-personnel mine's
 COMPACT_M, DIFFUSE = 0.17, 0.10  # a weak echo longer than this is rather a change of the ground than an object
 EVEN_SCORE = 4.3  # radar score and reflection at which hazard and soil are even
@@ -115,14 +119,16 @@ def judge(gpr: GprLook | None, metal: MetalLook | None, params: DetectorParams) 
     found = metal is not None and metal.score >= params.md.threshold and metal.fit >= metal.least_fit
     seen = gpr is not None and gpr.score >= params.gpr.threshold
     llr_md = _metal_llr(metal, seen, gpr) if metal is not None and found else 0.0
-    llr_gpr = _gpr_llr(gpr, metal if found else None, metal is not None, params) if gpr is not None else 0.0
+    # Metal that no dipole here explains may be this object's or a neighbour's: then polarity proves nothing.
+    known = metal is not None and (found or metal.score < params.md.threshold)
+    llr_gpr = _gpr_llr(gpr, metal if found else None, known, params) if gpr is not None else 0.0
     total = float(np.clip(CONFLICT * (llr_gpr + llr_md), -8.0, 8.0))
     kind = _classify(gpr if seen else None, metal if found else None)
     depth = gpr.depth if gpr is not None and seen else math.nan
     return Verdict(llr_gpr, llr_md, 1.0 / (1.0 + math.exp(-total)), kind, depth)
 
 
-def _gpr_llr(gpr: GprLook, metal: MetalLook | None, looked: bool, params: DetectorParams) -> float:
+def _gpr_llr(gpr: GprLook, metal: MetalLook | None, known: bool, params: DetectorParams) -> float:
     ratio = float(np.clip(2.0 * (gpr.score - EVEN_SCORE), -2.0, 3.0))
     if gpr.score < params.gpr.threshold:
         return ratio
@@ -132,7 +138,7 @@ def _gpr_llr(gpr: GprLook, metal: MetalLook | None, looked: bool, params: Detect
         ratio += float(np.clip((COMPACT_M - gpr.extent) / 0.04, -2.0, 0.8))
     if gpr.thin < 0.0 and gpr.depth < WOBBLE_M and gpr.reflection < DIFFUSE:
         ratio -= 2.0
-    if gpr.thin < 0.0 and looked and (metal is None or not metal.large):
+    if gpr.thin < 0.0 and known and (metal is None or not metal.large):
         # Looks like metal, yet is none: wet wood. Near the surface the bounce blurs the polarity.
         ratio -= 4.5 * float(np.clip((gpr.depth - SHALLOW_M[0]) / (SHALLOW_M[1] - SHALLOW_M[0]), 0.0, 1.0))
     return float(np.clip(ratio, -3.0, 5.0))

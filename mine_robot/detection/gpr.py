@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mine_robot.core.types import Array, Pose2
 from mine_robot.detection.params import GprParams
@@ -22,6 +24,8 @@ BEAM_M = 0.07  # rows at this distance still see a shallow object with 1/e of th
 GUARD_M = 0.35  # ground nearer than this does not enter the background
 MEMORY_ROWS = 50  # the background forgets with this number of rows
 CLIP = 3.0  # what deviates by more sigmas moves background and clutter only by so many
+QUORUM = 5  # columns from which they can be compared with each other
+LEARNING_ROWS = 10  # the clutter is learnt from these without clipping
 LEAD_NS = 0.8  # kept before the surface
 DEPTH_STEP_NS = 0.2
 SURFACE_GUARD_NS = 0.3  # echoes nearer to the surface's drown in it
@@ -33,7 +37,9 @@ BAND_NS = 0.4  # channels' surface delays differ by less
 class GprCell:
     """What features of a row need: focused amplitudes and depths' delays, all relative to the surface bounce."""
 
-    image: Array  # (depths, columns) focused amplitude / surface amplitude, positive: polarity opposite to the surface's
+    image: (
+        Array  # (depths, columns) focused amplitude / surface amplitude, positive: polarity opposite to the surface's
+    )
     depth: Array  # (columns,) index of the strongest depth
     trace: Array  # (samples, columns) unfocused mean trace from the surface on, same scale and sign
 
@@ -65,7 +71,7 @@ class GprProcessor:
         self._lead = round(LEAD_NS / self._dt)
         self._span = self._lead + round((self._delays[-1] + 1.5) / self._dt)
         self._picks: deque[float] = deque(maxlen=15)
-        self._bounce = (np.zeros(len(offsets)), np.ones(len(offsets)))
+        self._bounce: tuple[Array, Array] = (np.zeros(len(offsets)), np.ones(len(offsets)))
         self._gain: Array | None = None
         self._background: Array | None = None
         self._spread: Array | None = None
@@ -76,14 +82,18 @@ class GprProcessor:
         self._waiting: deque[tuple[float, Array]] = deque()
         self._done = -math.inf
 
-    def measure(self, traces: Array, usable: Array) -> float:
+    def measure(self, traces: Array, usable: NDArray[np.bool_]) -> float:
         """Antenna height in m above the ground from the surface bounce of a scan (samples, channels)."""
         self._bounce = self._surface(traces, usable)
-        delay = float(np.median(self._bounce[0][usable])) * self._dt + self._params.first_sample_ns - self._params.pulse_delay_ns
+        delay = (
+            float(np.median(self._bounce[0][usable])) * self._dt
+            + self._params.first_sample_ns
+            - self._params.pulse_delay_ns
+        )
         self.height = max(0.5 * LIGHT * delay, 0.0) if math.isfinite(delay) else math.nan
         return self.height
 
-    def add(self, traces: Array, usable: Array, s: float, line: Pose2) -> None:
+    def add(self, traces: Array, usable: NDArray[np.bool_], s: float, line: Pose2) -> None:
         """Add the scan just measured, taken with the array's centre at ``line``; ``usable`` (channels,) masks dead channels out."""
         aligned, scale = self._align(traces)
         residual = self._subtract(aligned, usable)
@@ -106,7 +116,7 @@ class GprProcessor:
             self.strip.rows.clear()
             self._done = -math.inf
 
-    def _surface(self, traces: Array, usable: Array) -> tuple[Array, Array]:
+    def _surface(self, traces: Array, usable: NDArray[np.bool_]) -> tuple[Array, Array]:
         """Fractional sample (channels,) of the surface bounce, and its signed amplitude."""
         start = max(0, round((self._params.pulse_delay_ns - self._params.first_sample_ns) / self._dt) - 1)
         stop = min(len(traces) - 2, start + round(2.0 * SEARCH_M / LIGHT / self._dt))
@@ -138,7 +148,7 @@ class GprProcessor:
         scale = float(np.median(amplitude / self._gain) * np.median(self._gain))
         return aligned / self._gain, scale / float(np.median(self._gain))
 
-    def _subtract(self, aligned: Array, usable: Array) -> Array:
+    def _subtract(self, aligned: Array, usable: NDArray[np.bool_]) -> Array:
         """The aligned traces less the background; until that is learnt the array's median trace serves."""
         if self._background is None:
             rows = [row for _, row in self._waiting] if aligned.shape[1] < 3 else []
@@ -232,8 +242,13 @@ class GprProcessor:
             self._clutter = np.maximum(typical, 1e-12)
         self._focused += 1
         rate = 1.0 / min(self._focused + 1, MEMORY_ROWS)
-        expected = np.maximum(self._clutter, 0.2 * typical)
-        self._clutter = np.maximum(self._clutter + rate * (np.minimum(typical, 3.0 * self._clutter) - self._clutter), 1e-12)
+        expected = self._clutter
+        if (
+            energy.shape[2] >= QUORUM
+        ):  # what all columns see at once is the ground, except what one strong object spreads
+            expected = np.maximum(expected, 0.05 * np.quantile(energy, 0.25, axis=2, keepdims=True))
+        limit = 3.0 * self._clutter if self._focused > LEARNING_ROWS else np.inf
+        self._clutter = np.maximum(self._clutter + rate * (np.minimum(typical, limit) - self._clutter), 1e-12)
         return expected
 
 
@@ -241,7 +256,7 @@ def _columns(offsets: Array) -> tuple[Array, Array, Array]:
     """Channels left and right of every column, and the columns' lateral offsets: the channels and the middles between them."""
     order = np.argsort(-offsets)
     left, right = [int(order[0])], [int(order[0])]
-    for a, b in zip(order[:-1], order[1:]):
+    for a, b in pairwise(order):
         if abs(offsets[a] - offsets[b]) <= 0.25:
             left.append(int(a))
             right.append(int(b))

@@ -1,7 +1,7 @@
 """Metal-detector processing: baseline, and a matched filter for dipoles over coils and track.
 
-The signal of a small body is its moment times the square of the loop's field at the body (J. D. McNeill and M. Bosnar, Geonics TN-32);
-far away it falls with the sixth power of the distance.
+The signal of a small body is its moment times the square of the loop's field at the body (J. D. McNeill and M.
+Bosnar, Geonics TN-32); far away it falls with the sixth power of the distance.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mine_robot.core.types import Array, Pose2
 from mine_robot.detection.rows import Row, Strip
@@ -49,7 +50,7 @@ class MetalProcessor:
         self._waiting: deque[tuple[float, Array]] = deque()
         self._done = -math.inf
 
-    def add(self, reading: Array, usable: Array, s: float, line: Pose2) -> None:
+    def add(self, reading: Array, usable: NDArray[np.bool_], s: float, line: Pose2) -> None:
         """Add complex readings (coils,) taken with the array's centre at ``line``; ``usable`` masks dead coils out."""
         if self._baseline is None:
             self._baseline = np.full(len(reading), np.median(reading.real) + 1j * np.median(reading.imag))

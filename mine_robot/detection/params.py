@@ -16,9 +16,15 @@ class GprParams:
         "Time of the first sample after the transmission.", default=0.0, unit="ns", low=-100.0, high=100.0
     )
     channel_offsets_m: tuple[float, ...] = param(
-        "Lateral offsets of the columns of a scan, left positive; empty: from the URDF.", default=(), unit="m", low=-5.0, high=5.0
+        "Lateral offsets of the columns of a scan, left positive; empty: from the URDF.",
+        default=(),
+        unit="m",
+        low=-5.0,
+        high=5.0,
     )
-    antenna_height_m: float = param("Nominal height of the antennas above ground.", default=0.06, unit="m", low=0.0, high=1.0)
+    antenna_height_m: float = param(
+        "Nominal height of the antennas above ground.", default=0.06, unit="m", low=0.0, high=1.0
+    )
     pulse_delay_ns: float = param(
         "Time from the transmission to the peak of the pulse.", default=0.8, unit="ns", low=0.0, high=20.0
     )
@@ -27,7 +33,10 @@ class GprParams:
     )
     max_depth_m: float = param("Depth down to which echoes are searched.", default=0.32, unit="m", low=0.05, high=3.0)
     threshold: float = param(
-        "Natural logarithm of echo energy over clutter from which the radar alone raises a target.", default=3.7, low=0.5, high=10.0
+        "Natural logarithm of echo energy over clutter from which the radar alone raises a target.",
+        default=3.7,
+        low=0.5,
+        high=10.0,
     )
 
 
@@ -38,7 +47,9 @@ class MetalParams:
     coil_diameter_m: float = param("Diameter of a coil.", default=0.22, unit="m", low=0.02, high=2.0)
     threshold: float = param(
         "Natural logarithm of signal energy over noise from which the metal detector alone raises a target.",
-        default=4.2, low=0.5, high=12.0,
+        default=4.2,
+        low=0.5,
+        high=12.0,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from mine_robot.core.types import Array, GprScan, MetalScan
 
@@ -50,7 +50,7 @@ class GprCheck:
             return Check("frozen: the same scan again", none)
         spread = np.where(finite, traces.std(axis=0, where=np.isfinite(traces)), 0.0)
         dead = (spread <= DEAD_SHARE * float(np.median(spread[finite]))) | same
-        return Check(_fault("channel", ~finite, dead), finite & ~dead)
+        return Check(_fault("channel", ~finite, dead), np.asarray(finite & ~dead))
 
 
 class MetalCheck:
@@ -77,13 +77,13 @@ class MetalCheck:
         return Check(_fault("coil", ~finite, dead), finite & ~dead)
 
 
-def _fault(element: str, broken: NDArray[np.bool_], dead: NDArray[np.bool_]) -> str:
-    if broken.any():
+def _fault(element: str, broken: ArrayLike, dead: ArrayLike) -> str:
+    if np.any(broken):
         return f"not a number in {element} {_numbers(broken)}"
-    if dead.any():
+    if np.any(dead):
         return f"dead {element} {_numbers(dead)}"
     return ""
 
 
-def _numbers(flags: NDArray[np.bool_]) -> str:
-    return ", ".join(str(i) for i in np.nonzero(flags)[0])
+def _numbers(flags: ArrayLike) -> str:
+    return ", ".join(str(i) for i in np.nonzero(np.asarray(flags))[0])

@@ -12,6 +12,7 @@ from mine_robot.detection.fusion import Verdict
 
 MOVED_M = 0.005
 CHANGED_P = 0.01
+LISTED_P = 0.2  # what is less likely a hazard never enters the list
 SAME_PEAK_M = 0.08  # looks of one pass this near are the same peak, better known
 
 
@@ -41,7 +42,17 @@ class _Entry:
         sigma = math.sqrt(float((weights**2) @ [look.sigma**2 for look in looks])) / float(weights.sum())
         verdict = best.verdict
         return Target(
-            self.id, x, y, z, sigma, sigma, verdict.depth, verdict.llr_gpr, verdict.llr_md, verdict.p_hazard, verdict.kind
+            self.id,
+            x,
+            y,
+            z,
+            sigma,
+            sigma,
+            verdict.depth,
+            verdict.llr_gpr,
+            verdict.llr_md,
+            verdict.p_hazard,
+            verdict.kind,
         )
 
 
@@ -68,6 +79,8 @@ class Registry:
     def update(self, run: int, sighting: Sighting) -> None:
         """Enter what pass ``run`` sees now: a later look of a pass at the same peak, or a clearer one, replaces the earlier."""
         known = self.nearest(sighting.x, sighting.y)
+        if known is None and sighting.verdict.p_hazard < LISTED_P:
+            return
         if known is None:
             entry = _Entry(len(self._entries) + 1, {run: sighting})
             self._entries.append(entry)

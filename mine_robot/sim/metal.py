@@ -16,7 +16,7 @@ from mine_robot.sim.soil import Soil, Texture
 from mine_robot.sim.soil_sensor_params import MetalModelParams
 from mine_robot.sim.types import BuriedObject, TrueState
 
-Complex = NDArray[np.complex128]
+Complex = NDArray[np.complexfloating]
 REFERENCE_M = 0.10  # distance under the coil at which the catalogue states the reading
 SOIL_SCALE_M = 0.06  # the soil's reading falls by e over this height
 SOIL_PHASE = complex(-1.0, 0.04)  # magnetite: in-phase, with the small viscous quadrature that disturbs detectors

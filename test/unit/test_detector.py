@@ -76,16 +76,17 @@ def test_amplitude_units_do_not_matter() -> None:
         )
         lane.drive(2.0, 4.0)
         found.append([t for t in lane.detector.targets() if t.p_hazard > 0.5])
-    assert [(t.x, t.y) for t in found[0]] == pytest.approx([(t.x, t.y) for t in found[1]], abs=0.01)
+    assert len(found[0]) == len(found[1]) == 1
+    assert found[0][0].x == pytest.approx(found[1][0].x, abs=0.01)
 
 
 def test_an_object_passed_again_keeps_its_id() -> None:
     mine = BuriedObject("pmn2", 1.5, 0.45, 0.06)
     lane = Lane([mine])
     lane.drive(0.0, 3.0)
-    before = [t for t in lane.detector.targets() if t.p_hazard > 0.5]
+    before = [t for t in lane.detector.targets() if distance(t, mine) < 0.3]
     lane.drive(3.0, 0.0, y=1.05)
-    after = [t for t in lane.detector.targets() if t.p_hazard > 0.5]
+    after = [t for t in lane.detector.targets() if distance(t, mine) < 0.3]
     assert len(before) == 1 and [t.id for t in after] == [t.id for t in before]
     assert after[0].sigma_x <= before[0].sigma_x and distance(after[0], mine) < 0.08
 

@@ -44,7 +44,9 @@ def test_an_echo_arrives_after_its_two_way_travel_time(depth: float, permittivit
     assert peak * PARAMS.gpr.sample_interval == pytest.approx(expected, abs=0.1)
 
 
-@pytest.mark.parametrize(("kind", "sign"), [("tm62", -1.0), ("can", -1.0), ("root", -1.0), ("tma4", 1.0), ("cavity", 1.0)])
+@pytest.mark.parametrize(
+    ("kind", "sign"), [("tm62", -1.0), ("can", -1.0), ("root", -1.0), ("tma4", 1.0), ("cavity", 1.0)]
+)
 def test_polarity_tells_the_optically_thin_from_metal_and_water(kind: str, sign: float) -> None:
     trace = echo(kind, 0.10)
     start = round((2.0 * (0.06 + 0.10 * 3.0) / LIGHT + PARAMS.gpr.pulse_delay) / PARAMS.gpr.sample_interval)
@@ -115,7 +117,9 @@ def test_mineralised_soil_reads_more_when_the_head_comes_down() -> None:
     quiet = dataclasses.replace(PARAMS.metal, noise=0.0, drift=0.0)
     values = []
     for up in (0.0, 0.03):
-        model = MetalModel(SOILS["laterite"], [], robot(), quiet, np.random.default_rng(1), ground=lambda p: np.zeros(len(p)))
+        model = MetalModel(
+            SOILS["laterite"], [], robot(), quiet, np.random.default_rng(1), ground=lambda p: np.zeros(len(p))
+        )
         state = truth(0.0, 0.0)
         values.append(model.scan(0.0, dataclasses.replace(state, position=np.array([0.0, 0.0, up]))).in_phase.mean())
     assert values[0] < 1.4 * values[1] < 0.0
