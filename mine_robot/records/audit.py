@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from shapely import MultiPolygon
 
 from mine_robot.core.field import Field
 from mine_robot.core.limits import Limits
@@ -48,6 +49,11 @@ class AuditResult:
     raster: Raster
     searched: Mask
     unsafe: Mask
+
+    def unproven_m2(self, claimed: MultiPolygon) -> float:
+        """Area in m² of ``claimed`` ground that no evidence in the log supports."""
+        supported = self.raster.geometry(claimed) & self.searched
+        return max(float(claimed.area - supported.sum() * self.raster.cell_area), 0.0)
 
 
 def audit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from mine_robot.records.scoring import score_of
 from mine_robot.records.summary import summarise, write_summary
 from mine_robot.records.tables import write_targets, write_trajectory
 
+UNPROVEN_SHARE = 0.02  # of the searched ground: along its edges the cells of ledger and audit differ
+
 
 def finish_run(run_dir: Path, *, figures: bool = True, ended_by: str = "") -> dict[str, Any]:
     """Write every record of the run in ``run_dir`` anew and return its summary.
@@ -23,24 +26,43 @@ def finish_run(run_dir: Path, *, figures: bool = True, ended_by: str = "") -> di
     """
     run = load_run(Path(run_dir))
     checked = audit_run(run)
+    _compare(run, checked)
     try:
         score = score_of(run)
     except RecordError as error:
         score = None
         run.log.problems.append(f"no score: {error}")
     summary = summarise(run, checked, score, ended_by=ended_by)
+    try:
+        _write(run, checked, summary, figures)
+    except OSError as error:
+        raise RecordError(f"the records of {run_dir} cannot be written: {error}") from None
+    return summary
+
+
+def _compare(run: RunData, checked: AuditResult | None) -> None:
+    """Note it as a problem where the journal claims more searched ground than the log supports."""
+    claimed = run.ground.searched_m2
+    unproven = claimed if checked is None else checked.unproven_m2(run.ground.searched)
+    if unproven > UNPROVEN_SHARE * claimed:
+        run.log.problems.append(
+            f"{unproven:.2f} m² of the {claimed:.2f} m² that the journal has as searched are not supported by the log"
+        )
+
+
+def _write(run: RunData, checked: AuditResult | None, summary: Mapping[str, Any], figures: bool) -> None:
+    """Write the files, the most important first."""
     files = run.directory
-    write_trajectory(files.trajectory, run.field.datum, run.log.nav)
+    write_summary(files.summary, summary)
     write_targets(files.targets, run.field.datum, run.outcome.targets, run.outcome.marks)
     write_clearance(files.clearance, run)
+    write_trajectory(files.trajectory, run.field.datum, run.log.nav)
     if figures:
         from mine_robot.records.map_image import draw_map  # matplotlib takes a second to import
         from mine_robot.records.report import write_report
 
         draw_map(files.map, run, checked)
         write_report(files.report, run, summary, checked, files.map)
-    write_summary(files.summary, summary)
-    return summary
 
 
 def score_run(run_dir: Path, scenario: Path | None = None) -> dict[str, Any]:

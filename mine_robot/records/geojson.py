@@ -25,6 +25,14 @@ def to_wgs84(geometry: BaseGeometry, datum: Datum) -> BaseGeometry:
     return shapely.orient_polygons(lonlat)
 
 
+def position(datum: Datum, x: float, y: float) -> tuple[float, float]:
+    """Latitude and longitude in degrees of a point of ``map``; NaN for one that is nowhere."""
+    if not (math.isfinite(x) and math.isfinite(y)):
+        return math.nan, math.nan
+    lon, lat, _ = datum.to_wgs84(x, y)
+    return float(lat), float(lon)
+
+
 def feature(geometry: BaseGeometry, datum: Datum, properties: Mapping[str, Any]) -> dict[str, Any]:
     """A GeoJSON feature of ``geometry`` in ``map`` coordinates; figures that are not finite become null (unknown)."""
     known = {key: None if _unknown(value) else value for key, value in properties.items()}

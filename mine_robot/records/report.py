@@ -22,6 +22,7 @@ from mine_robot.core.parameters import to_flat
 from mine_robot.core.types import MarkStatus, Target
 from mine_robot.coverage.gaps import gap_area
 from mine_robot.records.audit import AuditResult
+from mine_robot.records.geojson import position
 from mine_robot.records.run_data import RunData
 from mine_robot.records.tables import number
 from mine_robot.records.text import CLASS_NAMES, STATE_NAMES, clock, datum_text, degrees, percent
@@ -67,6 +68,7 @@ def _context(run: RunData, summary: Mapping[str, Any], audit: AuditResult | None
         "targets": [_target(run, target) for target in run.outcome.targets],
         "gaps": _gaps(run),
         "audit": audit,
+        "unproven": None if audit is None else audit.unproven_m2(run.ground.searched),
         "problems": run.log.problems,
         "confidence": _confidence(summary),
         "events": run.outcome.events,
@@ -99,10 +101,7 @@ def _perimeter(run: RunData) -> list[tuple[int, int, str]]:
 
 
 def _place(datum: Datum, x: float, y: float) -> str:
-    if not (math.isfinite(x) and math.isfinite(y)):
-        return "unknown"
-    lon, lat, _ = datum.to_wgs84(x, y)
-    return degrees(float(lat), float(lon))
+    return degrees(*position(datum, x, y))
 
 
 def _target(run: RunData, target: Target) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def cross_track_rms(progress: list[Progress]) -> float | None:
 def _down(value: float, decimals: int) -> float:
     """``value`` rounded down: nothing is cleared by rounding."""
     factor = 10.0**decimals
-    return math.floor(value * factor + 1e-6) / factor
+    return math.floor(value * factor + 1e-3) / factor
 
 
 def write_summary(path: Path, summary: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from mine_robot.core.geodesy import Datum
 from mine_robot.core.types import NavState, Target
+from mine_robot.records.geojson import position
 from mine_robot.records.marks import Mark
 
 TRAJECTORY_COLUMNS = (
@@ -45,7 +46,7 @@ def write_targets(path: Path, datum: Datum, targets: Sequence[Target], marks: Ma
 
 
 def _target_cells(datum: Datum, target: Target) -> list[str]:
-    lon, lat, _ = datum.to_wgs84(target.x, target.y)
+    lat, lon = position(datum, target.x, target.y)
     return [
         str(target.id),
         number(lat, 9),
@@ -66,7 +67,7 @@ def _mark_cells(datum: Datum, target: Target, mark: Mark | None) -> list[str]:
         return ["", "", "", ""]
     if not mark.placed:
         return [mark.state, "", "", ""]
-    lon, lat, _ = datum.to_wgs84(mark.x, mark.y)
+    lat, lon = position(datum, mark.x, mark.y)
     return [mark.state, f"{lat:.9f}", f"{lon:.9f}", f"{math.hypot(mark.x - target.x, mark.y - target.y):.3f}"]
 
 

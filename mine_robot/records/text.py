@@ -46,4 +46,4 @@ def datum_text(datum: Datum) -> str:
 
 def percent(share: float) -> str:
     """A share as percentage, rounded down: nothing is cleared by rounding."""
-    return f"{math.floor(share * 1e4 + 1e-6) / 100.0:.2f} %"
+    return f"{math.floor(share * 1e4 + 1e-3) / 100.0:.2f} %"

@@ -138,7 +138,21 @@ def test_tables_hold_every_pose_and_target(finished: tuple[Path, dict[str, Any]]
     folder, _ = finished
     with (folder / "trajectory.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["t", "lat", "lon", "h", "east", "north", "up", "roll", "pitch", "yaw", "sigma_e", "sigma_n", "sigma_yaw"]
+    assert list(rows[0]) == [
+        "t",
+        "lat",
+        "lon",
+        "h",
+        "east",
+        "north",
+        "up",
+        "roll",
+        "pitch",
+        "yaw",
+        "sigma_e",
+        "sigma_n",
+        "sigma_yaw",
+    ]
     assert len(rows) == len(lane(0.0))
     assert float(rows[0]["lat"]) == pytest.approx(40.0 + (SOUTH - 1.5) / 111_035.0, abs=1e-7)
     assert float(rows[-1]["north"]) == pytest.approx(2.0, abs=1e-3)
@@ -293,6 +307,21 @@ def test_resumed_run_counts_both_parts_of_its_log(tmp_path: Path) -> None:
         assert len(list(csv.DictReader(file))) == len(first) + len(second)
 
 
+def test_searched_ground_without_evidence_in_the_log_is_pointed_out(finished: tuple[Path, dict[str, Any]]) -> None:
+    """The journal of the example claims the whole area, its log holds a single lane."""
+    unproven = 36.0 - 1.2 * (2.0 + 1.15 - SOUTH)
+    assert f"{unproven:.1f}" in read_page(finished[0] / "report.html").text
+    assert "not supported by the log" in read_page(finished[0] / "report.html").text
+
+
+def test_records_that_cannot_be_written_are_one_clear_error(tmp_path: Path) -> None:
+    write_inputs(tmp_path)
+    write_journal(tmp_path)
+    (tmp_path / "targets.csv").mkdir()
+    with pytest.raises(RecordError, match="cannot be written"):
+        finish_run(tmp_path, figures=False)
+
+
 def test_unsafe_driving_shows_in_the_summary(tmp_path: Path) -> None:
     write_inputs(tmp_path)
     write_journal(tmp_path)
@@ -343,9 +372,10 @@ def test_broken_world_costs_the_score_and_nothing_else(tmp_path: Path, content: 
     write_journal(tmp_path)
     (tmp_path / "sim").mkdir()
     (tmp_path / "sim/world.json").write_text(content)
-    summary = finish_run(tmp_path)
+    summary = finish_run(tmp_path, figures=content == "{")
     assert "score" not in summary and summary["state"] == "complete"
-    assert "no score" in read_page(tmp_path / "report.html").text
+    if content == "{":
+        assert "no score" in read_page(tmp_path / "report.html").text
     with pytest.raises(RecordError, match=r"world\.json"):
         score_run(tmp_path)
 
