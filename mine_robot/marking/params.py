@@ -23,7 +23,9 @@ class MarkerParams:
         "Largest error of the slide's position.", default=0.005, unit="m", low=0.001, high=0.05
     )
     move_timeout: float = param("Longest time for a movement of the slide.", default=8.0, unit="s", low=0.5, high=60.0)
-    fire_timeout: float = param("Longest time for a pulse of paint.", default=2.0, unit="s", low=0.4, high=20.0)
+    fire_timeout: float = param(
+        "Longest time for a pulse of paint to begin.", default=4.0, unit="s", low=0.4, high=20.0
+    )
     pulse_current_min: float = param(
         "Lowest current of a pulse that moved the valve; below it the nozzle is jammed.",
         default=0.8,

@@ -55,7 +55,8 @@ def test_true_patches_never_leave_drivable_cells(seed: int) -> None:
     plant = Plant(Pose2(0, 0, rng.uniform(-math.pi, math.pi)), tuple(rng.uniform(0.0, 0.12, 2)))
     guard = Guard(GuardParams(grid_age=10.0, mission_age=10.0), LIMITS, ROBOT)
     guard.set_mission(status(0.0, MissionState.SEARCH))
-    error = rng.uniform(-1, 1, 3) * (SIGMA, SIGMA, 0.003)
+    bearing, size = rng.uniform(-math.pi, math.pi), rng.uniform(0.0, 0.95 * LIMITS.sigma_factor * SIGMA)
+    error = (size * math.cos(bearing), size * math.sin(bearing), rng.uniform(-0.002, 0.002))
     speed = rate = 0.0
     stops = passes = 0
     for index in range(160):
@@ -65,7 +66,7 @@ def test_true_patches_never_leave_drivable_cells(seed: int) -> None:
                 speed = 0.0
         guard.set_grid(LedgerGrid(plant.t, ledger.x0, ledger.y0, ledger.resolution, ledger.cells))
         guard.set_mission(status(plant.t, MissionState.SEARCH))
-        decision = guard.update(plant.t, plant.nav(SIGMA, tuple(error)), Twist2(plant.t, speed, rate))
+        decision = guard.update(plant.t, plant.nav(SIGMA, error), Twist2(plant.t, speed, rate))
         stops += bool(decision.reason)
         passes += not decision.reason
         plant.step(decision.twist)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 from control_plant import drive, limits, nav_state
@@ -164,6 +163,3 @@ class MissionBench:
             self.go(state)
         assert self.status.state is state
         return self
-
-
-NAN = math.nan
