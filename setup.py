@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 REQUIREMENTS = [
     "jinja2",
     "matplotlib",
-    "mcap",
+    "mcap>=1.6",
     "numpy",
     "opencv-python-headless",
     "psutil",

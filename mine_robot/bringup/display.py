@@ -106,7 +106,7 @@ def show_summary(console: Console, summary: Mapping[str, Any], folder: str) -> N
     table.add_row("Duration", _clock(summary["duration_s"]))
     table.add_row("Targets", str(summary["targets"]))
     table.add_row("Marks", f"{summary['marks_confirmed']} confirmed of {summary['marks_requested']} requested")
-    table.add_row("Unsafe ground", f"{summary['unsafe_ground_m2']:.3f} m² rolled over")
+    table.add_row("Unsafe ground", _figure(summary["unsafe_ground_m2"], 1.0, "m² rolled over", digits=3))
     table.add_row("Cross track", _figure(summary["cross_track_rms_m"], 100.0, "cm RMS"))
     if "score" in summary:
         score = summary["score"]
@@ -123,4 +123,4 @@ def show_summary(console: Console, summary: Mapping[str, Any], folder: str) -> N
 
 
 def _figure(value: float | None, factor: float, unit: str, digits: int = 2) -> str:
-    return "none" if value is None else f"{value * factor:.{digits}f} {unit}".strip()
+    return "unknown" if value is None else f"{value * factor:.{digits}f} {unit}".strip()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from shapely import MultiPolygon, Polygon
 
 from mine_robot.core.field import Field
-from mine_robot.core.types import PlanGap
+from mine_robot.core.types import LedgerGrid, PlanGap
 
 HALO = "target halo"
 NO_GO = "no-go zone"
@@ -59,3 +59,17 @@ def gap_area(gap: PlanGap) -> Polygon:
 
 def _polygons(geometry: shapely.Geometry) -> MultiPolygon:
     return MultiPolygon([part for part in shapely.get_parts(geometry, return_index=False) if isinstance(part, Polygon)])
+
+
+def cells_within(found: Iterable[PlanGap], grid: LedgerGrid) -> NDArray[np.bool_]:
+    """Cells (rows, columns) whose centres lie in one of the gaps."""
+    mask = np.zeros(grid.cells.shape, dtype=bool)
+    areas = [gap_area(gap) for gap in found]
+    if not areas:
+        return mask
+    x = grid.x0 + (np.arange(mask.shape[1]) + 0.5) * grid.resolution
+    y = grid.y0 + (np.arange(mask.shape[0]) + 0.5) * grid.resolution
+    area = shapely.union_all(areas)
+    shapely.prepare(area)
+    mask[:] = shapely.contains_xy(area, *np.meshgrid(x, y))
+    return mask

@@ -28,7 +28,7 @@ class Footprint:
     """The robot as a plan sees it, m in ``base_link``.
 
     ``box`` encloses the grown contact patches, ``radius`` is that of the disc it sweeps on the spot. The searched line is ``ahead`` of
-    ``base_link`` and ``half_sweep`` to each side as counted on; neighbouring lanes are spaced so that ``half_lane`` is new on each side.
+    ``base_link`` and ``half_sweep`` to each side as tracks may rely on, ``half_count`` as the ledger will probably book; neighbouring lanes are spaced so that ``half_lane`` is new on each side.
     ``head`` must not enter an obstacle and sweeps a disc of ``head_radius`` on the spot.
     """
 
@@ -36,6 +36,7 @@ class Footprint:
     radius: float
     ahead: float
     half_sweep: float
+    half_count: float
     half_lane: float
     head: Patch
     head_radius: float
@@ -52,6 +53,7 @@ class Footprint:
             radius=float(np.hypot(*box.corners.T).max()),
             ahead=robot.sweep_ahead,
             half_sweep=half_sweep,
+            half_count=robot.sweep_width / 2.0 - 0.5 * params.sweep_margin,
             half_lane=min(half_sweep, (robot.sweep_width - limits.lane_overlap) / 2.0),
             head=head,
             head_radius=float(np.hypot(*head.corners.T).max()),
@@ -62,7 +64,7 @@ class Ground:
     """Drivable and unsearched cells, (rows, columns) as in ``grid``; :meth:`sweep` changes them.
 
     ``obstacles`` are cells the head must not enter, ``keep_off`` cells that a track must not touch although they are searched.
-    ``corners`` (n, 2) span the drivable and searchable ground in ``map``. ``fresh`` are the unsearched cells beyond the nominal width of planned lanes: where the next lane is laid.
+    ``corners`` (n, 2) span the drivable and searchable ground in ``map``. ``inner`` are the cells not to keep off. ``fresh`` are the unsearched cells beyond the nominal width of planned lanes: where the next lane is laid.
     """
 
     def __init__(
@@ -76,14 +78,14 @@ class Ground:
         allowed[:, [0, -1]] = False
         self.drivable: Mask = grid.drivable() & allowed
         self.pending: Mask = (grid.cells == Cell.PENDING) | (grid.cells == Cell.GAP)
-        self.fresh: Mask = self.pending.copy()
+        self.fresh: Mask = self.pending & allowed
         self.searchable: Mask = self.pending & allowed
+        self.inner: Mask = allowed
         self.obstacles: Mask = np.zeros_like(allowed) if obstacles is None else obstacles
         rows, cols = np.nonzero(self.drivable | self.searchable)
         hull = cv2.convexHull(np.stack([cols, rows], axis=1).astype(np.int32)) if len(rows) else np.zeros((1, 1, 2))
         self.corners = (hull[:, 0, :] + 0.5) * self.resolution + (self.x0, self.y0)
         self.has_obstacles = bool(self.obstacles.any())
-        self.reachable_head = self._clear_of(~self.obstacles, footprint.head_radius) if self.has_obstacles else None
 
     def copy(self) -> Ground:
         """An independent copy."""
@@ -105,9 +107,8 @@ class Ground:
         return np.asarray(distance * self.resolution >= radius + math.sqrt(2.0) * self.resolution)
 
     def pivotable(self) -> Mask:
-        """Cells in which the robot may turn to any heading."""
-        turn = self._clear_of(self.drivable, self.footprint.radius)
-        return turn if self.reachable_head is None else turn & self.reachable_head
+        """Cells in which the tracks may turn to any heading; near obstacles the head may not."""
+        return self._clear_of(self.drivable, self.footprint.radius)
 
     def cell(self, x: float, y: float) -> tuple[int, int]:
         """Row and column of a point; points beyond the raster fall into its closed outermost cells."""
@@ -120,7 +121,7 @@ class Ground:
         return self.x0 + (col + 0.5) * self.resolution, self.y0 + (row + 0.5) * self.resolution
 
     def rectangle(self, pose: Pose2, patch: Patch, touching: bool) -> tuple[tuple[slice, slice], Mask]:
-        """Window of the raster and its cells that touch (or lie wholly within) ``patch``, given in the frame of ``pose``."""
+        """Window of the raster and its cells that touch ``patch``, given in the frame of ``pose``; or whose centres lie in it."""
         corners = pose.to_map(patch.corners)
         rows, cols = self.drivable.shape
         low = np.floor((corners.min(axis=0) - (self.x0, self.y0)) / self.resolution).astype(int)
@@ -131,7 +132,7 @@ class Ground:
         dx = self.x0 + (np.arange(c0, c1) + 0.5) * self.resolution - pose.x
         dy = (self.y0 + (np.arange(r0, r1) + 0.5) * self.resolution - pose.y)[:, None]
         # A square cell reaches this far from its centre along either axis of the rectangle (separating axis theorem).
-        reach = 0.5 * self.resolution * (abs(cos) + abs(sin)) * (1.0 if touching else -1.0)
+        reach = 0.5 * self.resolution * (abs(cos) + abs(sin)) if touching else 1e-9
         along, across = cos * dx + sin * dy, cos * dy - sin * dx
         inside = (along >= patch.x_min - reach) & (along <= patch.x_max + reach)
         inside &= (across >= patch.y_min - reach) & (across <= patch.y_max + reach)
@@ -179,23 +180,31 @@ class Ground:
     def sweep(self, pose: Pose2, distance: float) -> int:
         """Book a sweep as searched; returns the number of cells that were unsearched before."""
         window, swept = self.rectangle(pose, self._swept(distance), touching=False)
-        gain = int(np.count_nonzero(swept & self.pending[window]))
         self.drivable[window] |= swept & self.searchable[window]
         self.searchable[window] &= ~swept
+        half = self.footprint.half_count
+        counted = Patch(self.footprint.ahead, self.footprint.ahead + distance, -half, half)
+        window, swept = self.rectangle(pose, counted, touching=False)
+        gain = int(np.count_nonzero(swept & self.pending[window]))
         self.pending[window] &= ~swept
-        lane = self.footprint.half_lane
+        lane = self.footprint.half_lane - 0.5 * self.resolution  # a cell across the edge is left to the next lane
         nominal = Patch(self.footprint.ahead, self.footprint.ahead + distance, -lane, lane)
         window, swept = self.rectangle(pose, nominal, touching=False)
         self.fresh[window] &= ~swept
         return gain
 
     def _swept(self, distance: float) -> Patch:
+        """Where a cell's centre lies if the searched line passes the whole cell: half a diagonal within what it sweeps."""
+        inset = math.sqrt(0.5) * self.resolution
         ahead, half = self.footprint.ahead, self.footprint.half_sweep
-        return Patch(ahead, ahead + distance, -half, half)
+        return Patch(ahead + inset, ahead + distance - inset, -half, half)
 
     def can_pivot(self, pose: Pose2, yaw: float) -> bool:
         """True if turning on the spot from ``pose`` to ``yaw``, the short way, touches drivable cells only."""
-        if self.pivotable_at(pose.x, pose.y):
+        tracks_free = self._disc_free(pose.x, pose.y, self.footprint.radius, ~self.drivable)
+        if tracks_free and (
+            not self.has_obstacles or self._disc_free(pose.x, pose.y, self.footprint.head_radius, self.obstacles)
+        ):
             return True
         turn = wrap_angle(yaw - pose.yaw)
         count = max(1, math.ceil(abs(turn) / ROTATION_STEP))
@@ -205,18 +214,12 @@ class Ground:
         for i in range(count + 1):
             at = Pose2(pose.x, pose.y, pose.yaw + turn * i / count)
             window, touched = self.rectangle(at, box, touching=True)
-            if (touched & ~self.drivable[window]).any():
+            if not tracks_free and (touched & ~self.drivable[window]).any():
                 return False
             window, touched = self.rectangle(at, head, touching=True)
             if (touched & self.obstacles[window]).any():
                 return False
         return True
-
-    def pivotable_at(self, x: float, y: float) -> bool:
-        """True if the disc the robot sweeps on the spot at (x, y) touches only drivable cells, and the head's no obstacle."""
-        return self._disc_free(x, y, self.footprint.radius, ~self.drivable) and (
-            not self.has_obstacles or self._disc_free(x, y, self.footprint.head_radius, self.obstacles)
-        )
 
     def _disc_free(self, x: float, y: float, radius: float, closed: Mask) -> bool:
         box = Patch(-radius, radius, -radius, radius)

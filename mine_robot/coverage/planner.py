@@ -26,6 +26,7 @@ from mine_robot.coverage.transit import TurningGround
 SAME_DIRECTION_RAD = math.radians(5.0)
 SAME_COVERAGE_M2 = 0.25  # plans that leave about as little ground are compared by their time
 HOME_HEADINGS = 16
+PATIENCE = 1.2  # a plan that takes this much longer than the best so far is not finished
 
 
 class Planner:
@@ -49,7 +50,7 @@ class Planner:
         best: tuple[float, float, Search] | None = None
         for direction in main_directions(ground.pending, self.params.directions):
             search = Search(ground.copy(), pose, self.limits, self.params, self.footprint)
-            route = search.run(direction)
+            route = search.run(direction, math.inf if best is None else PATIENCE * best[1])
             left = float(search.ground.pending.sum()) * grid.resolution**2
             cost = (round(left / SAME_COVERAGE_M2), route.duration)
             if best is None or cost < best[:2]:

@@ -33,8 +33,18 @@ class Route:
         yaw = wrap_angle(yaw)
         if abs(wrap_angle(yaw - self.pose.yaw)) < MIN_TURN_RAD:
             return True
-        if not self.ground.can_pivot(self.pose, yaw):
+        if self.ground.can_pivot(self.pose, yaw):
+            self._append(StepKind.TURN, Pose2(self.pose.x, self.pose.y, yaw), False, False, self.limits.pivot_rate)
+            return True
+        if not self.ground.has_obstacles:
             return False
+        # The head may be free to go the long way round.
+        turn = wrap_angle(yaw - self.pose.yaw)
+        half = wrap_angle(self.pose.yaw + (turn - math.copysign(2.0 * math.pi, turn)) / 2.0)
+        middle = Pose2(self.pose.x, self.pose.y, half)
+        if not (self.ground.can_pivot(self.pose, half) and self.ground.can_pivot(middle, yaw)):
+            return False
+        self._append(StepKind.TURN, middle, False, False, self.limits.pivot_rate)
         self._append(StepKind.TURN, Pose2(self.pose.x, self.pose.y, yaw), False, False, self.limits.pivot_rate)
         return True
 
@@ -65,11 +75,19 @@ class Route:
             if distance < MIN_MOVE_M:
                 continue
             yaw = math.atan2(dy, dx)
+            ways = [(yaw, distance), (wrap_angle(yaw + math.pi), -distance)]
             if abs(wrap_angle(yaw - self.pose.yaw)) > math.pi / 2.0:
-                yaw, distance = wrap_angle(yaw + math.pi), -distance
-            if not (self.turn(yaw) and self.drive(distance)):
+                ways.reverse()
+            if not any(self._leg(*way) for way in ways):
                 return False
         return True
+
+    def _leg(self, yaw: float, distance: float) -> bool:
+        before = self.mark()
+        if self.turn(yaw) and self.drive(distance):
+            return True
+        self.rewind(before)
+        return False
 
     def mark(self) -> tuple[int, Pose2]:
         """A point to :meth:`rewind` to."""

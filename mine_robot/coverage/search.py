@@ -22,6 +22,7 @@ from mine_robot.coverage.sortie import Candidate, LaneFinder
 from mine_robot.coverage.transit import TurningGround
 
 PROPOSALS = 60  # candidates of one heading tried before the heading is given up for this turn
+MAIN_SCORE = 0.25  # main lanes that score less than this share of the best wait until other headings may be better
 SHORTER = (0, 1, 2, 4, 8)  # cells a lane is shortened by if its end is not clear
 
 
@@ -36,10 +37,13 @@ class Search:
         self.route = Route(ground, pose, limits)
         self.finder = LaneFinder(footprint, limits, params)
         self.turning = TurningGround(ground)
+        self.patience = math.inf
         self.refused: set[tuple[float, float, float, float]] = set()
+        self.best_score, self.least = 0.0, 0.0
 
-    def run(self, direction: float) -> Route:
-        """Search everything within reach, main lanes along ``direction``."""
+    def run(self, direction: float, patience: float) -> Route:
+        """Search everything within reach, main lanes along ``direction``; give up when the plan takes longer than ``patience`` s."""
+        self.patience = patience
         main = (direction, direction + math.pi)
         every = tuple(direction + 2.0 * math.pi * i / self.params.headings for i in range(self.params.headings))
         self._sweep_all(main, nominal=True)
@@ -47,8 +51,10 @@ class Search:
         return self.route
 
     def _sweep_all(self, headings: Sequence[float], nominal: bool) -> None:
-        while True:
-            gain = self.ground.fresh & self.ground.pending if nominal else self.ground.pending
+        self.best_score, self.least = 0.0, MAIN_SCORE if nominal else 0.0
+        while self.route.duration <= self.patience:
+            # Cells across the border come with their neighbours; they are not worth a lane of their own.
+            gain = self.ground.pending & (self.ground.fresh if nominal else self.ground.inner)
             if not gain.any():
                 return
             if self._sortie(headings, gain) or self._sortie_elsewhere(headings, gain):
@@ -78,7 +84,8 @@ class Search:
         found: list[Candidate] = []
         for heading in headings:
             found += self.finder.candidates(self.ground, part, gain, heading, position, PROPOSALS)
-        return sorted(found, key=lambda candidate: -candidate.score)
+        found.sort(key=lambda candidate: -candidate.score)
+        return [candidate for candidate in found if candidate.score >= self.least * self.best_score]
 
     def _try(self, candidate: Candidate) -> bool:
         """Drive a candidate if every move of it is clear; otherwise leave the route as it is."""
@@ -90,6 +97,7 @@ class Search:
         enter = self._enter_aside if candidate.aside else self._enter
         if length > 0.0 and enter(candidate) and self.route.sweep(length) > 0:
             self.turning = TurningGround(self.ground)
+            self.best_score = max(self.best_score, candidate.score)
             return True
         self.route.rewind(before)
         self.refused.add(key)

@@ -74,9 +74,8 @@ class LaneFinder:
         row, start = raster.starts(round(self.params.lane_lead / raster.resolution))
         limit = run_bounds(raster.can_stand)[1][row, start] - 1
         beyond = math.ceil(self.params.lane_lead / raster.resolution)
-        options = []
-        for clump_end in raster.ends(row, start, limit):
-            options.append(np.minimum(clump_end - raster.line + beyond, limit))
+        ends = raster.ends(row, start, limit)
+        options = [np.minimum(clump_end - raster.line + beyond, limit) for clump_end in ends]
         row, start = np.tile(row, len(options)), np.tile(start, len(options))
         end = np.concatenate(options)
         pivot, aside = raster.pivot_column(row, start)

@@ -6,6 +6,8 @@ import struct
 from pathlib import Path
 from typing import Any
 
+from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
+
 from mine_robot.core.types import Health, Level
 from mine_robot.pipeline.parameters import RecorderNodeParams
 from mine_robot.records.bag import BagWriter
@@ -39,7 +41,13 @@ class RecorderNode(StackNode[RecorderNodeParams]):
         kind = message_class(topic.type_name)
         name = self.resolve_topic_name(topic.name)
         qos = profile(topic.delivery, reader=True)
-        self.bag.add_topic(name, topic.type_name)
+        self.bag.add_topic(
+            name,
+            topic.type_name,
+            reliable=qos.reliability == ReliabilityPolicy.RELIABLE,
+            transient_local=qos.durability == DurabilityPolicy.TRANSIENT_LOCAL,
+            depth=qos.depth,
+        )
 
         def write(data: bytes) -> None:
             sec, nanosec = STAMP.unpack_from(data, 4)

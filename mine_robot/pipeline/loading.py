@@ -107,7 +107,9 @@ class ParameterFiles:
         for raw_name, section in tree.items():
             name = str(raw_name).removeprefix("/") if raw_name != WILDCARD else WILDCARD
             if name not in self.nodes and name != WILDCARD:
-                raise LoadError(f"{path}: {unknown_key(name, [*self.nodes, WILDCARD]).replace('a parameter', 'a node')}")
+                raise LoadError(
+                    f"{path}: {unknown_key(name, [*self.nodes, WILDCARD]).replace('a parameter', 'a node')}"
+                )
             if not isinstance(section, Mapping) or set(section) != {"ros__parameters"}:
                 raise LoadError(f"{path}: '{name}' must hold exactly one key, 'ros__parameters'")
             values = flatten(section["ros__parameters"] or {})
@@ -129,7 +131,9 @@ class ParameterFiles:
         try:
             return build(NODE_PARAMETERS[node], self.nodes[node])
         except ParameterError as error:
-            files = {str(path) for (owner, key), path in self._origin.items() if owner == node and f"'{key}'" in str(error)}
+            files = {
+                str(path) for (owner, key), path in self._origin.items() if owner == node and f"'{key}'" in str(error)
+            }
             where = f"{', '.join(sorted(files))}: " if files else ""
             raise LoadError(f"{where}{node}: {error}") from None
 
