@@ -1,0 +1,136 @@
+"""Coverage composed: the ledger that books evidence and the planner that answers the mission's requests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mine_robot.core.field import Field
+from mine_robot.core.limits import Limits
+from mine_robot.core.robot import Robot
+from mine_robot.core.types import (
+    Cell,
+    Goal,
+    Health,
+    LedgerGrid,
+    Level,
+    MissionStatus,
+    NavState,
+    Plan,
+    Pose2,
+    SweepEvidence,
+    Target,
+)
+from mine_robot.coverage import gaps
+from mine_robot.coverage.ledger import Ledger
+from mine_robot.coverage.params import CoverageParams
+from mine_robot.coverage.planner import Planner
+
+
+class CoverageManager:
+    """Keeps the ledger of one field and plans from it.
+
+    Feed it evidence, targets and navigation; ask :meth:`answer` with every mission status. The pose of the first navigation state that is
+    finite is home.
+    """
+
+    def __init__(self, params: CoverageParams, limits: Limits, robot: Robot, field: Field) -> None:
+        self.field = field
+        self.ledger = Ledger(field, robot, limits, params.resolution, params.halo_growth_max)
+        self.home: Pose2 | None = None
+        self._planner = Planner(params, limits, robot)
+        self._pose: Pose2 | None = None
+        self._targets: dict[int, Target] = {}
+        self._answered: float | None = None
+        self._gap_cells: NDArray[np.bool_] | None = None
+        self._gaps_m2 = 0.0
+        self._planned_s = 0.0
+        self._planned_m2 = 0.0
+
+    def add_evidence(self, evidence: Sequence[SweepEvidence]) -> None:
+        """Book what was swept, in order of time."""
+        self.ledger.add(evidence)
+
+    def set_targets(self, targets: Sequence[Target]) -> None:
+        """Take over all targets known now; halos follow from them."""
+        self._targets = {target.id: target for target in targets}
+        self.ledger.set_targets(targets)
+
+    def set_nav(self, state: NavState) -> None:
+        """Take over the present pose; a pose that is not finite is as good as none."""
+        pose = state.pose
+        if not np.all(np.isfinite((pose.x, pose.y, pose.yaw))):
+            self._pose = None
+            return
+        self._pose = pose
+        if self.home is None:
+            self.home = pose
+
+    def answer(self, status: MissionStatus) -> Plan | None:
+        """The plan for a request not yet answered, stamped with it; None if there is none or the pose is unknown."""
+        if status.goal is Goal.NONE or status.request_t == self._answered or self._pose is None:
+            return None
+        self._answered = status.request_t
+        return self._plan(status.goal, status.goal_target, self._pose, status.request_t)
+
+    def _plan(self, goal: Goal, target_id: int, pose: Pose2, t: float) -> Plan:
+        grid, zones = self.ledger.grid(t), self.ledger.zones
+        closed = {"obstacles": zones.no_go, "keep_off": zones.border}
+        if goal is Goal.SEARCH:
+            return self._search(grid, pose, t)
+        if goal is Goal.HOME and self.home is not None:
+            return self._planner.plan_home(grid, pose, self.home, t, **closed)
+        target = self._targets.get(target_id)
+        return Plan(t, ()) if target is None else self._planner.plan_target(grid, pose, target, t, **closed)
+
+    def _search(self, grid: LedgerGrid, pose: Pose2, t: float) -> Plan:
+        zones = self.ledger.zones
+        plan = self._planner.plan_search(grid, pose, t, obstacles=zones.no_go, keep_off=zones.border)
+        unreachable = [gap for gap in plan.gaps if gap.reason != gaps.HALO]
+        self._gap_cells = gaps.cells_within(unreachable, grid) & (grid.cells == Cell.PENDING)
+        clipped = gaps.clip_to_hazard(plan.gaps, self.field)
+        self._gaps_m2 = sum(gap.area for gap in clipped)
+        self._planned_s, self._planned_m2 = plan.duration, self._open_area()
+        return replace(plan, gaps=clipped)
+
+    def _open_area(self) -> float:
+        """Ground in m² that is neither searched nor listed as a gap."""
+        return max(self.ledger.hazard_area - self.ledger.searched_area - self._gaps_m2, 0.0)
+
+    def grid(self, t: float) -> LedgerGrid:
+        """The ledger at ``t``, with what the last search plan cannot reach as gaps."""
+        grid = self.ledger.grid(t)
+        if self._gap_cells is not None:
+            grid.cells[self._gap_cells & (grid.cells == Cell.PENDING)] = Cell.GAP
+        return grid
+
+    def progress(self) -> Health:
+        """How far the search is; the remaining time scales that of the last search plan by the ground that is still open."""
+        searched, hazard = self.ledger.searched_area, self.ledger.hazard_area
+        open_share = min(self._open_area() / self._planned_m2, 1.0) if self._planned_m2 > 0.0 else 0.0
+        reachable = hazard - self._gaps_m2
+        values = {
+            "searched_m2": f"{searched:.3f}",
+            "hazard_m2": f"{hazard:.3f}",
+            "coverage": f"{min(searched / reachable, 1.0) if reachable > 0.0 else 1.0:.4f}",
+            "remaining_s": f"{self._planned_s * open_share:.0f}",
+            "gaps_m2": f"{self._gaps_m2:.3f}",
+        }
+        return Health("coverage", Level.OK, f"{searched:.1f} of {hazard:.1f} m² searched", values)
+
+    def snapshot(self) -> dict[str, Any]:
+        """What has to survive a restart: the ledger's arrays and home."""
+        state: dict[str, Any] = dict(self.ledger.snapshot())
+        if self.home is not None:
+            state["home"] = np.array([self.home.x, self.home.y, self.home.yaw])
+        return state
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over a :meth:`snapshot` of the same field; raises ValueError if it does not fit."""
+        self.ledger.restore({name: state[name] for name in ("searched", "passes", "last_seen") if name in state})
+        if "home" in state:
+            self.home = Pose2(*(float(value) for value in state["home"]))
