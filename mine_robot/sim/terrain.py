@@ -26,7 +26,7 @@ class TerrainSpec:
 TERRAINS = {
     "flat": TerrainSpec(roughness_m=0.0, slip=0.01),
     "meadow": TerrainSpec(),
-    "rough": TerrainSpec(roughness_m=0.03, wavelength_m=4.5, slip=0.05),
+    "rough": TerrainSpec(roughness_m=0.025, wavelength_m=5.0, slip=0.05),
     "hillside": TerrainSpec(slope_deg=6.0, slip=0.04),
 }
 
