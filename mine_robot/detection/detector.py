@@ -56,6 +56,8 @@ class _Feed(Generic[S]):
     row_s: float = -math.inf
 
     def add(self, scan: S, check: Check) -> None:
+        while self.waiting and self.waiting[0][0].t < scan.t - BUFFER_S:
+            self.waiting.popleft()
         self.waiting.append((scan, check))
         if scan.t >= self.t:
             self.t, self.fault = scan.t, check.fault
@@ -80,9 +82,9 @@ class Detector:
         self._params, self._limits, self._robot = params, limits, robot
         offsets = np.array(params.gpr.channel_offsets_m or robot.gpr_offsets, dtype=float)
         offsets = offsets if len(offsets) else np.zeros(1)
-        coils = robot.coil_offsets if len(robot.coil_offsets) else np.zeros(1)
-        self._gpr, self._metal = GprProcessor(params.gpr, offsets), MetalProcessor(params.md.coil_diameter_m, coils)
-        self._check_gpr, self._check_metal = GprCheck(len(offsets)), MetalCheck(len(coils))
+        self._gpr, self._check_gpr = GprProcessor(params.gpr, offsets), GprCheck(len(offsets))
+        self._set_coils(robot.coil_offsets if len(robot.coil_offsets) else np.zeros(1))
+        self._coils_known = len(robot.coil_offsets) > 0
         self._gpr_feed: _Feed[GprScan] = _Feed(deque())
         self._metal_feed: _Feed[MetalScan] = _Feed(deque())
         self._navs: deque[NavState] = deque()
@@ -105,13 +107,16 @@ class Detector:
 
     def add_gpr(self, scan: GprScan) -> None:
         """Take a radar scan; it is processed when its pose is known."""
-        if math.isfinite(scan.t):
+        if math.isfinite(scan.t) and scan.t != self._gpr_feed.t:
             self._gpr_feed.add(scan, self._check_gpr(scan))
 
     def add_metal(self, scan: MetalScan) -> None:
         """Take a metal-detector scan; it is processed when its pose is known."""
-        if math.isfinite(scan.t):
-            self._metal_feed.add(scan, self._check_metal(scan))
+        if not math.isfinite(scan.t) or scan.t == self._metal_feed.t:
+            return
+        if not self._coils_known and _sound_positions(scan):
+            self._set_coils(np.asarray(scan.positions)[:, 1])
+        self._metal_feed.add(scan, self._check_metal(scan))
 
     def add_nav(self, nav: NavState) -> list[SweepEvidence]:
         """Take a pose, process the scans it places, and say what the sensors prove at its instant.
@@ -136,6 +141,14 @@ class Detector:
             _health(name, feed.t, feed.fault, t)
             for name, feed in (("gpr", self._gpr_feed), ("metal_detector", self._metal_feed))
         )
+
+    def _set_coils(self, offsets: Array) -> None:
+        """Build the metal detector's half for coils at ``offsets``; a URDF without coils leaves them to the first scan."""
+        self._metal, self._check_metal = (
+            MetalProcessor(self._params.md.coil_diameter_m, offsets),
+            MetalCheck(len(offsets)),
+        )
+        self._coils_known = True
 
     # --- motion ------------------------------------------------------------------------------------------------------
     def _follow(self, nav: NavState) -> None:
@@ -288,6 +301,16 @@ def _due(feed: _Feed[S], t: float) -> list[tuple[S, Check]]:
     due = sorted((item for item in feed.waiting if item[0].t <= t + 1e-6), key=lambda item: item[0].t)
     feed.waiting = deque(item for item in feed.waiting if item[0].t > t + 1e-6)
     return [item for item in due if t - item[0].t <= BUFFER_S]
+
+
+def _sound_positions(scan: MetalScan) -> bool:
+    positions = np.asarray(scan.positions)
+    return (
+        positions.ndim == 2
+        and positions.shape[0] > 0
+        and positions.shape[1] == 3
+        and bool(np.isfinite(positions).all())
+    )
 
 
 def _finite(nav: NavState) -> bool:

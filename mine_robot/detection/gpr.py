@@ -30,6 +30,7 @@ LEAD_NS = 0.8  # kept before the surface
 DEPTH_STEP_NS = 0.2
 SURFACE_GUARD_NS = 0.3  # echoes nearer to the surface's drown in it
 SEARCH_M = 0.45  # largest height of the antennas at which the surface is looked for
+FAINT = 0.25  # of the strongest echo: a weaker bounce is none
 BAND_NS = 0.4  # channels' surface delays differ by less
 
 
@@ -121,7 +122,11 @@ class GprProcessor:
         start = max(0, round((self._params.pulse_delay_ns - self._params.first_sample_ns) / self._dt) - 1)
         stop = min(len(traces) - 2, start + round(2.0 * SEARCH_M / LIGHT / self._dt))
         size = np.abs(traces)
-        self._picks.append(float(np.median(start + size[start:stop, usable].argmax(axis=0))))
+        expected, anywhere = size[start:stop, usable], size[: len(size) * 2 // 3, usable]
+        if np.median(expected.max(axis=0)) > FAINT * np.median(anywhere.max(axis=0)):
+            self._picks.append(float(np.median(start + expected.argmax(axis=0))))
+        else:  # the instrument's time zero is not where the parameters say
+            self._picks.append(float(np.median(anywhere.argmax(axis=0))))
         centre, band = float(np.median(self._picks)), BAND_NS / self._dt
         low, high = max(1, round(centre - band)), min(len(traces) - 1, round(centre + band) + 1)
         peak = low + size[low:high].argmax(axis=0)

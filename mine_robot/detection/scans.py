@@ -37,7 +37,9 @@ class GprCheck:
         none = np.zeros(self._channels, dtype=bool)
         traces = np.asarray(scan.traces)
         if traces.ndim != 2 or traces.shape[1] != self._channels or traces.shape[0] < 32:
-            return Check(f"wrong size {traces.shape}, expected (samples, {self._channels})", none)
+            return Check(
+                f"wrong size {traces.shape}, expected (samples, {self._channels}): check gpr.channel_offsets_m", none
+            )
         if self._samples and traces.shape[0] != self._samples:
             return Check(f"wrong size: {traces.shape[0]} samples, were {self._samples}", none)
         finite = np.isfinite(traces).all(axis=0)

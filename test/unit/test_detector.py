@@ -226,6 +226,22 @@ def test_broken_scans_and_poses_never_crash() -> None:
     assert detector.targets() == ()
 
 
+def test_coils_absent_from_the_urdf_are_those_of_the_scan() -> None:
+    mine = BuriedObject("prom1", 1.5, 0.3, 0.05)
+    bare = with_arrays(robot().gpr_offsets, np.array([]))
+    lane = Lane([mine], detector=Detector(build(DetectorParams, {}), limits(), bare))
+    lane.change_gpr = lambda scan: None  # type: ignore[method-assign]
+    lane.drive(0.0, 2.5)
+    assert any(t.p_hazard > 0.5 and distance(t, mine) < 0.10 for t in lane.detector.targets())
+
+
+def test_another_time_zero_is_found_in_the_data() -> None:
+    lane = Lane([PMN])
+    lane.change_gpr = lambda scan: GprScan(scan.t, np.concatenate([1e-3 * scan.traces[-60:], scan.traces]))  # type: ignore[method-assign]
+    lane.drive(2.0, 4.0)
+    assert any(t.p_hazard > 0.5 and distance(t, PMN) < 0.08 for t in lane.detector.targets())
+
+
 def test_channel_offsets_of_the_parameters_win_over_the_urdf() -> None:
     params = build(DetectorParams, {"gpr.channel_offsets_m": [0.1, -0.1]})
     detector = Detector(params, limits(), robot())
