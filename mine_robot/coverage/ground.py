@@ -187,11 +187,19 @@ class Ground:
         window, swept = self.rectangle(pose, counted, touching=False)
         gain = int(np.count_nonzero(swept & self.pending[window]))
         self.pending[window] &= ~swept
-        lane = self.footprint.half_lane - 0.5 * self.resolution  # a cell across the edge is left to the next lane
+        lane = self.footprint.half_lane
         nominal = Patch(self.footprint.ahead, self.footprint.ahead + distance, -lane, lane)
         window, swept = self.rectangle(pose, nominal, touching=False)
         self.fresh[window] &= ~swept
         return gain
+
+    def count_gain(self, pose: Pose2, distance: float) -> int:
+        """Unsearched cells that count within a lane's nominal width, were it swept."""
+        lane = self.footprint.half_lane
+        window, swept = self.rectangle(
+            pose, Patch(self.footprint.ahead, self.footprint.ahead + distance, -lane, lane), touching=False
+        )
+        return int(np.count_nonzero(swept & self.pending[window] & self.inner[window]))
 
     def _swept(self, distance: float) -> Patch:
         """Where a cell's centre lies if the searched line passes the whole cell: half a diagonal within what it sweeps."""

@@ -35,7 +35,8 @@ class Zones:
     """What a field says about each cell; every array has the shape of the raster.
 
     ``hazard`` is the share of the cell within the hazard area, ``to_search`` the cells that touch it, ``safe`` those wholly within the
-    safe area, ``no_go`` those that touch a no-go zone, ``border`` those to search that reach beyond hazard and safe area.
+    safe area, ``no_go`` those that touch a no-go zone, ``border`` those to search in which no track belongs even when they are searched:
+    they touch a hole or a no-go zone, or lie for the most part outside.
     """
 
     x0: float
@@ -239,8 +240,15 @@ def rasterise(field: Field, resolution: float) -> Zones:
         to_search=to_search,
         safe=(share(field.safe) > 1.0 - TOUCH) & ~to_search & ~no_go,
         no_go=no_go,
-        border=to_search & (share(ground) < 1.0 - TOUCH),
+        border=to_search & ((share(ground) < 0.5) | (share(_holes(ground, field)) > TOUCH)),
     )
+
+
+def _holes(ground: shapely.Geometry, field: Field) -> shapely.Geometry:
+    """Holes of the ground (wells, ruins) and no-go zones."""
+    parts = [part for part in shapely.get_parts(ground) if isinstance(part, shapely.Polygon)]
+    filled = shapely.union_all([shapely.Polygon(part.exterior) for part in parts])
+    return shapely.union_all([filled.difference(ground), field.no_go])
 
 
 def _share(
@@ -255,6 +263,8 @@ def _share(
     y = y0 + (np.arange(rows) + 0.5) * resolution
     share[:] = shapely.contains_xy(area, *np.meshgrid(x, y))
     points = shapely.get_coordinates(shapely.segmentize(area.boundary, resolution / 2.0))
+    west, south, east, north = x0, y0, x0 + cols * resolution, y0 + rows * resolution
+    points = points[(points[:, 0] >= west) & (points[:, 0] < east) & (points[:, 1] >= south) & (points[:, 1] < north)]
     near = np.zeros((rows + 2, cols + 2), dtype=bool)
     col, row = np.floor((points - (x0, y0)) / resolution).astype(int).T
     for dr in (0, 1, 2):

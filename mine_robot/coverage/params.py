@@ -33,10 +33,10 @@ class CoverageParams:
         high=0.5,
         default=0.1,
     )
-    directions: int = param("Main lane directions that are planned in full and compared.", low=1, high=16, default=3)
+    directions: int = param("Main lane directions that are planned and compared.", low=1, high=16, default=3)
     headings: int = param(
         "Headings in which the ground that the main lanes leave is tried.", low=4, high=32, default=16
     )
     min_gain: float = param(
-        "Smallest unsearched area worth a drive of its own.", unit="m²", low=0.0, high=1.0, default=0.02
+        "Smallest unsearched area worth a drive of its own.", unit="m²", low=0.0, high=1.0, default=0.03
     )

@@ -24,9 +24,10 @@ from mine_robot.coverage.search import Search
 from mine_robot.coverage.transit import TurningGround
 
 SAME_DIRECTION_RAD = math.radians(5.0)
-SAME_COVERAGE_M2 = 0.25  # plans that leave about as little ground are compared by their time
+SAME_COVERAGE_M2 = 0.5  # plans that leave about as little ground are compared by their time
 HOME_HEADINGS = 16
-PATIENCE = 1.2  # a plan that takes this much longer than the best so far is not finished
+REST_S_PER_M2 = 25.0  # typical time to search ground that the main lanes leave
+COMPLETED = 2  # directions that are planned to the end
 
 
 class Planner:
@@ -47,17 +48,21 @@ class Planner:
     ) -> Plan:
         """Search all ground within reach; what is not is listed as gaps, cell by cell."""
         ground = Ground(grid, self.footprint, obstacles, keep_off)
-        best: tuple[float, float, Search] | None = None
+        starts = []
         for direction in main_directions(ground.pending, self.params.directions):
             search = Search(ground.copy(), pose, self.limits, self.params, self.footprint)
-            route = search.run(direction, math.inf if best is None else PATIENCE * best[1])
-            left = float(search.ground.pending.sum()) * grid.resolution**2
-            cost = (round(left / SAME_COVERAGE_M2), route.duration)
-            if best is None or cost < best[:2]:
-                best = (*cost, search)
+            search.main_lanes(direction)
+            starts.append(search)
+        # The rest is slow to gather, so directions whose main lanes leave much ground are completed only if nothing else is left to try.
+        starts.sort(key=lambda search: search.route.duration + REST_S_PER_M2 * search.left)
+        best: Search | None = None
+        for search in starts[:COMPLETED]:
+            search.rest(math.inf if best is None or best.left > SAME_COVERAGE_M2 else best.route.duration)
+            if best is None or search.better_than(best, SAME_COVERAGE_M2):
+                best = search
         if best is None:
             return Plan(t, (), tuple(self._gaps(grid, ground)))
-        return Plan(t, tuple(best[2].route.steps), tuple(self._gaps(grid, best[2].ground)))
+        return Plan(t, tuple(best.route.steps), tuple(self._gaps(grid, best.ground)))
 
     def plan_target(
         self,

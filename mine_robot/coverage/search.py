@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from mine_robot.core.limits import Limits
 from mine_robot.core.types import Pose2
 from mine_robot.coverage.escape import drive_moves, unpark, ways_out
@@ -23,6 +25,7 @@ from mine_robot.coverage.transit import TurningGround
 
 PROPOSALS = 60  # candidates of one heading tried before the heading is given up for this turn
 MAIN_SCORE = 0.25  # main lanes that score less than this share of the best wait until other headings may be better
+KEPT_SHARE = 0.8  # of the gain a leftover candidate must still have
 SHORTER = (0, 1, 2, 4, 8)  # cells a lane is shortened by if its end is not clear
 
 
@@ -37,24 +40,38 @@ class Search:
         self.route = Route(ground, pose, limits)
         self.finder = LaneFinder(footprint, limits, params)
         self.turning = TurningGround(ground)
-        self.patience = math.inf
+        self.direction, self.patience = 0.0, math.inf
         self.refused: set[tuple[float, float, float, float]] = set()
         self.best_score, self.least = 0.0, 0.0
+        self.pool: list[Candidate] = []
 
-    def run(self, direction: float, patience: float) -> Route:
-        """Search everything within reach, main lanes along ``direction``; give up when the plan takes longer than ``patience`` s."""
+    @property
+    def left(self) -> float:
+        """Ground in m² that is still unsearched and not across the border."""
+        return int(np.count_nonzero(self.ground.pending & self.ground.inner)) * self.ground.resolution**2
+
+    def better_than(self, other: Search, tolerance: float) -> bool:
+        """True if this leaves less ground than ``other``, or about as much (within ``tolerance`` m²) in less time."""
+        if abs(self.left - other.left) > tolerance:
+            return self.left < other.left
+        return self.route.duration < other.route.duration
+
+    def main_lanes(self, direction: float) -> None:
+        """Lay lanes side by side along ``direction`` and against it, as long as they gain well."""
+        self.direction = direction
+        self._sweep_all((direction, direction + math.pi), nominal=True)
+
+    def rest(self, patience: float) -> None:
+        """Gather what the main lanes left, in all headings; give up when the plan takes longer than ``patience`` s."""
         self.patience = patience
-        main = (direction, direction + math.pi)
-        every = tuple(direction + 2.0 * math.pi * i / self.params.headings for i in range(self.params.headings))
-        self._sweep_all(main, nominal=True)
-        self._sweep_all(every, nominal=False)
-        return self.route
+        count = self.params.headings
+        self._sweep_all([self.direction + 2.0 * math.pi * i / count for i in range(count)], nominal=False)
 
     def _sweep_all(self, headings: Sequence[float], nominal: bool) -> None:
-        self.best_score, self.least = 0.0, MAIN_SCORE if nominal else 0.0
+        self.best_score, self.least, self.pool = 0.0, MAIN_SCORE if nominal else 0.0, []
         while self.route.duration <= self.patience:
             # Cells across the border come with their neighbours; they are not worth a lane of their own.
-            gain = self.ground.pending & (self.ground.fresh if nominal else self.ground.inner)
+            gain = self.ground.fresh if nominal else self.ground.pending & self.ground.inner
             if not gain.any():
                 return
             if self._sortie(headings, gain) or self._sortie_elsewhere(headings, gain):
@@ -73,11 +90,30 @@ class Search:
                 continue
             label = self.turning.label(self.route.pose.x, self.route.pose.y)
             part = self.turning.labels == label
-            for candidate in self._candidates(headings, gain, part):
+            if not self.least and self._from_pool():
+                return True
+            candidates = self._candidates(headings, gain, part)
+            for i, candidate in enumerate(candidates):
                 if self._try(candidate):
+                    self.pool = [other for other in candidates[i + 1 :] if other.score > KEPT_SHARE * candidate.score]
                     return True
             self.route.rewind(before)
         return False
+
+    def _from_pool(self) -> bool:
+        """One sortie from the candidates that an earlier look left over, if one is still worth most of what it promised.
+
+        Gains only shrink while the ground is searched, so the order of the pool stays a fair one for a while.
+        """
+        while self.pool:
+            candidate = self.pool.pop(0)
+            if candidate.gain * KEPT_SHARE <= self._gain_of(candidate) and self._try(candidate):
+                return True
+        return False
+
+    def _gain_of(self, candidate: Candidate) -> float:
+        """What a candidate would gain now, in m²."""
+        return self.ground.count_gain(candidate.start, candidate.length) * self.ground.resolution**2
 
     def _candidates(self, headings: Sequence[float], gain: Mask, part: Mask) -> list[Candidate]:
         position = (self.route.pose.x, self.route.pose.y)

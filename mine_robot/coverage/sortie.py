@@ -42,6 +42,7 @@ class Candidate:
     start: Pose2
     length: float
     aside: bool
+    gain: float
 
 
 class LaneFinder:
@@ -65,12 +66,14 @@ class LaneFinder:
         raster.sum_gains()
         if not len(raster.row_index):
             return []
-        scores, starts = self._score(raster, position)
+        scores, gains, starts = self._score(raster, position)
         best = np.argsort(-scores)[:count]
-        return [raster.candidate(*starts[:, i], float(scores[i])) for i in best if scores[i] > 0.0]
+        return [raster.candidate(*starts[:, i], float(scores[i]), float(gains[i])) for i in best if scores[i] > 0.0]
 
-    def _score(self, raster: Raster, position: tuple[float, float]) -> tuple[NDArray[np.float64], Ints]:
-        """Scores (n,) of the candidates and their row, start, end and pivot columns and whether that lies aside (5, n)."""
+    def _score(
+        self, raster: Raster, position: tuple[float, float]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], Ints]:
+        """Scores (n,) and gains (n,) in m² of the candidates and their row, start, end and pivot columns and whether that lies aside (5, n)."""
         row, start = raster.starts(round(self.params.lane_lead / raster.resolution))
         limit = run_bounds(raster.can_stand)[1][row, start] - 1
         beyond = math.ceil(self.params.lane_lead / raster.resolution)
@@ -91,7 +94,7 @@ class LaneFinder:
         seconds += length / self.limits.search_speed + SIDE_ENTRY_S * aside
         # A lane with open edges on both sides may still be the only one there is: its score stays positive.
         value = np.maximum(gain - OPEN_EDGE_COST_M * edge, 0.05 * gain)
-        return value / seconds, np.stack([row, start, end, pivot, aside])
+        return value / seconds, gain, np.stack([row, start, end, pivot, aside])
 
 
 class Raster:
@@ -226,11 +229,11 @@ class Raster:
         x, y = self.to_map(np.array(row), np.array(column))
         return Pose2(float(x), float(y), self.heading)
 
-    def candidate(self, row: int, start: int, end: int, pivot: int, aside: int, score: float) -> Candidate:
+    def candidate(self, row: int, start: int, end: int, pivot: int, aside: int, score: float, gain: float) -> Candidate:
         """The candidate in ``map`` coordinates."""
         spot = self.pose(row, pivot)
         return Candidate(
-            score, (spot.x, spot.y), self.pose(row, start), float(end - start) * self.resolution, bool(aside)
+            score, (spot.x, spot.y), self.pose(row, start), float(end - start) * self.resolution, bool(aside), gain
         )
 
 
