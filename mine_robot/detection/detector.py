@@ -36,6 +36,7 @@ BUFFER_S = 1.0  # scans without a pose are dropped after this time
 POSE_GAP_S = 0.3  # poses further apart are not interpolated
 STEP_M = 0.018  # scans nearer to the last row add nothing
 NEVER = 1e9  # s
+LISTED_SHARE = 0.4  # of the probability that has a target marked: from there on it is listed
 MOVING = 0.03  # m/s, slower counts as standing
 STILL_S = 0.8  # standing for so long ends the wait for rows ahead
 RUN_YAW, RUN_ASIDE_M, RUN_BACK_M = 0.3, 0.3, 0.6  # deviation from a pass's axis that begins another
@@ -79,7 +80,7 @@ class Detector:
     """Finds buried objects with a radar array and a metal-detector array on one head."""
 
     def __init__(self, params: DetectorParams, limits: Limits, robot: Robot) -> None:
-        self._params, self._limits, self._robot = params, limits, robot
+        self._params, self._robot = params, robot
         offsets = np.array(params.gpr.channel_offsets_m or robot.gpr_offsets, dtype=float)
         offsets = offsets if len(offsets) else np.zeros(1)
         self._gpr, self._check_gpr = GprProcessor(params.gpr, offsets), GprCheck(len(offsets))
@@ -88,7 +89,7 @@ class Detector:
         self._gpr_feed: _Feed[GprScan] = _Feed(deque())
         self._metal_feed: _Feed[MetalScan] = _Feed(deque())
         self._navs: deque[NavState] = deque()
-        self._registry = Registry(params.association_m)
+        self._registry = Registry(params.association_m, LISTED_SHARE * limits.mark_p_hazard)
         self._run: _Run | None = None
         self._runs = 0
         self._along = self._furthest = 0.0

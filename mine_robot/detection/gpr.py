@@ -31,6 +31,7 @@ DEPTH_STEP_NS = 0.2
 SURFACE_GUARD_NS = 0.3  # echoes nearer to the surface's drown in it
 SEARCH_M = 0.45  # largest height of the antennas at which the surface is looked for
 FAINT = 0.25  # of the strongest echo: a weaker bounce is none
+WOW = 0.02  # cycles a sample: slower than this is wow
 BAND_NS = 0.4  # channels' surface delays differ by less
 
 
@@ -53,7 +54,6 @@ class _Line:
     line: Pose2
     traces: Array
     scale: float
-    covered: bool = False
 
 
 class GprProcessor:
@@ -63,7 +63,6 @@ class GprProcessor:
         self._params = params
         self._dt = params.sample_interval_ns
         self._index = math.sqrt(params.soil_permittivity)
-        self._offsets = offsets
         self._left, self._right, lateral = _columns(offsets)
         self._between = 0.5 * np.abs(offsets[self._left] - offsets[self._right])
         self.strip: Strip[GprCell] = Strip(lateral)
@@ -96,7 +95,7 @@ class GprProcessor:
 
     def add(self, traces: Array, usable: NDArray[np.bool_], s: float, line: Pose2) -> None:
         """Add the scan just measured, taken with the array's centre at ``line``; ``usable`` (channels,) masks dead channels out."""
-        aligned, scale = self._align(traces)
+        aligned, scale = self._align(traces, usable)
         residual = self._subtract(aligned, usable)
         self._lines.append(_Line(s, line, residual, scale))
         self._waiting.append((s, aligned))
@@ -119,7 +118,8 @@ class GprProcessor:
 
     def _surface(self, traces: Array, usable: NDArray[np.bool_]) -> tuple[Array, Array]:
         """Fractional sample (channels,) of the surface bounce, and its signed amplitude."""
-        start = max(0, round((self._params.pulse_delay_ns - self._params.first_sample_ns) / self._dt) - 1)
+        start = round((self._params.pulse_delay_ns - self._params.first_sample_ns) / self._dt) - 1
+        start = min(max(start, 0), len(traces) - 4)
         stop = min(len(traces) - 2, start + round(2.0 * SEARCH_M / LIGHT / self._dt))
         size = np.abs(traces)
         expected, anywhere = size[start:stop, usable], size[: len(size) * 2 // 3, usable]
@@ -136,22 +136,21 @@ class GprProcessor:
         shift = np.where(curve < 0.0, 0.5 * (before - after) / np.where(curve < 0.0, curve, -1.0), 0.0)
         return peak + np.clip(shift, -0.5, 0.5), traces[peak, channel]
 
-    def _align(self, traces: Array) -> tuple[Array, float]:
-        """Traces (span, channels) with the surface at sample ``lead``, without wow, channels' gains equalised; their scale."""
+    def _align(self, traces: Array, usable: NDArray[np.bool_]) -> tuple[Array, float]:
+        """Traces (span, channels) with the surface at sample ``lead``, without wow, of equal bounces; the bounce's sign and size."""
         picks, amplitude = self._bounce
         count = max(len(traces), self._span) + 64
         spectrum = np.fft.rfft(traces - traces[-len(traces) // 4 :].mean(axis=0), count, axis=0)
         frequency = np.fft.rfftfreq(count, self._dt)[:, None]
         shift = (picks - self._lead) * self._dt
-        dewow = 1.0 - np.exp(-((frequency / 0.2) ** 2))
+        dewow = 1.0 - np.exp(-((frequency * self._dt / WOW) ** 2))
         aligned = np.fft.irfft(spectrum * dewow * np.exp(2j * np.pi * frequency * shift), count, axis=0)
         aligned = aligned[: self._span]
         size = np.maximum(np.abs(amplitude), 1e-12)
         if self._gain is None:
             self._gain = size.copy()
-        self._gain += (size - self._gain) / min(self._counted + 2, MEMORY_ROWS)
-        scale = float(np.median(amplitude / self._gain) * np.median(self._gain))
-        return aligned / self._gain, scale / float(np.median(self._gain))
+        self._gain += np.where(usable, size - self._gain, 0.0) / min(self._counted + 2, MEMORY_ROWS)
+        return aligned / self._gain, float(np.median((amplitude / self._gain)[usable]))
 
     def _subtract(self, aligned: Array, usable: NDArray[np.bool_]) -> Array:
         """The aligned traces less the background; until that is learnt the array's median trace serves."""

@@ -12,7 +12,6 @@ from mine_robot.detection.fusion import Verdict
 
 MOVED_M = 0.005
 CHANGED_P = 0.01
-LISTED_P = 0.2  # what is less likely a hazard never enters the list
 SAME_PEAK_M = 0.08  # looks of one pass this near are the same peak, better known
 
 
@@ -57,10 +56,13 @@ class _Entry:
 
 
 class Registry:
-    """Associates sightings with targets by distance; nothing is ever removed."""
+    """Associates sightings with targets by distance (within ``association`` m); nothing is ever removed.
 
-    def __init__(self, association: float) -> None:
-        self._association = association
+    A spot enters the list with a probability of ``listed_p``.
+    """
+
+    def __init__(self, association: float, listed_p: float) -> None:
+        self._association, self._listed_p = association, listed_p
         self._entries: list[_Entry] = []
         self._targets: list[Target] = []
         self.revision = 0
@@ -79,7 +81,7 @@ class Registry:
     def update(self, run: int, sighting: Sighting) -> None:
         """Enter what pass ``run`` sees now: a later look of a pass at the same peak, or a clearer one, replaces the earlier."""
         known = self.nearest(sighting.x, sighting.y)
-        if known is None and sighting.verdict.p_hazard < LISTED_P:
+        if known is None and sighting.verdict.p_hazard < self._listed_p:
             return
         if known is None:
             entry = _Entry(len(self._entries) + 1, {run: sighting})

@@ -242,6 +242,14 @@ def test_another_time_zero_is_found_in_the_data() -> None:
     assert any(t.p_hazard > 0.5 and distance(t, PMN) < 0.08 for t in lane.detector.targets())
 
 
+@pytest.mark.parametrize("first_sample", [-100.0, 100.0])
+def test_a_wrong_time_zero_in_the_parameters_does_not_crash(first_sample: float) -> None:
+    detector = Detector(build(DetectorParams, {"gpr.first_sample_ns": first_sample}), limits(), robot())
+    lane = Lane([], detector=detector)
+    lane.drive(0.0, 0.6)
+    assert not any(limits().head_height_min <= e.height <= limits().head_height_max for e in lane.evidence)
+
+
 def test_channel_offsets_of_the_parameters_win_over_the_urdf() -> None:
     params = build(DetectorParams, {"gpr.channel_offsets_m": [0.1, -0.1]})
     detector = Detector(params, limits(), robot())
