@@ -47,7 +47,7 @@ class Checker:
         x = self.x0 + (np.arange(math.ceil((east + 2.0 - self.x0) / CELL)) + 0.5) * CELL
         y = self.y0 + (np.arange(math.ceil((north + 2.0 - self.y0) / CELL)) + 0.5) * CELL
         self.x, self.y = np.meshgrid(x, y)
-        inner = shapely.union_all([area.safe, area.hazard]).buffer(1e-6)
+        inner = shapely.union_all([area.safe, area.hazard]).buffer(0.04)
         self.inside = shapely.contains_xy(inner, self.x, self.y)
         self.hazard = shapely.contains_xy(area.hazard, self.x, self.y)
         self.no_go = shapely.contains_xy(area.no_go, self.x, self.y)
@@ -75,7 +75,10 @@ class Checker:
         verdict = Verdict()
         here = start
         for number, step in enumerate(plan.steps):
-            if math.dist((here.x, here.y), (step.start.x, step.start.y)) > 2e-3 or _apart(here.yaw, step.start.yaw) > 1e-3:
+            if (
+                math.dist((here.x, here.y), (step.start.x, step.start.y)) > 2e-3
+                or _apart(here.yaw, step.start.yaw) > 1e-3
+            ):
                 verdict.broken.append(f"step {number} does not begin where the one before ends")
             if step.sweep and step.reverse:
                 verdict.broken.append(f"step {number} searches backwards")
@@ -87,7 +90,13 @@ class Checker:
         return verdict
 
     def _check_limits(self, verdict: Verdict, number: int, step) -> None:
-        limit = self.limits.pivot_rate if step.is_pivot else self.limits.search_speed if step.sweep else self.limits.drive_speed
+        limit = (
+            self.limits.pivot_rate
+            if step.is_pivot
+            else self.limits.search_speed
+            if step.sweep
+            else self.limits.drive_speed
+        )
         if step.speed > limit + 1e-9:
             verdict.broken.append(f"step {number} is too fast")
 
@@ -107,7 +116,9 @@ class Checker:
             self._sweep(step.start, step.length)
         count = max(1, math.ceil(step.length / WALK))
         for i in range(count + 1):
-            self._look(verdict, number, Pose2(step.start.x + dx * i / count, step.start.y + dy * i / count, step.start.yaw))
+            self._look(
+                verdict, number, Pose2(step.start.x + dx * i / count, step.start.y + dy * i / count, step.start.yaw)
+            )
 
     def _sweep(self, pose: Pose2, length: float) -> None:
         assert self.robot.sweep_ahead > self.robot.front + self.limits.patch_growth

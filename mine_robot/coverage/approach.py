@@ -10,8 +10,8 @@ import numpy as np
 from mine_robot.core.limits import Limits
 from mine_robot.core.robot import Robot
 from mine_robot.core.types import PlanStep, Pose2, StepKind, Target
-from mine_robot.coverage.ground import Ground
 from mine_robot.coverage.escape import drive_moves, ways_out
+from mine_robot.coverage.ground import Ground
 from mine_robot.coverage.ledger import stamp_disc
 from mine_robot.coverage.links import drive_to
 from mine_robot.coverage.route import MIN_MOVE_M, Route, ahead
@@ -56,7 +56,7 @@ def _roundabout(route: Route, target: Target, robot: Robot, reach: float) -> tup
     """Out to turning ground, around, and straight in from the side that is reached soonest."""
     turning = TurningGround(route.ground)
     ends = [end for end in _ends(target, robot, reach, route.pose.yaw) if route.ground.can_drive(end, 0.0)]
-    spots = [spot for end in ends if (spot := _run_up(route.ground, turning, end)) is not None]
+    spots = [found for end in ends if (found := _run_up(route.ground, turning, end)) is not None]
     start = route.mark()
     for leave in ways_out(route, turning):
         if not drive_moves(route, leave):

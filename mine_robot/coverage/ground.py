@@ -28,8 +28,9 @@ class Footprint:
     """The robot as a plan sees it, m in ``base_link``.
 
     ``box`` encloses the grown contact patches, ``radius`` is that of the disc it sweeps on the spot. The searched line is ``ahead`` of
-    ``base_link`` and ``half_sweep`` to each side as tracks may rely on, ``half_count`` as the ledger will probably book; neighbouring lanes are spaced so that ``half_lane`` is new on each side.
-    ``head`` must not enter an obstacle and sweeps a disc of ``head_radius`` on the spot.
+    ``base_link`` and reaches ``half_sweep`` to each side as tracks may rely on, ``half_count`` as the ledger will probably book;
+    neighbouring lanes are spaced so that ``half_lane`` is new on each side. ``head`` must not enter an obstacle and sweeps a disc of
+    ``head_radius`` on the spot.
     """
 
     box: Patch
@@ -63,8 +64,9 @@ class Footprint:
 class Ground:
     """Drivable and unsearched cells, (rows, columns) as in ``grid``; :meth:`sweep` changes them.
 
-    ``obstacles`` are cells the head must not enter, ``keep_off`` cells that a track must not touch although they are searched.
-    ``corners`` (n, 2) span the drivable and searchable ground in ``map``. ``inner`` are the cells not to keep off. ``fresh`` are the unsearched cells beyond the nominal width of planned lanes: where the next lane is laid.
+    ``obstacles`` are cells the head must not enter, ``keep_off`` cells that a track must not touch although they are searched, ``inner``
+    all others. ``corners`` (n, 2) span the drivable and searchable ground in ``map``. ``fresh`` are the unsearched cells beyond the
+    nominal width of planned lanes: where the next lane is laid.
     """
 
     def __init__(

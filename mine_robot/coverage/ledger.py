@@ -132,9 +132,11 @@ class Ledger:
         """
         limits = self._limits
         halos = [(float(x), float(y), limits.halo_radius) for x, y in self._known]
-        for target in targets:
-            if target.p_hazard >= limits.mark_p_hazard and math.isfinite(target.x) and math.isfinite(target.y):
-                halos.append((target.x, target.y, limits.halo_radius + self._growth(target)))
+        halos += [
+            (target.x, target.y, limits.halo_radius + self._growth(target))
+            for target in targets
+            if target.p_hazard >= limits.mark_p_hazard and math.isfinite(target.x) and math.isfinite(target.y)
+        ]
         if tuple(halos) == self._halos:
             return
         self._halos = tuple(halos)

@@ -170,7 +170,7 @@ def home_spots(ground: Ground, turning: TurningGround, home: Pose2) -> list[tupl
 
 
 def main_directions(pending: Mask, count: int) -> list[float]:
-    """Up to ``count`` different lane directions (mod pi) that suit the shape of the unsearched ground: along its longest edges and across."""
+    """Up to ``count`` different lane directions (mod pi) that suit the unsearched ground: along its longest edges and across."""
     contours, _ = cv2.findContours(pending.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     edges: list[tuple[float, float]] = []
     for contour in contours:

@@ -73,7 +73,7 @@ class LaneFinder:
     def _score(
         self, raster: Raster, position: tuple[float, float]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], Ints]:
-        """Scores (n,) and gains (n,) in m² of the candidates and their row, start, end and pivot columns and whether that lies aside (5, n)."""
+        """Scores (n,), gains (n,) in m², and row, start, end and pivot columns and whether that lies aside (5, n) of the candidates."""
         row, start = raster.starts(round(self.params.lane_lead / raster.resolution))
         limit = run_bounds(raster.can_stand)[1][row, start] - 1
         beyond = math.ceil(self.params.lane_lead / raster.resolution)
@@ -238,7 +238,7 @@ class Raster:
 
 
 def erode(mask: Mask, first: int, last: int, side: int) -> Mask:
-    """Cells from which all cells in columns ``first`` to ``last`` and rows within ``side`` (relative) are set; none is beyond the raster."""
+    """Cells from which all cells in columns ``first`` to ``last`` and rows within ``side`` (relative) are set; none beyond the raster is."""
     kernel = np.ones((2 * side + 1, last - first + 1), dtype=np.uint8)
     padded = np.pad(mask.astype(np.uint8), ((0, 0), (max(-first, 0), max(last, 0))))
     eroded = cv2.erode(padded, kernel, anchor=(0, side), borderType=cv2.BORDER_CONSTANT, borderValue=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ from scipy.sparse.csgraph import dijkstra
 from mine_robot.coverage.ground import Ground, Mask
 from mine_robot.coverage.route import Point
 
+Floats = NDArray[np.floating[Any]]
 NODE_STRIDES = (2, 1)  # raster cells between nodes; the finest finds what narrow passages leave
 
 
@@ -30,7 +32,7 @@ class TurningGround:
         """The part that holds (x, y), 0 if the robot may not turn there."""
         return int(self.labels[self.ground.cell(x, y)])
 
-    def labels_at(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.uint16]:
+    def labels_at(self, x: Floats, y: Floats) -> NDArray[np.uint16]:
         """The parts (n,) that hold points, 0 where the robot may not turn."""
         return self.labels[self._cells(x, y)]
 
@@ -41,7 +43,7 @@ class TurningGround:
             return np.full(free.shape, np.inf, dtype=np.float32)
         return np.asarray(cv2.distanceTransform(free, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)) * self.ground.resolution
 
-    def distances_at(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float32]:
+    def distances_at(self, x: Floats, y: Floats) -> NDArray[np.float32]:
         """Distances (n,) in m of points to the nearest place to turn."""
         return self._distances[self._cells(x, y)]
 
@@ -49,7 +51,7 @@ class TurningGround:
         """Distance in m of (x, y) to the nearest place to turn."""
         return float(self._distances[self.ground.cell(x, y)])
 
-    def _cells(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _cells(self, x: Floats, y: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         rows, cols = self.mask.shape
         row = np.floor((y - self.ground.y0) / self.ground.resolution).astype(np.int64)
         col = np.floor((x - self.ground.x0) / self.ground.resolution).astype(np.int64)
@@ -110,9 +112,9 @@ class TurningGround:
         row, col = row // stride, col // stride
         for dr, dc in ((0, 0), (0, 1), (1, 0), (1, 1), (0, -1), (-1, 0), (-1, -1), (1, -1), (-1, 1)):
             r, c = row + dr, col + dc
-            if 0 <= r < index.shape[0] and 0 <= c < index.shape[1] and index[r, c] >= 0:
-                if self.sees(point, self.ground.centre(r * stride, c * stride)):
-                    return int(index[r, c])
+            inside = 0 <= r < index.shape[0] and 0 <= c < index.shape[1]
+            if inside and index[r, c] >= 0 and self.sees(point, self.ground.centre(r * stride, c * stride)):
+                return int(index[r, c])
         return -1
 
     def _shorten(self, points: list[Point]) -> list[Point]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import shapely
 from shapely import Polygon
 
@@ -48,7 +49,11 @@ def plot_plan(plan: Plan, field: Field, robot: Robot, path: Path | str) -> None:
 
 
 def _draw_field(axes: Axes, field: Field) -> None:
-    layers = ((field.safe, "safe", "safe area"), (field.hazard, "hazard", "hazard area"), (field.no_go, "no_go", "no-go zone"))
+    layers = (
+        (field.safe, "safe", "safe area"),
+        (field.hazard, "hazard", "hazard area"),
+        (field.no_go, "no_go", "no-go zone"),
+    )
     for area, key, label in layers:
         for polygon in area.geoms:
             _fill(axes, polygon, COLOURS[key], 0.45, label)
@@ -71,7 +76,14 @@ def _fill(axes: Axes, polygon: Polygon, colour: str, alpha: float, label: str) -
     polygon = shapely.orient_polygons(polygon)
     rings = [Outline(shapely.get_coordinates(ring), closed=True) for ring in (polygon.exterior, *polygon.interiors)]
     axes.add_patch(
-        PathPatch(Outline.make_compound_path(*rings), facecolor=colour, edgecolor=colour, alpha=alpha, linewidth=1.0, label=label)
+        PathPatch(
+            Outline.make_compound_path(*rings),
+            facecolor=colour,
+            edgecolor=colour,
+            alpha=alpha,
+            linewidth=1.0,
+            label=label,
+        )
     )
 
 
@@ -86,19 +98,20 @@ def _draw_route(axes: Axes, plan: Plan, robot: Robot) -> None:
     for number, step in enumerate(lanes):
         ahead, half = robot.sweep_ahead, robot.sweep_width / 2.0
         along = (ahead, ahead + step.length)
-        corners = [(along[0], -half), (along[1], -half), (along[1], half), (along[0], half)]
+        corners = np.array([(along[0], -half), (along[1], -half), (along[1], half), (along[0], half)])
         colour = colours(number / max(1, len(lanes) - 1))
         axes.fill(*step.start.to_map(corners).T, facecolor=colour, alpha=0.3, edgecolor=colour, linewidth=0.4)
         if step.length > 2.0:
-            axes.text(*step.start.to_map([along[0] + 0.5 * step.length, 0.0]), str(number + 1), fontsize=7, ha="center")
+            x, y = step.start.to_map(np.array([along[0] + 0.5 * step.length, 0.0]))
+            axes.text(x, y, str(number + 1), fontsize=7, ha="center")
     labels = {"sweep": "search", "forward": "forward without search", "reverse": "reverse"}
     for step in plan.steps:
         if step.is_pivot:
             continue
         key = "sweep" if step.sweep else "reverse" if step.reverse else "forward"
         style = {"sweep": ("-", "#1f3b73"), "forward": ("-", "#888888"), "reverse": (":", "#b03060")}[key]
-        x, y = (step.start.x, step.end.x), (step.start.y, step.end.y)
-        axes.plot(x, y, style[0], color=style[1], linewidth=1.0, label=labels.pop(key, "_"))
+        ends = (step.start.x, step.end.x), (step.start.y, step.end.y)
+        axes.plot(*ends, style[0], color=style[1], linewidth=1.0, label=labels.pop(key, "_"))
     if plan.steps:
         axes.plot(plan.steps[0].start.x, plan.steps[0].start.y, "o", color="black", markersize=5, label="start")
     if lanes:
@@ -112,4 +125,3 @@ def _draw_scale(axes: Axes) -> None:
     x, y = low + 0.04 * (high - low), axes.get_ylim()[0] + 0.03 * (high - low)
     axes.plot((x, x + length), (y, y), color="black", linewidth=3.0, solid_capstyle="butt", label="_")
     axes.text(x + length / 2.0, y, f"{length} m\n", ha="center", va="bottom", fontsize=8, linespacing=0.4)
-
