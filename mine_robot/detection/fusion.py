@@ -21,6 +21,8 @@ from mine_robot.detection.params import DetectorParams
 from mine_robot.detection.rows import Peak
 
 LARGE_MOMENT = 400.0  # in units of the noise, at 0.10 m: a body of metal rather than a part of a mine or a scrap
+SOIL_PHASE_DEG = 15.0  # a signal this near to in-phase comes from the soil's magnetite
+BRASS_PHASE_DEG = 40.0
 LARGE_SCORE = 6.0  # and this clear
 MIN_FIT = (
     0.5,
@@ -147,10 +149,16 @@ def _gpr_llr(gpr: GprLook, metal: MetalLook | None, known: bool, params: Detecto
 def _metal_llr(metal: MetalLook, seen: bool, gpr: GprLook | None) -> float:
     if metal.large:
         return 4.0
+    if min(abs(metal.phase), 180.0 - abs(metal.phase)) < SOIL_PHASE_DEG:
+        return 0.0
     if metal.phase > 105.0 or metal.phase < -20.0:  # small and ferrous: nails, wire
         return -0.5 if seen else -3.0
-    if metal.phase < 75.0 and gpr is not None and not seen:
-        return -1.0  # a little brass or aluminium without a body around it
+    if metal.phase < BRASS_PHASE_DEG and gpr is not None and not seen:
+        return -1.0  # brass without a body around it: a cartridge
+    if metal.phase < 75.0:
+        return (
+            2.2  # as a detonator's capsule: outweighs a radar that sees too little of a small mine between its antennas
+        )
     return 1.5
 
 

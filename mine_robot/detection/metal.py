@@ -26,7 +26,10 @@ REFERENCE_M = 0.10  # moments are stated as the reading at this distance
 
 @dataclass(frozen=True)
 class MetalCell:
-    """What features of a row need, by column: complex ``moment`` in units of the noise, ``fit`` (0 to 1), ``below`` m."""
+    """What features of a row need, by column: complex ``moment`` in units of the noise, ``below`` m under the coils.
+
+    ``fit`` is the share of the readings' energy, less that of the noise, which one dipole here explains.
+    """
 
     moment: Array
     fit: Array
@@ -105,7 +108,8 @@ class MetalProcessor:
         inner = shape @ flat
         noise = self._noise
         energy = ((inner.real / noise[0]) ** 2 + (inner.imag / noise[1]) ** 2) / power / 2.0
-        fit = np.abs(inner) ** 2 / power / max(float((np.abs(flat) ** 2).sum()), 1e-30)
+        total = float(((flat.real / noise[0]) ** 2 + (flat.imag / noise[1]) ** 2).sum()) - 2.0 * len(flat)
+        fit = 2.0 * energy / np.maximum(2.0 * energy, total)
         grid = (len(BELOW_M), len(self.strip.lateral))
         energy = energy.reshape(grid)
         best, column = energy.argmax(axis=0), np.arange(grid[1])
