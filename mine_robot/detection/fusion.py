@@ -30,9 +30,10 @@ MIN_FIT = (
 )  # share of the energy one dipole must explain, of a faint and of a clear signal; else it lies elsewhere
 LARGE_ECHO_M, LARGE_ECHO = 0.14, 0.15  # extent of an echo from which it is no anti-personnel mine's
 COMPACT_M, DIFFUSE = 0.17, 0.10  # a weak echo longer than this is rather a change of the ground than an object
-EVEN_SCORE = 4.3  # radar score and reflection at which hazard and soil are even
+EVEN_SCORE = 4.25  # radar score and reflection at which hazard and soil are even
 EVEN_REFLECTION = 0.024
-WOBBLE_M = 0.035  # a weak echo of the surface's polarity this near to it is the surface itself
+BEFORE_NS = 0.95  # the top of a thick body echoes this long before its bottom, which may be stronger
+WOBBLE_M = (0.016, 0.035)  # a weak echo of the other or its own polarity this near to the surface is the surface itself
 SHALLOW_M = (0.06, 0.08)  # from no to full trust in the polarity
 CONFLICT = 0.8  # tempering of the sum, as both sensors see the same object at the same depth
 
@@ -87,7 +88,7 @@ def look_gpr(peak: Peak[GprCell], rows: list[tuple[float, float]], params: Detec
     index = math.sqrt(gpr.soil_permittivity)
     strongest = SURFACE_GUARD_NS + DEPTH_STEP_NS * float(cell.depth[peak.column])
     trace = cell.trace[:, peak.column]
-    low = max(0, round((strongest - 0.6) / gpr.sample_interval_ns))
+    low = max(0, round((strongest - BEFORE_NS) / gpr.sample_interval_ns))
     high = max(low + 3, round((strongest + 0.6) / gpr.sample_interval_ns) + 1)
     window = trace[low:high]
     first, thin = _first_lobe(window)
@@ -138,9 +139,9 @@ def _gpr_llr(gpr: GprLook, metal: MetalLook | None, known: bool, params: Detecto
     ratio += float(np.clip(1.5 * math.log(gpr.reflection / even), -2.0, 1.5))
     if gpr.reflection < DIFFUSE:
         ratio += float(np.clip((COMPACT_M - gpr.extent) / 0.04, -2.0, 0.8))
-    if gpr.thin < 0.0 and gpr.depth < WOBBLE_M and gpr.reflection < DIFFUSE:
+    if gpr.depth < WOBBLE_M[gpr.thin < 0.0] and gpr.reflection < DIFFUSE:
         ratio -= 2.0
-    if gpr.thin < 0.0 and known and (metal is None or not metal.large):
+    if gpr.thin < 0.0 and gpr.reflection < DIFFUSE and known and (metal is None or not metal.large):
         # Looks like metal, yet is none: wet wood. Near the surface the bounce blurs the polarity.
         ratio -= 4.5 * float(np.clip((gpr.depth - SHALLOW_M[0]) / (SHALLOW_M[1] - SHALLOW_M[0]), 0.0, 1.0))
     return float(np.clip(ratio, -3.0, 5.0))

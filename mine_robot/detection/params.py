@@ -34,7 +34,7 @@ class GprParams:
     max_depth_m: float = param("Depth down to which echoes are searched.", default=0.32, unit="m", low=0.05, high=3.0)
     threshold: float = param(
         "Natural logarithm of echo energy over clutter from which the radar alone raises a target.",
-        default=3.7,
+        default=3.6,
         low=0.5,
         high=10.0,
     )
