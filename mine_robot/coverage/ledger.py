@@ -264,11 +264,10 @@ def _share(
     x = x0 + (np.arange(cols) + 0.5) * resolution
     y = y0 + (np.arange(rows) + 0.5) * resolution
     share[:] = shapely.contains_xy(area, *np.meshgrid(x, y))
-    points = shapely.get_coordinates(shapely.segmentize(area.boundary, resolution / 2.0))
-    west, south, east, north = x0, y0, x0 + cols * resolution, y0 + rows * resolution
-    points = points[(points[:, 0] >= west) & (points[:, 0] < east) & (points[:, 1] >= south) & (points[:, 1] < north)]
+    points = (shapely.get_coordinates(shapely.segmentize(area.boundary, resolution / 2.0)) - (x0, y0)) / resolution
+    points = points[((points >= 0.0) & (points < (cols, rows))).all(axis=1)]
     near = np.zeros((rows + 2, cols + 2), dtype=bool)
-    col, row = np.floor((points - (x0, y0)) / resolution).astype(int).T
+    col, row = np.floor(points).astype(int).T
     for dr in (0, 1, 2):
         for dc in (0, 1, 2):
             near[row + dr, col + dc] = True

@@ -27,7 +27,7 @@ SAME_DIRECTION_RAD = math.radians(5.0)
 SAME_COVERAGE_M2 = 0.5  # plans that leave about as little ground are compared by their time
 HOME_HEADINGS = 16
 REST_S_PER_M2 = 25.0  # typical time to search ground that the main lanes leave
-COMPLETED = 2  # directions that are planned to the end
+COMPLETED = 2  # directions that are planned to the end if these reach all the ground
 
 
 class Planner:
@@ -56,7 +56,9 @@ class Planner:
         # The rest is slow to gather, so directions whose main lanes leave much ground are completed only if nothing else is left to try.
         starts.sort(key=lambda search: search.route.duration + REST_S_PER_M2 * search.left)
         best: Search | None = None
-        for search in starts[:COMPLETED]:
+        for number, search in enumerate(starts):
+            if best is not None and number >= COMPLETED and best.left <= SAME_COVERAGE_M2:
+                break
             search.rest(math.inf if best is None or best.left > SAME_COVERAGE_M2 else best.route.duration)
             if best is None or search.better_than(best, SAME_COVERAGE_M2):
                 best = search

@@ -23,7 +23,8 @@ from mine_robot.coverage.route import Route, ahead
 from mine_robot.coverage.sortie import Candidate, LaneFinder
 from mine_robot.coverage.transit import TurningGround
 
-PROPOSALS = 60  # candidates of one heading tried before the heading is given up for this turn
+PROPOSALS = 60  # candidates of one heading that are tried at first
+PROPOSALS_MAX = 480  # and when all of those are refused
 MAIN_SCORE = 0.25  # main lanes that score less than this share of the best wait until other headings may be better
 KEPT_SHARE = 0.8  # of the gain a leftover candidate must still have
 SHORTER = (0, 1, 2, 4, 8)  # cells a lane is shortened by if its end is not clear
@@ -44,6 +45,7 @@ class Search:
         self.refused: set[tuple[float, float, float, float]] = set()
         self.best_score, self.least = 0.0, 0.0
         self.pool: list[Candidate] = []
+        self.proposals = PROPOSALS
 
     @property
     def left(self) -> float:
@@ -69,17 +71,20 @@ class Search:
 
     def _sweep_all(self, headings: Sequence[float], nominal: bool) -> None:
         self.best_score, self.least, self.pool = 0.0, MAIN_SCORE if nominal else 0.0, []
+        self.proposals, retried = PROPOSALS, False
         while self.route.duration <= self.patience:
             # Cells across the border come with their neighbours; they are not worth a lane of their own.
             gain = self.ground.fresh if nominal else self.ground.pending & self.ground.inner
             if not gain.any():
                 return
             if self._sortie(headings, gain) or self._sortie_elsewhere(headings, gain):
-                continue
-            if not self.refused:
-                return
-            self.refused.clear()  # the ground has changed since
-            if not (self._sortie(headings, gain) or self._sortie_elsewhere(headings, gain)):
+                self.proposals, retried = PROPOSALS, False
+            elif self.proposals < PROPOSALS_MAX:
+                self.proposals *= 8
+            elif self.refused and not retried:
+                self.refused.clear()  # the ground may have changed since
+                retried = True
+            else:
                 return
 
     def _sortie(self, headings: Sequence[float], gain: Mask) -> bool:
@@ -119,7 +124,7 @@ class Search:
         position = (self.route.pose.x, self.route.pose.y)
         found: list[Candidate] = []
         for heading in headings:
-            found += self.finder.candidates(self.ground, part, gain, heading, position, PROPOSALS)
+            found += self.finder.candidates(self.ground, part, gain, heading, position, self.proposals)
         found.sort(key=lambda candidate: -candidate.score)
         return [candidate for candidate in found if candidate.score >= self.least * self.best_score]
 

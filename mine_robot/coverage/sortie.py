@@ -26,6 +26,7 @@ OPEN_EDGE_COST_M = (
     0.3  # a new edge against unsearched ground costs as much as a strip of this width: lanes go side by side
 )
 TURNS_PER_LANE = math.pi  # rad that a lane typically needs on the spot
+SHIFT_ROWS = 2  # a lane that cannot lie this much farther out lies as far out as it can
 SIDE_ENTRY_M = 0.4  # a lane may lie this far beside turning ground: it is entered by strokes
 SIDE_ENTRY_S = 15.0  # time the strokes take, in and out
 
@@ -68,7 +69,11 @@ class LaneFinder:
             return []
         scores, gains, starts = self._score(raster, position)
         best = np.argsort(-scores)[:count]
-        return [raster.candidate(*starts[:, i], float(scores[i]), float(gains[i])) for i in best if scores[i] > 0.0]
+        return [
+            raster.candidate(*(int(place) for place in starts[:, i]), score=float(scores[i]), gain=float(gains[i]))
+            for i in best
+            if scores[i] > 0.0
+        ]
 
     def _score(
         self, raster: Raster, position: tuple[float, float]
@@ -145,7 +150,10 @@ class Raster:
         self.row_index = np.nonzero(lane.any(axis=1))[0]
         keep = self.row_index
         beyond = np.pad(self.gain, ((half + 1, half + 1), (0, 0)))
-        edges = beyond[keep + 2 * half + 2].astype(np.int8) + beyond[keep]
+        # An edge is the lane's fault only where the lane could lie farther out.
+        stand = np.pad(self.can_stand, ((SHIFT_ROWS, SHIFT_ROWS), (self.line, 0)))[:, : self.can_stand.shape[1]]
+        edges = (beyond[keep + 2 * half + 2] & stand[keep + 2 * SHIFT_ROWS]).astype(np.int8)
+        edges += beyond[keep] & stand[keep]
         self.lane_gain = lane[keep]
         self.can_stand, self.can_drive = self.can_stand[keep], self.can_drive[keep]
         self.turn, self.near_turn = self.turn[keep], self.near_turn[keep]
@@ -229,7 +237,9 @@ class Raster:
         x, y = self.to_map(np.array(row), np.array(column))
         return Pose2(float(x), float(y), self.heading)
 
-    def candidate(self, row: int, start: int, end: int, pivot: int, aside: int, score: float, gain: float) -> Candidate:
+    def candidate(
+        self, row: int, start: int, end: int, pivot: int, aside: int, *, score: float, gain: float
+    ) -> Candidate:
         """The candidate in ``map`` coordinates."""
         spot = self.pose(row, pivot)
         return Candidate(
@@ -238,7 +248,7 @@ class Raster:
 
 
 def erode(mask: Mask, first: int, last: int, side: int) -> Mask:
-    """Cells from which all cells in columns ``first`` to ``last`` and rows within ``side`` (relative) are set; none beyond the raster is."""
+    """Cells from which all cells in columns ``first`` to ``last`` and rows within ``side`` (relative) are set; none outside is."""
     kernel = np.ones((2 * side + 1, last - first + 1), dtype=np.uint8)
     padded = np.pad(mask.astype(np.uint8), ((0, 0), (max(-first, 0), max(last, 0))))
     eroded = cv2.erode(padded, kernel, anchor=(0, side), borderType=cv2.BORDER_CONSTANT, borderValue=0)
