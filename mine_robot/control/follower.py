@@ -286,6 +286,10 @@ class Follower:
         self._slip_curvature += (seen - self._slip_curvature) * period / OBSERVER_TIME
         self._slip_curvature = min(max(self._slip_curvature, -MAX_SLIP_CURVATURE), MAX_SLIP_CURVATURE)
 
+    def _searches(self, step: PlanStep) -> bool:
+        """Whether a drive counts as search: the path on the wire carries its speed and direction, not the planner's intention."""
+        return not step.is_pivot and not step.reverse and step.speed <= self._limits.search_speed + 1e-6
+
     # --- report --------------------------------------------------------------------------------------------------
     def _progress(self, t: float, *, stopped: bool) -> Progress:
         """Progress; stamps of a missing plan and the offset while turning are NaN."""
@@ -302,5 +306,5 @@ class Follower:
             remaining_s=partial + sum(other.duration for other in rest),
             cross_track=self._cross_track,
             stopped=stopped,
-            sweeping=self._follows() and step is not None and step.sweep and not stopped,
+            sweeping=self._follows() and not stopped and step is not None and self._searches(step),
         )

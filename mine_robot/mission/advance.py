@@ -29,7 +29,7 @@ class Advance:
         self._params = params
         self._step, self._left, self._since = -1, math.inf, -math.inf
         self._replans, self._replanned_at = 0, -math.inf
-        self._lane_left, self._searched = math.inf, False
+        self._length, self._searched = math.inf, False
         self.fruitless = 0
 
     def begin(self, t: float) -> None:
@@ -64,8 +64,8 @@ class Advance:
 
     def gains(self, plan: Plan) -> bool:
         """Compare a search plan with the last one; False if too many in a row were driven and took nothing off the rest."""
-        left = sum(step.length for step in plan.steps if step.sweep)
+        left = plan.length
         if self._searched:
-            self.fruitless = self.fruitless + 1 if left > self._lane_left - MIN_GAIN else 0
-        self._lane_left, self._searched = left, False
+            self.fruitless = self.fruitless + 1 if left > self._length - MIN_GAIN else 0
+        self._length, self._searched = left, False
         return self.fruitless < self._params.max_fruitless

@@ -23,8 +23,8 @@ class DetectorNode(StackNode[DetectorNodeParams]):
         self.published_revision = -1
         self.evidence = self.talk(EVIDENCE)
         self.targets = self.talk(TARGETS)
-        self.listen(GPR_SCAN, decode.gpr, self.detector.add_gpr)
-        self.listen(METAL_SCAN, decode.metal, self.detector.add_metal)
+        self.poll(GPR_SCAN, decode.gpr, self.detector.add_gpr)
+        self.poll(METAL_SCAN, decode.metal, self.detector.add_metal)
         self.listen(ODOMETRY, decode.odometry, self.on_odometry)
 
     def on_odometry(self, state: NavState) -> None:

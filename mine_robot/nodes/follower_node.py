@@ -25,8 +25,8 @@ class FollowerNode(StackNode[FollowerNodeParams]):
         self.said: Progress | None = None
         self.command = self.talk(CMD_RAW)
         self.progress = self.talk(PROGRESS)
-        self.listen(PLAN, decode.plan, self.follower.set_plan)
-        self.listen(MISSION_STATE, decode.mission_status, self.follower.set_mission)
+        self.poll(PLAN, decode.plan, self.follower.set_plan)
+        self.poll(MISSION_STATE, decode.mission_status, self.follower.set_mission)
         self.listen(ODOMETRY, decode.odometry, self.on_odometry)
 
     def on_odometry(self, state: NavState) -> None:

@@ -24,8 +24,8 @@ class GuardNode(StackNode[GuardNodeParams]):
         self.wanted: Twist2 | None = None
         self.decided_t = -1.0
         self.command = self.talk(CMD)
-        self.listen(LEDGER, decode.ledger, self.guard.set_grid)
-        self.listen(MISSION_STATE, decode.mission_status, self.guard.set_mission)
+        self.poll(LEDGER, decode.ledger, self.guard.set_grid)
+        self.poll(MISSION_STATE, decode.mission_status, self.guard.set_mission)
         self.listen(ODOMETRY, decode.odometry, self.on_odometry)
         self.listen(CMD_RAW, decode.twist, self.on_command)
 
@@ -47,7 +47,7 @@ class GuardNode(StackNode[GuardNodeParams]):
 
     def tick(self, t: float) -> None:
         """Without fresh commands the guard still speaks: it stops the robot."""
-        if t - self.decided_t > self.params.command_age:
+        if self.wanted is None or t - self.wanted.t > self.params.command_age:
             self.decide(t)
 
     def decide(self, t: float) -> None:

@@ -23,10 +23,10 @@ class LocalizationNode(StackNode[LocalizationNodeParams]):
         datum = load_field(existing_path(files.field, "field")).datum
         self.localizer = Localizer(self.params, self.params.limits, robot, datum)
         self.odometry = self.talk(ODOMETRY)
-        # The IMU comes last: when several inputs wait, the filter has the slower ones before it steps over their time.
-        self.listen(WHEELS, decode.wheels, self.localizer.add_wheels)
-        self.listen(GNSS_FIX, decode.fix, self.localizer.add_fix)
-        self.listen(GNSS_HEADING, decode.heading, self.localizer.add_heading)
+        # The filter has the slower inputs before it steps over their time.
+        self.poll(WHEELS, decode.wheels, self.localizer.add_wheels)
+        self.poll(GNSS_FIX, decode.fix, self.localizer.add_fix)
+        self.poll(GNSS_HEADING, decode.heading, self.localizer.add_heading)
         self.listen(IMU, decode.imu, self.on_imu)
 
     def on_imu(self, sample: ImuSample) -> None:

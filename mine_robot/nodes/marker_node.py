@@ -29,8 +29,8 @@ class MarkerNode(StackNode[MarkerNodeParams]):
         self.state: NavState | None = None
         self.port: serial.Serial | None = None
         self.result = self.talk(MARK_RESULT)
-        self.listen(ODOMETRY, decode.odometry, self.on_odometry)
-        self.listen(MARK_REQUEST, decode.mark_requests, self.on_requests)
+        self.poll(ODOMETRY, decode.odometry, self.on_odometry)
+        self.poll(MARK_REQUEST, decode.mark_requests, self.on_requests)
 
     def on_odometry(self, state: NavState) -> None:
         """Keep the newest pose."""

@@ -48,13 +48,13 @@ class MissionNode(StackNode[MissionNodeParams]):
         self.grid: LedgerGrid | None = None
         self.state = self.talk(MISSION_STATE)
         self.request = self.talk(MARK_REQUEST)
-        self.listen(DIAGNOSTICS, decode.diagnostics, self.on_diagnostics)
-        self.listen(TARGETS, decode.targets, self.on_targets)
-        self.listen(ODOMETRY, decode.odometry, self.mission.set_nav)
-        self.listen(PROGRESS, decode.progress, self.mission.set_progress)
-        self.listen(PLAN, decode.plan, self.mission.set_plan)
-        self.listen(MARK_RESULT, decode.mark_result, self.on_mark_result)
-        self.listen(LEDGER, decode.ledger, self.on_ledger)
+        self.poll(DIAGNOSTICS, decode.diagnostics, self.on_diagnostics)
+        self.poll(TARGETS, decode.targets, self.on_targets)
+        self.poll(ODOMETRY, decode.odometry, self.mission.set_nav)
+        self.poll(PROGRESS, decode.progress, self.mission.set_progress)
+        self.poll(PLAN, decode.plan, self.mission.set_plan)
+        self.poll(MARK_RESULT, decode.mark_result, self.on_mark_result)
+        self.poll(LEDGER, decode.ledger, self.on_ledger)
         commands: dict[str, Callable[[], tuple[bool, str]]] = {
             "mission/start": self.mission.start,
             "mission/pause": self.mission.pause,

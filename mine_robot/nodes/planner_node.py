@@ -27,10 +27,10 @@ class PlannerNode(StackNode[PlannerNodeParams]):
         self.ledger_t = -LEDGER_PERIOD_S
         self.ledger = self.talk(LEDGER)
         self.plan = self.talk(PLAN)
-        self.listen(TARGETS, decode.targets, self.coverage.set_targets)
-        self.listen(ODOMETRY, decode.odometry, self.coverage.set_nav)
-        self.listen(EVIDENCE, decode.evidence, self.coverage.add_evidence)
-        self.listen(MISSION_STATE, decode.mission_status, self.on_mission)
+        self.poll(TARGETS, decode.targets, self.coverage.set_targets)
+        self.poll(ODOMETRY, decode.odometry, self.coverage.set_nav)
+        self.poll(EVIDENCE, decode.evidence, self.coverage.add_evidence)
+        self.poll(MISSION_STATE, decode.mission_status, self.on_mission)
 
     def on_mission(self, status: MissionStatus) -> None:
         """Answer a request for a plan; the ledger goes out first, so that the guard knows the ground the plan uses."""

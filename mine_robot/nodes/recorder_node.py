@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import Any
 
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
@@ -12,8 +11,7 @@ from mine_robot.core.types import Health, Level
 from mine_robot.pipeline.parameters import RecorderNodeParams
 from mine_robot.records.bag import BagWriter
 from mine_robot.records.run_directory import RunDirectory
-from mine_robot.ros.messages import message_class
-from mine_robot.ros.node import StackNode, existing_path
+from mine_robot.ros.node import RAW, StackNode, existing_path
 from mine_robot.ros.qos import profile
 from mine_robot.ros.topics import CLOCK, TOPICS, Topic
 
@@ -38,7 +36,6 @@ class RecorderNode(StackNode[RecorderNodeParams]):
 
     def record(self, topic: Topic) -> None:
         """Write every message of a topic."""
-        kind = message_class(topic.type_name)
         name = self.resolve_topic_name(topic.name)
         qos = profile(topic.delivery, reader=True)
         self.bag.add_topic(
@@ -54,12 +51,7 @@ class RecorderNode(StackNode[RecorderNodeParams]):
             self.bag.write(name, sec * 1_000_000_000 + nanosec, data)
             self.count += 1
 
-        def drain(data: Any) -> None:
-            write(data)
-            while (taken := subscription.handle.take_message(kind, True)) is not None:
-                write(taken[0])
-
-        subscription = self.create_subscription(kind, topic.name, drain, qos, raw=True)
+        self.poll(topic, RAW, write)
 
     def destroy_node(self) -> None:
         """Finish the file before the node goes."""

@@ -34,7 +34,7 @@ STEP_LEAD_S = 0.05
 HEALTH_LEAD_S = 0.7
 HEALTH_CONSUMERS = ("localization", "coverage", "follower", "mission", "marker", "recorder")
 PATIENCE_S = 10.0  # wall time; beyond it a node is dead, not slow
-POLL_S = 0.02
+POLL_S = 0.01
 CLOCK_EVERY = 2  # steps
 LOW_BATTERY = 0.15  # charge at which the robot should drive home
 
@@ -58,7 +58,7 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
         self.steps = 0
         self.heard_nodes: set[str] = set()
         self.commands: list[Twist2] = []
-        self.wall_start: float | None = None
+        self.earliest_wall = 0.0
         self.outputs = {
             topic: self.talk(topic) for topic in (CLOCK, IMU, GNSS_FIX, GNSS_HEADING, WHEELS, GPR_SCAN, METAL_SCAN)
         }
@@ -94,12 +94,13 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
         if not {"guard", "gpr", *HEALTH_CONSUMERS} <= self.heard_nodes:
             return
         wall = time.monotonic()
-        if self.wall_start is None:
-            self.wall_start = wall
-        rate = self.params.rate
         t = self.simulation.t + self.simulation.step_s
-        if (rate > 0.0 and t > (wall - self.wall_start) * rate) or self.pacer.waits_for(t, wall):
+        if wall < self.earliest_wall or self.pacer.waits_for(t, wall):
             return
+        rate = self.params.rate if self.pacer.all_flow else 1.0
+        if rate > 0.0:
+            # From the step's own due time, so that the pace holds on average; after a stall nothing is made up for.
+            self.earliest_wall = max(self.earliest_wall + self.simulation.step_s / rate, wall)
         self.step()
 
     def step(self) -> None:

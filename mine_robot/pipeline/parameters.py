@@ -12,7 +12,6 @@ from mine_robot.detection.params import DetectorParams
 from mine_robot.localization.params import LocalizationParams
 from mine_robot.marking.params import MarkerParams
 from mine_robot.mission.params import MissionParams
-from mine_robot.sim.actuator import ActuatorParams
 from mine_robot.sim.params import SimulatorParams
 from mine_robot.sim.soil_sensor_params import SoilSensorParams
 
@@ -81,7 +80,6 @@ class SimulatorNodeParams(Common, SimulatorParams):
     """Parameters of ``simulator``."""
 
     soil_sensors: SoilSensorParams = group(SoilSensorParams)
-    actuator: ActuatorParams = group(ActuatorParams)
     scenario: str = param("Scenario file (YAML); empty for an empty field of loam.", default="")
     seed: int = param("Seed of the world; -1 takes the scenario's.", default=-1, low=-1, high=2**31 - 1)
     rate: float = param(

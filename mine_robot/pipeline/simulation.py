@@ -39,7 +39,7 @@ class Simulation:
         ground = build_terrain(scenario).height
         self._gpr = GprModel(soil, self.objects, robot, params.soil_sensors.gpr, rngs["gpr"], ground=ground)
         self._metal = MetalModel(soil, self.objects, robot, params.soil_sensors.metal, rngs["metal"], ground=ground)
-        self.world = World(scenario, field, robot, params, self._gpr, self._metal)
+        self.world = World(scenario, field, robot, params, self._gpr, self._metal, rngs=rngs)
         self._actuator = SimulatedActuator(params.actuator, rngs["marker"])
 
     @property

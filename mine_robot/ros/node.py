@@ -1,7 +1,8 @@
 """The base of every node: parameters from their dataclass, topics from the table, health, readiness and a clean end.
 
-A node converts, calls its core object and publishes. Inputs are drained: one wake-up of the executor takes every waiting
-message of a topic, because in Python waking up costs more than the work (see docs/architecture.md, "What a message costs").
+A node converts, calls its core object and publishes. In Python waking up costs more than the work (see docs/architecture.md, "What a
+message costs"): only the inputs that a node must answer at once wake it (``listen``), one wake-up takes every message that waits, and
+the other inputs are taken along (``poll``).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, Generic, TypeVar
 
 import rclpy
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.callback_groups import CallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
@@ -36,6 +38,29 @@ HEARTBEAT_S = 0.5  # health is published at least this often, and at once when i
 IGNORED_PARAMETERS = ("use_sim_time", "start_type_description_service", "qos_overrides.")
 
 
+Decode = Callable[[Any], Any]
+
+
+def RAW(data: bytes) -> bytes:
+    """The decoder of those who want serialised messages."""
+    return data
+
+
+class Polled(CallbackGroup):
+    """A group whose members the executor never waits for: the node takes their messages itself."""
+
+    def can_execute(self, entity: Any) -> bool:
+        """Never."""
+        return False
+
+    def beginning_execution(self, entity: Any) -> bool:
+        """Never."""
+        return False
+
+    def ending_execution(self, entity: Any) -> None:
+        """Nothing to do."""
+
+
 class StackNode(Node, Generic[P]):
     """A node of the stack. Subclasses set ``name`` and wire topics in ``__init__``; ``health`` says how they are."""
 
@@ -45,6 +70,8 @@ class StackNode(Node, Generic[P]):
         super().__init__(self.name, automatically_declare_parameters_from_overrides=False)
         self.params: P = self._declare(NODE_PARAMETERS[self.name])
         self._inputs: list[tuple[Topic, Subscription]] = []
+        self._polled: list[Callable[[], None]] = []
+        self._polled_group = Polled()
         self._refused: dict[str, str] = {}
         self._health_publisher = self.talk(DIAGNOSTICS)
         self._said: list[tuple[str, int, str]] = []
@@ -97,11 +124,39 @@ class StackNode(Node, Generic[P]):
         """A publisher on a topic of the table."""
         return self.create_publisher(message_class(topic.type_name), topic.name, profile(topic.delivery))
 
-    def listen(self, topic: Topic, decode: Callable[[Any], Any], callback: Callable[[Any], None]) -> Subscription:
-        """Subscribe to a topic of the table; ``callback`` gets the decoded content of every message.
+    def listen(self, topic: Topic, decode: Decode, callback: Callable[[Any], None]) -> None:
+        """Subscribe to a topic of the table; its messages wake the node and ``callback`` gets the content of each.
 
         A message that cannot be decoded is refused and raises a warning once for each reason.
         """
+
+        def wake(message: Any) -> None:
+            self.take_polled()
+            handle(message)
+            drain()
+
+        handle, drain, subscription = self._subscribe(topic, decode, callback, wake, None)
+        self._inputs.append((topic, subscription))
+
+    def poll(self, topic: Topic, decode: Decode, callback: Callable[[Any], None]) -> None:
+        """Subscribe to a topic whose messages need not wake the node: they are taken before every wake-up and tick."""
+        _, drain, subscription = self._subscribe(topic, decode, callback, lambda message: None, self._polled_group)
+        self._inputs.append((topic, subscription))
+        self._polled.append(drain)
+
+    def take_polled(self) -> None:
+        """Take what waits on the polled topics, in the order in which they were declared."""
+        for drain in self._polled:
+            drain()
+
+    def _subscribe(
+        self,
+        topic: Topic,
+        decode: Decode,
+        callback: Callable[[Any], None],
+        wake: Callable[[Any], None],
+        group: CallbackGroup | None,
+    ) -> tuple[Callable[[Any], None], Callable[[], None], Subscription]:
         kind = message_class(topic.type_name)
 
         def handle(message: Any) -> None:
@@ -114,14 +169,14 @@ class StackNode(Node, Generic[P]):
                 return
             callback(content)
 
-        def drain(message: Any) -> None:
-            handle(message)
-            while (taken := subscription.handle.take_message(kind, False)) is not None:
+        def drain() -> None:
+            while (taken := subscription.handle.take_message(kind, raw)) is not None:
                 handle(taken[0])
 
-        subscription = self.create_subscription(kind, topic.name, drain, profile(topic.delivery, reader=True))
-        self._inputs.append((topic, subscription))
-        return subscription
+        raw = decode is RAW
+        qos = profile(topic.delivery, reader=True)
+        subscription = self.create_subscription(kind, topic.name, wake, qos, callback_group=group, raw=raw)
+        return handle, drain, subscription
 
     # --- time ---------------------------------------------------------------------------------------------------------
     @property
@@ -138,6 +193,7 @@ class StackNode(Node, Generic[P]):
         raise NotImplementedError
 
     def _on_tick(self) -> None:
+        self.take_polled()
         t = self.now
         self.tick(t)
         reports = tuple(self.health(t))

@@ -6,7 +6,7 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 
 from mine_robot.ros.topics import Delivery
 
-QUEUE = 50  # messages; at the stack's rates two seconds of the busiest input
+QUEUE = 200  # messages; at the stack's rates two seconds of the busiest input
 
 
 def profile(delivery: Delivery, *, reader: bool = False) -> QoSProfile:

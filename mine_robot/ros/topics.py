@@ -13,8 +13,8 @@ from enum import Enum
 class Delivery(Enum):
     """Quality of service by purpose; the profiles are in :mod:`mine_robot.ros.qos`."""
 
-    SENSOR = "best effort, volatile, depth 50: the newest matters, a lost one shows as missing evidence"
-    STREAM = "reliable, volatile, depth 50: every message counts"
+    SENSOR = "best effort, volatile, depth 200: the newest matters, a lost one shows as missing evidence"
+    STREAM = "reliable, volatile, depth 200: every message counts"
     STATE = "reliable, transient local, depth 1: whoever joins late gets the last"
     HEALTH = "reliable, transient local, depth 1 a publisher: the last report of every node"
     CLOCK = "best effort, volatile, depth 1"

@@ -49,7 +49,7 @@ def test_a_node_uses_the_topics_of_the_graph(node: GraphNode) -> None:
     listens: set[str] = set()
     names: set[str] = set()
     for call in ast.walk(tree):
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "listen":
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in ("listen", "poll"):
             assert isinstance(call.args[0], ast.Name)
             listens.add(call.args[0].id)
         if isinstance(call, ast.ImportFrom) and call.module == "mine_robot.ros.topics":
