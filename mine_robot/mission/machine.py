@@ -321,22 +321,20 @@ class Mission:
         self._reason = f"{what} ({self._reason})" if self._asked == 1 else f"{what} (request {self._asked})"
 
     def _planned(self, plan: Plan) -> None:
-        why = "; ".join(dict.fromkeys(gap.reason for gap in plan.gaps))
+        """Act on the answer. No steps: nothing left to search, or no way; a robot that stands right gets a step of no length."""
         if self._goal is Goal.SEARCH:
             self._search_planned(plan)
         elif self._goal is Goal.TARGET:
             target = self._goal_target
             if plan.steps:
                 self._to(S.APPROACH, f"driving the marker over target {target}")
-            elif why:
-                self._suspects.put_off(target, f"not reachable: {why}")
-                self._replan(f"target {target} is not reachable: {why}")
             else:
-                self._begin_mark()
+                self._suspects.put_off(target, "not reachable over searched ground")
+                self._replan(f"target {target} is not reachable")
         elif plan.steps:
             self._to(S.RETURN, f"driving home: {self._ending or 'all reachable ground is searched'}")
         else:
-            self._finish(f"no way home: {why}" if why else "")
+            self._finish("no way home")
 
     def _search_planned(self, plan: Plan) -> None:
         if not plan.steps:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 from rclpy.clock import Clock, ClockType
 
@@ -25,8 +26,10 @@ from mine_robot.ros.topics import (
     IMU,
     METAL_SCAN,
     WHEELS,
+    Topic,
 )
 from mine_robot.sim.pacing import Pacer
+from mine_robot.sim.world import SensorBatch
 
 # How far each consumer may lag behind the world, s. The control loop and the detector answer every step; the others answer by their health
 # report, which comes every 0.5 s at the latest.
@@ -34,7 +37,7 @@ STEP_LEAD_S = 0.05
 HEALTH_LEAD_S = 0.7
 HEALTH_CONSUMERS = ("localization", "coverage", "follower", "mission", "marker", "recorder")
 PATIENCE_S = 10.0  # wall time; beyond it a node is dead, not slow
-POLL_S = 0.01
+POLL_S = 0.02  # wall time; what paces a limited rate, and hears those who answer rarely
 CLOCK_EVERY = 2  # steps
 LOW_BATTERY = 0.15  # charge at which the robot should drive home
 
@@ -62,7 +65,7 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
         self.outputs = {
             topic: self.talk(topic) for topic in (CLOCK, IMU, GNSS_FIX, GNSS_HEADING, WHEELS, GPR_SCAN, METAL_SCAN)
         }
-        self.listen(DIAGNOSTICS, decode.diagnostics, self.on_diagnostics)
+        self.poll(DIAGNOSTICS, decode.diagnostics, self.on_diagnostics)
         self.listen(EVIDENCE, decode.evidence, self.on_evidence)
         self.listen(CMD, decode.twist, self.on_command)
         self.create_timer(POLL_S, self.advance, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -75,7 +78,6 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
             self.heard_nodes.add(report.name)
             if report.name in HEALTH_CONSUMERS:
                 self.pacer.hear(report.name, t)
-        self.advance()
 
     def on_evidence(self, records: list[SweepEvidence]) -> None:
         """The detector has come this far."""
@@ -90,7 +92,8 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
 
     # --- the world ----------------------------------------------------------------------------------------------------
     def advance(self) -> None:
-        """Take as many steps as the stack and the rate allow."""
+        """Take the next step if the stack and the rate allow it."""
+        self.take_polled()
         if not {"guard", "gpr", *HEALTH_CONSUMERS} <= self.heard_nodes:
             return
         wall = time.monotonic()
@@ -112,22 +115,11 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
         batch, to_marker = self.simulation.step(usable[-1] if usable else None, received)
         if self.port and to_marker:
             self.port.write(to_marker)
-        out = self.outputs
-        for wheels in batch.wheels:
-            out[WHEELS].publish(encode.wheels(wheels))
-        for fix in batch.fixes:
-            out[GNSS_FIX].publish(encode.fix(fix))
-        for heading in batch.headings:
-            out[GNSS_HEADING].publish(encode.heading(heading))
-        if batch.metal is not None:
-            out[METAL_SCAN].publish(encode.metal(batch.metal))
-        if batch.gpr is not None:
-            out[GPR_SCAN].publish(encode.gpr(batch.gpr))
-        for sample in batch.imu:
-            out[IMU].publish(encode.imu(sample))
         self.steps += 1
+        for topic, message in messages(batch):
+            self.outputs[topic].publish(message)
         if self.steps % CLOCK_EVERY == 0:
-            out[CLOCK].publish(encode.clock(batch.t))
+            self.outputs[CLOCK].publish(encode.clock(batch.t))
         self.files.record()
 
     def destroy_node(self) -> None:
@@ -146,3 +138,18 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
         if left:
             return (Health("simulator", Level.WARN, f"no answer from {left}: simulated time goes on without"), battery)
         return (Health("simulator", Level.OK, "simulating"), battery)
+
+
+def messages(batch: SensorBatch) -> list[tuple[Topic, Any]]:
+    """A step's messages, all of them encoded before the first is sent.
+
+    The IMU comes last and in one burst: it wakes the localisation, which then finds everything of this step waiting.
+    """
+    found: list[tuple[Topic, Any]] = [(WHEELS, encode.wheels(sample)) for sample in batch.wheels]
+    found += [(GNSS_FIX, encode.fix(fix)) for fix in batch.fixes]
+    found += [(GNSS_HEADING, encode.heading(heading)) for heading in batch.headings]
+    if batch.metal is not None:
+        found.append((METAL_SCAN, encode.metal(batch.metal)))
+    if batch.gpr is not None:
+        found.append((GPR_SCAN, encode.gpr(batch.gpr)))
+    return found + [(IMU, encode.imu(sample)) for sample in batch.imu]

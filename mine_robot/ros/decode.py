@@ -43,6 +43,7 @@ from mine_robot.core.types import (
 )
 
 # sensor_msgs/PointField datatypes 1-8
+MIN_STEP_SPEED = 0.01  # m/s or rad/s
 POINT_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
 
 
@@ -221,7 +222,9 @@ def plan(message: Any) -> Plan:
         pivot = length < 1e-3
         amount = abs(wrap_angle(end.yaw - start.yaw)) if pivot else length
         kind = StepKind.TURN if pivot else StepKind.TRANSIT
-        steps.append(PlanStep(kind, start, end, not pivot and ahead < 0.0, False, amount / duration))
+        # A step of no length says that the robot stands right; any speed will do for it.
+        speed = max(amount / duration, MIN_STEP_SPEED)
+        steps.append(PlanStep(kind, start, end, not pivot and ahead < 0.0, False, speed))
     return Plan(seconds(message.header.stamp), tuple(steps))
 
 

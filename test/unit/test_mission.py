@@ -97,8 +97,8 @@ def test_an_unreachable_target_is_tried_again_at_the_end_and_then_reported() -> 
     bench.targets, bench.unreachable = [target(5)], {5}
     assert bench.run(90.0, S.DONE) is S.DONE
     assert [goal for goal, _, _ in bench.goals].count(Goal.TARGET) == 2
-    assert bench.output.unmarked == ((5, "not reachable: behind a halo"),)
-    assert "target 5 not reachable: behind a halo" in bench.status.reason
+    assert bench.output.unmarked == ((5, "not reachable over searched ground"),)
+    assert "target 5 not reachable over searched ground" in bench.status.reason
 
 
 def test_an_unreachable_target_that_becomes_reachable_is_marked_before_going_home() -> None:
