@@ -80,7 +80,7 @@ class LaneFinder:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], Ints]:
         """Scores (n,), gains (n,) in m², and row, start, end and pivot columns and whether that lies aside (5, n) of the candidates."""
         row, start = raster.starts(round(self.params.lane_lead / raster.resolution))
-        limit = run_bounds(raster.can_stand)[1][row, start] - 1
+        limit = next_column(~raster.can_stand, row, start) - 1
         beyond = math.ceil(self.params.lane_lead / raster.resolution)
         ends = raster.ends(row, start, limit)
         options = [np.minimum(clump_end - raster.line + beyond, limit) for clump_end in ends]
@@ -197,27 +197,25 @@ class Raster:
     def ends(self, row: Ints, start: Ints, limit: Ints) -> list[Ints]:
         """Two columns of the line each, for lanes from ``start`` that may go to ``limit``: the end of the first stretch and of the last."""
         gains = self.lane_gain > 0
-        columns = np.arange(gains.shape[1], dtype=np.int32)
+        columns = gains.shape[1]
         stretch_end = gains.copy()
         stretch_end[:, :-1] &= ~gains[:, 1:]
-        unset = gains.shape[1]
-        next_end = np.minimum.accumulate(np.where(stretch_end, columns, np.int32(unset))[:, ::-1], axis=1)[:, ::-1]
-        previous = np.maximum.accumulate(np.where(gains, columns, np.int32(-1)), axis=1)
-        farthest = np.minimum(limit + self.line, unset - 1)
-        last = previous[row, farthest]
-        return [np.minimum(next_end[row, np.minimum(start + self.line, unset - 1)], last), last]
+        last = previous_column(gains, row, np.minimum(limit + self.line, columns - 1))
+        return [np.minimum(next_column(stretch_end, row, np.minimum(start + self.line, columns - 1)), last), last]
 
     def pivot_column(self, row: Ints, start: Ints) -> tuple[Ints, Mask]:
         """The nearest column to turn in from which a straight drive on drivable ground leads to ``start``, -1 if there is none.
 
         Where the row has none, one beside the row counts (second result).
         """
-        runs = run_bounds(self.can_drive)
-        pivot = _nearest_in_run(self.turn, runs, row, start)
+        blocked = ~self.can_drive
+        bounds = previous_column(blocked, row, start), next_column(blocked, row, start)
+        pivot = _nearest_between(self.turn, bounds, row, start)
         beside = np.nonzero(pivot < 0)[0]
         aside = np.zeros(len(pivot), dtype=bool)
         if len(beside):
-            pivot[beside] = _nearest_in_run(self.near_turn, runs, row[beside], start[beside])
+            inner = bounds[0][beside], bounds[1][beside]
+            pivot[beside] = _nearest_between(self.near_turn, inner, row[beside], start[beside])
             aside[beside] = True
         return pivot, aside
 
@@ -256,19 +254,29 @@ def erode(mask: Mask, first: int, last: int, side: int) -> Mask:
     return np.asarray(eroded[:, begin : begin + mask.shape[1]] > 0)
 
 
-def run_bounds(mask: Mask) -> tuple[Ints, Ints]:
-    """For each cell the nearest unset column before it and after it in its row (-1 and the row's length if there is none)."""
-    columns = np.arange(mask.shape[1], dtype=np.int32)
-    before = np.maximum.accumulate(np.where(mask, np.int32(-1), columns), axis=1)
-    after = np.where(mask, np.int32(mask.shape[1]), columns)[:, ::-1]
-    return before, np.minimum.accumulate(after, axis=1)[:, ::-1]
+def next_column(mask: Mask, row: Ints, column: Ints) -> Ints:
+    """The first set column of ``mask`` at each cell or after it in its row; the row's length if there is none."""
+    width = mask.shape[1]
+    places = np.flatnonzero(mask)
+    index = row * width + column
+    found = np.searchsorted(places, index)
+    end = (row + 1) * width
+    return np.minimum(np.append(places, mask.size)[found], end) - row * width
 
 
-def _nearest_in_run(wanted: Mask, runs: tuple[Ints, Ints], row: Ints, column: Ints) -> Ints:
-    """The ``wanted`` column nearest to each cell within its run, -1 if there is none."""
-    before, after = run_bounds(~wanted)
-    left, right = before[row, column], after[row, column]
-    left = np.where(left > runs[0][row, column], left, -1)
-    right = np.where(right < runs[1][row, column], right, -1)
+def previous_column(mask: Mask, row: Ints, column: Ints) -> Ints:
+    """The last set column of ``mask`` at each cell or before it in its row; -1 if there is none."""
+    width = mask.shape[1]
+    places = np.flatnonzero(mask)
+    found = np.searchsorted(places, row * width + column, side="right")
+    before = np.concatenate([[-1], places])[found]
+    return np.maximum(before - row * width, -1)
+
+
+def _nearest_between(wanted: Mask, bounds: tuple[Ints, Ints], row: Ints, column: Ints) -> Ints:
+    """The ``wanted`` column nearest to each cell within its bounds, -1 if there is none."""
+    left, right = previous_column(wanted, row, column), next_column(wanted, row, column)
+    left = np.where(left > bounds[0], left, -1)
+    right = np.where(right < bounds[1], right, -1)
     nearer_left = (left >= 0) & ((right < 0) | (column - left <= right - column))
     return np.where(nearer_left, left, right)
