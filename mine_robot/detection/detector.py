@@ -291,7 +291,7 @@ class Detector:
         if gpr is not None:
             column = [(row.s, float(row.scores[gpr.column])) for row in self._gpr.strip.rows]
             radar = look_gpr(gpr, column, self._params)
-        coil: MetalLook | None = look_metal(metal) if metal is not None else None
+        coil: MetalLook | None = look_metal(metal, self._metal.strip.cell_at(x, y)) if metal is not None else None
         verdict = judge(radar, coil, self._params)
         weight = math.exp(min(gpr.score, 12.0)) if gpr is not None else 1.0
         self._registry.update(self._run.number, Sighting(x, y, float(nav.position[2]), sigma, weight, verdict))

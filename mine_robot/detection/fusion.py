@@ -1,22 +1,23 @@
 """What radar and metal detector say of one spot, as log-likelihood ratios of a hazard against clutter, and their sum.
 
-The ratios follow from physics, not from training: an echo of the polarity opposite to the surface's comes from
+The features follow from physics: an echo of the polarity opposite to the surface's comes from
 something optically thinner than soil (explosive, plastic, air), one of the same polarity from metal or wet wood; the
 phase of the metal detector separates small ferrous parts from aluminium and brass and both from large bodies; its
-moment is their size.
+moment is their size. How much each feature weighs was fitted by logistic regression to simulated lanes in loam
+(``benchmarks/detection_lanes.py``, seeds 100 to 119, which serve for nothing else).
 """
 
 from __future__ import annotations
 
 import cmath
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mine_robot.core.types import Array, TargetClass
 from mine_robot.detection.gpr import DEPTH_STEP_NS, LIGHT, SURFACE_GUARD_NS, GprCell
-from mine_robot.detection.metal import MetalCell
+from mine_robot.detection.metal import BELOW_M, MetalCell
 from mine_robot.detection.params import DetectorParams
 from mine_robot.detection.rows import Peak
 
@@ -29,13 +30,23 @@ MIN_FIT = (
     0.75,
 )  # share of the energy one dipole must explain, of a faint and of a clear signal; else it lies elsewhere
 LARGE_ECHO_M, LARGE_ECHO = 0.14, 0.15  # extent of an echo from which it is no anti-personnel mine's
-COMPACT_M, DIFFUSE = 0.17, 0.10  # a weak echo longer than this is rather a change of the ground than an object
-EVEN_SCORE = 4.25  # radar score and reflection at which hazard and soil are even
+DIFFUSE = 0.10  # an echo weaker than this has to look like an object's in every respect
+EVEN_SCORE = 4.25  # radar score and reflection around which the weights apply
 EVEN_REFLECTION = 0.024
+WEAK = -3.0  # ratio of an echo of just that score and reflection: nearly always the soil's own scatterers
+SCORE_WEIGHT, REFLECTION_WEIGHT = 2.5, 3.7
+LONG_M, LONG_WEIGHT = (
+    0.17,
+    25.0,
+)  # a weak echo longer than this is rather a change of the ground than an object; a metre of it
+METAL_LIKE = 3.0  # against an echo that looks like metal where there is none: wet wood
 BEFORE_NS = 0.95  # the top of a thick body echoes this long before its bottom, which may be stronger
-WOBBLE_M = (0.016, 0.035)  # a weak echo of the other or its own polarity this near to the surface is the surface itself
-SHALLOW_M = (0.06, 0.08)  # from no to full trust in the polarity
-CONFLICT = 0.8  # tempering of the sum, as both sensors see the same object at the same depth
+SHALLOW_M = (0.058, 0.07)  # from no to full trust in the polarity: near the surface the bounce blurs it
+LEAST_MOMENT = 9.0  # quadrature of the smallest detonator or striker in standard deviations of a reading, at 0.10 m
+METAL_BELOW_TOP_M = 0.03  # where a mine's metal lies
+NOMINAL_COIL_M = 0.06  # height of the coils above ground
+SPOILT = -4.0  # a quadrature as negative as this belongs to a strong neighbour
+QUADRATURE_WEIGHT, QUADRATURE_CLIP = 0.7, 3.0
 
 
 @dataclass(frozen=True)
@@ -52,12 +63,19 @@ class GprLook:
 
 @dataclass(frozen=True)
 class MetalLook:
-    """Metal-detector features: ``score`` ln(energy / noise), ``moment`` (noise units at 0.10 m), ``phase`` degrees, ``fit``."""
+    """Metal-detector features: ``score`` ln(energy / noise), ``moment`` (noise units at 0.10 m), ``phase`` degrees, ``fit``.
+
+    ``quadrature`` and ``gain`` (see :class:`~mine_robot.detection.metal.MetalCell`) are those of the spot itself for dipoles
+    ``below`` m under the coils; empty if not known.
+    """
 
     score: float
     moment: float
     phase: float
     fit: float
+    below: tuple[float, ...] = ()
+    quadrature: tuple[float, ...] = ()
+    gain: tuple[float, ...] = ()
 
     @property
     def least_fit(self) -> float:
@@ -110,57 +128,72 @@ def _first_lobe(window: Array) -> tuple[int, float]:
     return first, math.copysign(1.0, float(window[first]))
 
 
-def look_metal(peak: Peak[MetalCell]) -> MetalLook:
-    """Features of a metal-detector peak."""
+def look_metal(peak: Peak[MetalCell], spot: tuple[MetalCell, int] | None) -> MetalLook:
+    """Features of a metal-detector peak; ``spot`` is the cell right over the object and its column."""
     cell = peak.row.data
     moment = complex(cell.moment[peak.column])
-    return MetalLook(peak.score, abs(moment), math.degrees(cmath.phase(moment)), float(cell.fit[peak.column]))
+    look = MetalLook(peak.score, abs(moment), math.degrees(cmath.phase(moment)), float(cell.fit[peak.column]))
+    if spot is None:
+        return look
+    over, column = spot
+    return replace(look, below=BELOW_M, quadrature=tuple(over.quadrature[:, column]), gain=tuple(over.gain[:, column]))
 
 
 def judge(gpr: GprLook | None, metal: MetalLook | None, params: DetectorParams) -> Verdict:
     """The verdict on one spot; ``None`` means that the sensor could not look there, which says nothing."""
     found = metal is not None and metal.score >= params.md.threshold and metal.fit >= metal.least_fit
     seen = gpr is not None and gpr.score >= params.gpr.threshold
-    llr_md = _metal_llr(metal, seen, gpr) if metal is not None and found else 0.0
+    llr_md = _metal_llr(metal, seen, found, gpr, params) if metal is not None else 0.0
     # Metal that no dipole here explains may be this object's or a neighbour's: then polarity proves nothing.
     known = metal is not None and (found or metal.score < params.md.threshold)
     llr_gpr = _gpr_llr(gpr, metal if found else None, known, params) if gpr is not None else 0.0
-    total = float(np.clip(CONFLICT * (llr_gpr + llr_md), -8.0, 8.0))
+    total = float(np.clip(llr_gpr + llr_md, -8.0, 8.0))
     kind = _classify(gpr if seen else None, metal if found else None)
     depth = gpr.depth if gpr is not None and seen else math.nan
     return Verdict(llr_gpr, llr_md, 1.0 / (1.0 + math.exp(-total)), kind, depth)
 
 
 def _gpr_llr(gpr: GprLook, metal: MetalLook | None, known: bool, params: DetectorParams) -> float:
-    ratio = float(np.clip(2.0 * (gpr.score - EVEN_SCORE), -2.0, 3.0))
     if gpr.score < params.gpr.threshold:
-        return ratio
+        return float(np.clip(1.6 * (gpr.score - EVEN_SCORE), -1.6, 0.0))
     even = EVEN_REFLECTION + 0.03 * math.exp(-gpr.depth / 0.02)  # close to the surface the ground itself varies more
-    ratio += float(np.clip(1.5 * math.log(gpr.reflection / even), -2.0, 1.5))
-    if gpr.reflection < DIFFUSE:
-        ratio += float(np.clip((COMPACT_M - gpr.extent) / 0.04, -2.0, 0.8))
-    if gpr.depth < WOBBLE_M[gpr.thin < 0.0] and gpr.reflection < DIFFUSE:
-        ratio -= 2.0
+    ratio = WEAK + SCORE_WEIGHT * float(np.clip(gpr.score - EVEN_SCORE, -1.25, 2.25))
+    ratio += REFLECTION_WEIGHT * float(np.clip(math.log(gpr.reflection / even), -2.0, 2.0))
+    ratio -= LONG_WEIGHT * float(np.clip(gpr.extent - LONG_M, 0.0, 0.2)) * (gpr.score < LARGE_SCORE)
     if gpr.thin < 0.0 and gpr.reflection < DIFFUSE and known and (metal is None or not metal.large):
-        # Looks like metal, yet is none: wet wood. Near the surface the bounce blurs the polarity.
-        ratio -= 4.5 * float(np.clip((gpr.depth - SHALLOW_M[0]) / (SHALLOW_M[1] - SHALLOW_M[0]), 0.0, 1.0))
-    return float(np.clip(ratio, -3.0, 5.0))
+        ratio -= METAL_LIKE * float(np.clip((gpr.depth - SHALLOW_M[0]) / (SHALLOW_M[1] - SHALLOW_M[0]), 0.0, 1.0))
+    return float(np.clip(ratio, -2.4 if metal is not None else -6.0, 5.0))
 
 
-def _metal_llr(metal: MetalLook, seen: bool, gpr: GprLook | None) -> float:
-    if metal.large:
-        return 4.0
-    if min(abs(metal.phase), 180.0 - abs(metal.phase)) < SOIL_PHASE_DEG:
-        return 0.0
+def _metal_llr(metal: MetalLook, seen: bool, found: bool, gpr: GprLook | None, params: DetectorParams) -> float:
+    if found and metal.large:
+        return 3.2
+    off_axis = min(abs(metal.phase), 180.0 - abs(metal.phase))
+    if not found or off_axis < SOIL_PHASE_DEG:
+        spoilt = metal.score >= params.md.threshold and off_axis >= SOIL_PHASE_DEG
+        return 0.0 if gpr is None or not seen or spoilt else _quadrature_llr(metal, gpr.depth)
     if metal.phase > 105.0 or metal.phase < -20.0:  # small and ferrous: nails, wire
-        return -0.5 if seen else -3.0
+        return -0.4 if seen else -2.4
     if metal.phase < BRASS_PHASE_DEG and gpr is not None and not seen:
-        return -1.0  # brass without a body around it: a cartridge
+        return -0.8  # brass without a body around it: a cartridge
     if metal.phase < 75.0:
         return (
-            2.2  # as a detonator's capsule: outweighs a radar that sees too little of a small mine between its antennas
+            1.8  # as a detonator's capsule: outweighs a radar that sees too little of a small mine between its antennas
         )
-    return 1.5
+    return 1.2
+
+
+def _quadrature_llr(metal: MetalLook, depth: float) -> float:
+    """Ratio of the smallest metal part of a mine (or a larger one) at the depth of the echo against none."""
+    if not metal.quadrature:
+        return 0.0
+    below = float(np.clip(NOMINAL_COIL_M + depth + METAL_BELOW_TOP_M, metal.below[0], metal.below[-1]))
+    z = float(np.interp(below, metal.below, metal.quadrature))
+    expected = LEAST_MOMENT * math.exp(float(np.interp(below, metal.below, np.log(metal.gain))))
+    if z < SPOILT:
+        return 0.0
+    ratio = expected * z - 0.5 * expected**2 if z < expected else 0.5 * z * z
+    return QUADRATURE_WEIGHT * float(np.clip(ratio, -QUADRATURE_CLIP, QUADRATURE_CLIP))
 
 
 def _classify(gpr: GprLook | None, metal: MetalLook | None) -> TargetClass:

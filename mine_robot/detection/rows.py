@@ -82,13 +82,27 @@ class Strip(Generic[T]):
         x, y = row.line.to_map(np.array([ahead, left]))
         return Peak(float(scores[i, j]), row, j, float(x), float(y), float(s[i]) + ahead)
 
+    def cell_at(self, x: float, y: float) -> tuple[T, int] | None:
+        """Data of the row and index of the column nearest to (x, y); None if no row passed the place."""
+        if not self.rows:
+            return None
+        ahead, left = self._offsets(x, y)
+        row = int(np.abs(ahead).argmin())
+        if abs(ahead[row]) > AHEAD_M:
+            return None
+        return self.rows[row].data, int(np.abs(self.lateral - left[row]).argmin())
+
+    def _offsets(self, x: float, y: float) -> tuple[Array, Array]:
+        """Place of (x, y) ahead and left of every row's line (rows,)."""
+        lines = np.array([(row.line.x, row.line.y, row.line.yaw) for row in self.rows])
+        dx, dy, cos, sin = x - lines[:, 0], y - lines[:, 1], np.cos(lines[:, 2]), np.sin(lines[:, 2])
+        return cos * dx + sin * dy, cos * dy - sin * dx
+
     def best_near(self, x: float, y: float, radius: float) -> Peak[T] | None:
         """The highest score within ``radius`` m of (x, y), centred there; None if no row passed the place."""
         if not self.rows:
             return None
-        lines = np.array([(row.line.x, row.line.y, row.line.yaw) for row in self.rows])
-        dx, dy, cos, sin = x - lines[:, 0], y - lines[:, 1], np.cos(lines[:, 2]), np.sin(lines[:, 2])
-        ahead, left = cos * dx + sin * dy, cos * dy - sin * dx
+        ahead, left = self._offsets(x, y)
         inside = np.hypot(ahead[:, None], left[:, None] - self.lateral) <= radius
         if not inside.any():
             return None
