@@ -86,6 +86,7 @@ def _node_action(prepared: PreparedRun, node: GraphNode, log_level: str) -> Node
     return Node(
         executable=sys.executable,
         name=node.name,
+        exec_name=node.name,
         arguments=["-m", "mine_robot.nodes", node.name],
         parameters=[str(prepared.directory.parameters), {"use_sim_time": prepared.request.simulated}],
         ros_arguments=["--log-level", log_level],

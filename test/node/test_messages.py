@@ -79,6 +79,8 @@ STEPS = (
 )
 TARGET = Target(7, 1.5, -2.25, 0.0, 0.03125, 0.0625, 0.125, 3.5, -1.25, 0.75, TargetClass.AP_MINIMUM_METAL)
 
+CELLS = np.array([[Cell.OUTSIDE, Cell.SAFE, Cell.HALO], [Cell.GAP, Cell.PENDING, Cell.SEARCHED]], np.int8)
+
 CASES: list[tuple[Topic, Callable[[Any], Any], Callable[[Any], Any], Any]] = [
     (IMU, encode.imu, decode.imu, ImuSample(T, floats(3), floats(3))),
     (GNSS_FIX, encode.fix, decode.fix, GnssFix(T, 39.99, 46.93, 210.5, np.diag([1e-4, 1e-4, 4e-4]), FixStatus.FLOAT)),
@@ -88,13 +90,28 @@ CASES: list[tuple[Topic, Callable[[Any], Any], Callable[[Any], Any], Any]] = [
     (GPR_SCAN, encode.gpr, decode.gpr, GprScan(T, RNG.normal(size=(192, 8)).astype(np.float32))),
     (GPR_SCAN, encode.gpr, decode.gpr, GprScan(T, np.full((64, 1), np.nan, np.float32))),
     (METAL_SCAN, encode.metal, decode.metal, MetalScan(T, floats(6, 3), floats(6), floats(6))),
-    (ODOMETRY, encode.odometry, decode.odometry, NavState(T, floats(3), np.array([0.1, -0.2, 3.0]), floats(3), floats(3), floats(6, 6))),
-    (EVIDENCE, encode.evidence, decode.evidence, [SweepEvidence(T, 1.0, 2.0, -0.5, 0.015625, 0.0625, 0.5, True, False)]),
+    (
+        ODOMETRY,
+        encode.odometry,
+        decode.odometry,
+        NavState(T, floats(3), np.array([0.1, -0.2, 3.0]), floats(3), floats(3), floats(6, 6)),
+    ),
+    (
+        EVIDENCE,
+        encode.evidence,
+        decode.evidence,
+        [SweepEvidence(T, 1.0, 2.0, -0.5, 0.015625, 0.0625, 0.5, True, False)],
+    ),
     (TARGETS, lambda value: encode.targets(T, value), decode.targets, (TARGET,)),
     (TARGETS, lambda value: encode.targets(T, value), decode.targets, ()),
     (CMD, encode.twist, decode.twist, Twist2(T, 0.4, -0.3)),
     (MARK_REQUEST, encode.mark_request, lambda message: decode.mark_requests(message)[0], MarkRequest(T, 9, 1.5, 2.5)),
-    (MARK_RESULT, encode.mark_result, decode.mark_result, MarkResult(T, 9, MarkStatus.UNVERIFIED, 1.1, 2.2, "weak pulse")),
+    (
+        MARK_RESULT,
+        encode.mark_result,
+        decode.mark_result,
+        MarkResult(T, 9, MarkStatus.UNVERIFIED, 1.1, 2.2, "weak pulse"),
+    ),
     (PROGRESS, encode.progress, decode.progress, Progress(T, 100.1, 3, True, 1.5, 2.5, -0.0125, False, True)),
     (PLAN, encode.plan, decode.plan, Plan(T, STEPS)),
     (PLAN, encode.plan, decode.plan, Plan(T, ())),
@@ -102,7 +119,7 @@ CASES: list[tuple[Topic, Callable[[Any], Any], Callable[[Any], Any], Any]] = [
         LEDGER,
         encode.ledger,
         decode.ledger,
-        LedgerGrid(T, -3.0, 4.0, 0.0625, np.array([[Cell.OUTSIDE, Cell.SAFE, Cell.HALO], [Cell.GAP, Cell.PENDING, Cell.SEARCHED]], np.int8)),
+        LedgerGrid(T, -3.0, 4.0, 0.0625, CELLS),
     ),
     (
         MISSION_STATE,
@@ -119,8 +136,12 @@ CASES: list[tuple[Topic, Callable[[Any], Any], Callable[[Any], Any], Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("topic", "to_message", "from_message", "value"), CASES, ids=lambda item: getattr(item, "name", ""))
-def test_round_trip(topic: Topic, to_message: Callable[[Any], Any], from_message: Callable[[Any], Any], value: Any) -> None:
+@pytest.mark.parametrize(
+    ("topic", "to_message", "from_message", "value"), CASES, ids=lambda item: getattr(item, "name", "")
+)
+def test_round_trip(
+    topic: Topic, to_message: Callable[[Any], Any], from_message: Callable[[Any], Any], value: Any
+) -> None:
     data = serialize_message(to_message(value))
     same(from_message(deserialize_message(data, message_class(topic.type_name))), value)
     store = get_typestore(Stores.ROS2_JAZZY)

@@ -68,4 +68,6 @@ def leftovers(out: Path) -> list[str]:
 
 def logs(directory: Path) -> str:
     """What the nodes printed, for a failing test."""
-    return "\n".join(f"--- {path.name}\n{path.read_text()[-2000:]}" for path in sorted((directory / "log").glob("*.log")))
+    return "\n".join(
+        f"--- {path.name}\n{path.read_text()[-2000:]}" for path in sorted((directory / "log").glob("*.log"))
+    )

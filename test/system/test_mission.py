@@ -40,10 +40,20 @@ def test_the_mission_is_complete_and_safe(finished: FinishedRun) -> None:
 
 
 def test_the_summary_has_exactly_the_keys_of_the_contract(finished: FinishedRun) -> None:
-    wanted = set(
-        "state reason area_m2 searched_m2 coverage gaps_m2 duration_s targets marks_requested marks_confirmed cross_track_rms_m "
-        "unsafe_ground_m2".split()
-    )
+    wanted = {
+        "state",
+        "reason",
+        "area_m2",
+        "searched_m2",
+        "coverage",
+        "gaps_m2",
+        "duration_s",
+        "targets",
+        "marks_requested",
+        "marks_confirmed",
+        "cross_track_rms_m",
+        "unsafe_ground_m2",
+    }
     assert wanted <= set(finished.summary)
 
 
@@ -55,13 +65,38 @@ def test_searched_ground_and_listed_gaps_make_up_the_area(finished: FinishedRun)
 
 def test_everything_is_recorded(finished: FinishedRun) -> None:
     names = {path.name for path in finished.directory.iterdir()}
-    assert names >= set(
-        "summary.json journal.sqlite log.mcap clearance.geojson targets.csv trajectory.csv map.png report.html "
-        "field.geojson parameters.yaml robot.urdf scenario.yaml run.json".split()
-    )
+    assert names >= {
+        "summary.json",
+        "journal.sqlite",
+        "log.mcap",
+        "clearance.geojson",
+        "targets.csv",
+        "trajectory.csv",
+        "map.png",
+        "report.html",
+        "field.geojson",
+        "parameters.yaml",
+        "robot.urdf",
+        "scenario.yaml",
+        "run.json",
+    }
     with (finished.directory / "trajectory.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == "t,lat,lon,h,east,north,up,roll,pitch,yaw,sigma_e,sigma_n,sigma_yaw".split(",")
+    assert list(rows[0]) == [
+        "t",
+        "lat",
+        "lon",
+        "h",
+        "east",
+        "north",
+        "up",
+        "roll",
+        "pitch",
+        "yaw",
+        "sigma_e",
+        "sigma_n",
+        "sigma_yaw",
+    ]
     assert len(rows) > 500
     features = json.loads((finished.directory / "clearance.geojson").read_text())["features"]
     assert features
@@ -85,7 +120,11 @@ def test_the_death_of_a_node_ends_the_run_with_the_reason(tmp_path: Path) -> Non
 def test_ctrl_c_ends_everything_and_keeps_the_records(tmp_path: Path) -> None:
     out = tmp_path / "run"
     with subprocess.Popen(
-        command(SMALL_FIELD, out, "--rate", "2"), env=environment(83), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command(SMALL_FIELD, out, "--rate", "2"),
+        env=environment(83),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as process:
         wait_for_search(out)
         process.send_signal(signal.SIGINT)

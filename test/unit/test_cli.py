@@ -28,7 +28,12 @@ def refused(*arguments: object, cwd: Path) -> str:
 
 
 def test_check_accepts_what_is_shipped(tmp_path: Path) -> None:
-    files = [DEMO, *ROOT.glob("config/*.yaml"), *ROOT.glob("config/scenarios/*.yaml"), ROOT / "urdf" / "mine_robot.urdf.xacro"]
+    files = [
+        DEMO,
+        *ROOT.glob("config/*.yaml"),
+        *ROOT.glob("config/scenarios/*.yaml"),
+        ROOT / "urdf" / "mine_robot.urdf.xacro",
+    ]
     done = mine_robot("check", *files, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count(": ok") == len(files)
