@@ -6,6 +6,7 @@ import csv
 import json
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -149,3 +150,17 @@ def wait_for_search(out: Path, limit_s: float = 90.0) -> None:
             pass
         time.sleep(0.2)  # a wait with a limit: there is no event to wait for across processes
     raise AssertionError("the mission did not begin to search: " + logs(out))
+
+
+def test_the_records_can_be_made_and_scored_again(finished: FinishedRun) -> None:
+    for words in (("report",), ("score",), ("score", "--scenario", str(SCENARIO))):
+        done = subprocess.run(
+            [sys.executable, "-m", "mine_robot.bringup.cli", words[0], str(finished.directory), *words[1:]],
+            env=environment(81),
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        if words[0] == "score":
+            assert json.loads(done.stdout)["pd"] == 1.0

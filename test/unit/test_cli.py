@@ -80,3 +80,18 @@ def test_an_output_folder_in_use(tmp_path: Path) -> None:
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "file").write_text("")
     assert "not empty" in refused("run", DEMO, "--out", tmp_path / "used", cwd=tmp_path)
+
+
+def test_plan_writes_the_contracts_file(tmp_path: Path) -> None:
+    out, plot = tmp_path / "plan.geojson", tmp_path / "plan.png"
+    field = ROOT / "test" / "data" / "small_field.geojson"
+    done = mine_robot("plan", field, "--out", out, "--plot", plot, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    plan = json.loads(out.read_text())
+    assert json.loads(done.stdout) == plan["summary"]
+    assert {"lanes", "length_m", "duration_s", "coverage", "gaps_m2", "planning_s"} <= set(plan["summary"])
+    assert {"sweep_width_m", "sweep_ahead_m", "contact_patches", "tolerance_m"} <= set(plan["robot"])
+    orders = [item["properties"]["order"] for item in plan["features"] if "order" in item["properties"]]
+    assert orders == sorted(orders)
+    assert plan["summary"]["coverage"] >= 0.99
+    assert plot.stat().st_size > 10_000
