@@ -108,9 +108,7 @@ class Drive:
         self.t += 1.0
         zero = np.zeros(3)
         place = np.array([self.pose.x, self.pose.y, 0.0])
-        self.manager.set_nav(
-            NavState(self.t, place, np.array([0.0, 0.0, self.pose.yaw]), zero, zero, np.eye(6) * 1e-4)
-        )
+        self.manager.set_nav(NavState(self.t, place, np.array([0.0, 0.0, self.pose.yaw]), zero, zero, np.eye(6) * 1e-4))
         began = time.process_time()
         plan = self.manager.answer(MissionStatus(self.t, MissionState.PLAN, "", goal, number, self.t))
         self.tally.cpu.append(time.process_time() - began)

@@ -112,6 +112,10 @@ class Ground:
         """Cells in which the tracks may turn to any heading; near obstacles the head may not."""
         return self._clear_of(self.drivable, self.footprint.radius)
 
+    def passable(self) -> Mask:
+        """Cells that the middle of the robot may pass on a straight drive, as far as its tracks' width goes."""
+        return self._clear_of(self.drivable, self.footprint.box.y_max)
+
     def cell(self, x: float, y: float) -> tuple[int, int]:
         """Row and column of a point; points beyond the raster fall into its closed outermost cells."""
         rows, cols = self.drivable.shape

@@ -11,6 +11,7 @@ from mine_robot.coverage.ground import Ground, Mask
 Point = tuple[float, float]
 MIN_MOVE_M = 1e-3
 MIN_TURN_RAD = 1e-4
+STOP_S = 1.0  # what starting and stopping add to a step, typically
 TRANSIT_M = 2.5  # a longer drive without search is a transit, a shorter one belongs to the turn between two lanes
 
 
@@ -25,8 +26,8 @@ class Route:
 
     @property
     def duration(self) -> float:
-        """Time of all steps in s."""
-        return sum(step.duration for step in self.steps)
+        """Time of all steps in s, with their stops."""
+        return sum(step.duration + STOP_S for step in self.steps)
 
     def turn(self, yaw: float) -> bool:
         """Turn on the spot, the short way."""

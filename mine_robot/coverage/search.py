@@ -19,7 +19,8 @@ from mine_robot.coverage.escape import drive_moves, unpark, ways_out
 from mine_robot.coverage.ground import Footprint, Ground, Mask
 from mine_robot.coverage.links import chain, cross
 from mine_robot.coverage.params import CoverageParams
-from mine_robot.coverage.route import Route, ahead
+from mine_robot.coverage.route import Point, Route, ahead
+from mine_robot.coverage.shortcut import shorten
 from mine_robot.coverage.sortie import Candidate, LaneFinder
 from mine_robot.coverage.transit import TurningGround
 
@@ -41,6 +42,7 @@ class Search:
         self.route = Route(ground, pose, limits)
         self.finder = LaneFinder(footprint, limits, params)
         self.turning = TurningGround(ground)
+        self.lane_end = self.route.mark()
         self.direction, self.patience = 0.0, math.inf
         self.refused: set[tuple[float, float, float, float]] = set()
         self.best_score, self.least = 0.0, 0.0
@@ -89,7 +91,7 @@ class Search:
 
     def _sortie(self, headings: Sequence[float], gain: Mask) -> bool:
         """One sortie from the part of the turning ground that the robot is in, or can back out to."""
-        before = self.route.mark()
+        self.lane_end = before = self.route.mark()
         for leave in ways_out(self.route, self.turning):
             if not drive_moves(self.route, leave):
                 continue
@@ -136,10 +138,12 @@ class Search:
         before = self.route.mark()
         length = next((n for n in self._lengths(candidate) if self.ground.can_sweep(candidate.start, n)), 0.0)
         enter = self._enter_aside if candidate.aside else self._enter
-        if length > 0.0 and enter(candidate) and self.route.sweep(length) > 0:
-            self.turning = TurningGround(self.ground)
-            self.best_score = max(self.best_score, candidate.score)
-            return True
+        if length > 0.0 and enter(candidate):
+            shorten(self.route, self.lane_end, self.turning)
+            if self.route.sweep(length) > 0:
+                self.turning = TurningGround(self.ground)
+                self.best_score = max(self.best_score, candidate.score)
+                return True
         self.route.rewind(before)
         self.refused.add(key)
         return False
@@ -150,10 +154,19 @@ class Search:
         distance = (start.x - pivot[0]) * math.cos(start.yaw) + (start.y - pivot[1]) * math.sin(start.yaw)
         if not self.ground.can_drive(start, -distance):
             return False
-        path = self.turning.path((self.route.pose.x, self.route.pose.y), pivot)
-        if path is None or not self.route.follow(path):
-            return False
-        return self.route.turn(start.yaw) and self.route.drive(distance)
+        return self._go(pivot) and self.route.turn(start.yaw) and self.route.drive(distance)
+
+    def _go(self, spot: Point) -> bool:
+        """Drive to another place in the same part of the turning ground."""
+        before = self.route.mark()
+        for within in (False, True):
+            path = self.turning.path((self.route.pose.x, self.route.pose.y), spot, within)
+            if path is None:
+                return False
+            if self.route.follow(path):
+                return True
+            self.route.rewind(before)
+        return False
 
     def _enter_aside(self, candidate: Candidate) -> bool:
         """Drive to the start of a lane from a place to turn beside its line: out by strokes, driven the other way round."""
@@ -163,8 +176,7 @@ class Search:
         poses = [candidate.start]
         for yaw, distance in moves:
             poses.append(ahead(Pose2(poses[-1].x, poses[-1].y, yaw), distance))
-        path = self.turning.path((self.route.pose.x, self.route.pose.y), (poses[-1].x, poses[-1].y))
-        if path is None or not self.route.follow(path):
+        if not self._go((poses[-1].x, poses[-1].y)):
             return False
         back = all(self.route.turn(yaw) and self.route.drive(-distance) for yaw, distance in reversed(moves))
         return back and self.route.turn(candidate.start.yaw)

@@ -19,12 +19,14 @@ from mine_robot.core.limits import Limits
 from mine_robot.core.types import Pose2
 from mine_robot.coverage.ground import Footprint, Ground, Mask
 from mine_robot.coverage.params import CoverageParams
+from mine_robot.coverage.route import STOP_S
 
 Ints = NDArray[np.signedinteger[Any]]
 FREE, DRIVABLE, GAIN, TURN, OBSTACLE = 1, 2, 4, 8, 16
 OPEN_EDGE_COST_M = (
     0.3  # a new edge against unsearched ground costs as much as a strip of this width: lanes go side by side
 )
+STEPS_PER_LANE = 5
 TURNS_PER_LANE = math.pi  # rad that a lane typically needs on the spot
 SHIFT_ROWS = 2  # a lane that cannot lie this much farther out lies as far out as it can
 SIDE_ENTRY_M = 0.4  # a lane may lie this far beside turning ground: it is entered by strokes
@@ -95,7 +97,9 @@ class LaneFinder:
         way = np.hypot(x - position[0], y - position[1]) + np.abs(start - pivot) * raster.resolution
         length = (end - start) * raster.resolution
         back = np.abs(end - pivot) * raster.resolution
-        seconds = TURNS_PER_LANE / self.limits.pivot_rate + (way + back) / self.limits.drive_speed
+        seconds = (
+            STEPS_PER_LANE * STOP_S + TURNS_PER_LANE / self.limits.pivot_rate + (way + back) / self.limits.drive_speed
+        )
         seconds += length / self.limits.search_speed + SIDE_ENTRY_S * aside
         # A lane with open edges on both sides may still be the only one there is: its score stays positive.
         value = np.maximum(gain - OPEN_EDGE_COST_M * edge, 0.05 * gain)

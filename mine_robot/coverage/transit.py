@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -65,17 +66,33 @@ class TurningGround:
         y = np.linspace(start[1], end[1], count)
         return bool(self.mask[self._cells(x, y)].all())
 
-    def path(self, start: Point, end: Point) -> list[Point] | None:
-        """Corner points of a short way from ``start`` to ``end`` within one part, both included; None if there is none."""
+    @cached_property
+    def _passable(self) -> Mask:
+        """Where the robot can be while it drives straight, on the strength of its width alone."""
+        return self.ground.passable()
+
+    def passes(self, start: Point, end: Point, count: int | None = None) -> bool:
+        """True if a straight drive between two places to turn is probably clear."""
+        count = count or max(2, math.ceil(math.dist(start, end) / (0.8 * self.ground.resolution)))
+        x = np.linspace(start[0], end[0], count)
+        y = np.linspace(start[1], end[1], count)
+        return bool(self._passable[self._cells(x, y)].all())
+
+    def path(self, start: Point, end: Point, within: bool = False) -> list[Point] | None:
+        """Corner points of a short way from ``start`` to ``end`` in one part, both included; None if there is none.
+
+        Between the corners the way may pass where the robot cannot turn, unless it shall keep ``within`` the part.
+        """
+        sees = self.sees if within else self.passes
         label = self.label(*start)
         if label == 0 or label != self.label(*end):
             return None
-        if self.sees(start, end):
+        if sees(start, end):
             return [start, end]
         for stride in NODE_STRIDES:
             nodes = self._route(start, end, label, stride)
             if nodes is not None:
-                return self._shorten([start, *nodes, end])
+                return _shorten([start, *nodes, end], sees)
         return None
 
     def _route(self, start: Point, end: Point, label: int, stride: int) -> list[Point] | None:
@@ -117,17 +134,18 @@ class TurningGround:
                 return int(index[r, c])
         return -1
 
-    def _shorten(self, points: list[Point]) -> list[Point]:
-        """``points`` without the corners that a straight line within the part makes needless."""
-        kept = [points[0]]
-        i = 0
-        while i < len(points) - 1:
-            low, high = i + 1, len(points) - 1
-            if not self.sees(points[i], points[high]):
-                while high - low > 1:  # what is seen is nearly always the nearer part of the way
-                    middle = (low + high) // 2
-                    low, high = (middle, high) if self.sees(points[i], points[middle]) else (low, middle)
-                high = low
-            kept.append(points[high])
-            i = high
-        return kept
+
+def _shorten(points: list[Point], sees: Callable[[Point, Point], bool]) -> list[Point]:
+    """``points`` without the corners that a straight line makes needless."""
+    kept = [points[0]]
+    i = 0
+    while i < len(points) - 1:
+        low, high = i + 1, len(points) - 1
+        if not sees(points[i], points[high]):
+            while high - low > 1:  # what is seen is nearly always the nearer part of the way
+                middle = (low + high) // 2
+                low, high = (middle, high) if sees(points[i], points[middle]) else (low, middle)
+            high = low
+        kept.append(points[high])
+        i = high
+    return kept
