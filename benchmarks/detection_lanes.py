@@ -1,7 +1,8 @@
 """Detection over random lanes, without ROS: Pd, false alarms, errors, lag and time per step.
 
 A robot drives straight lanes over random objects in simulated soil; the detector sees its scans and a noisy pose. Prints Pd with the
-Clopper-Pearson interval, false alarms per square metre with the Poisson interval (both 95 %), and the same by kind of object.
+Clopper-Pearson interval, false alarms per square metre with the Poisson interval (both 95 %), the same by kind of object, and
+both against the threshold of the probability.
 
     python benchmarks/detection_lanes.py --seeds 2000:2020 [--soil loam] [--perfect] [--verbose]
 """
@@ -37,6 +38,8 @@ from mine_robot.sim.types import BuriedObject, TrueState
 ROOT = Path(__file__).parents[1]
 LANE_SPACING, STEP_S, SPEED = 1.05, 0.05, 0.5
 DEPTHS = {"at": (0.05, 0.20), "ap": (0.02, 0.13)}
+THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 RUN_IN = 0.6  # m driven before the field and behind it
 
 
@@ -46,6 +49,8 @@ class Tally:
 
     hazards: dict[str, list[bool]] = field(default_factory=lambda: defaultdict(list))
     clutter: dict[str, list[bool]] = field(default_factory=lambda: defaultdict(list))
+    probabilities: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    empty_probabilities: list[float] = field(default_factory=list)
     errors: list[float] = field(default_factory=list)
     depth_errors: list[float] = field(default_factory=list)
     lags: list[float] = field(default_factory=list)
@@ -166,6 +171,7 @@ def score(
     """Compare the targets with the truth."""
     alarms = [t for t in targets if t.p_hazard >= minimum]
     explained: set[int] = set()
+    note_probabilities(objects, targets, tally)
     for i, item in enumerate(objects):
         near = [t for t in alarms if hit(item, t)]
         explained |= {
@@ -188,6 +194,36 @@ def score(
     tally.empty += len(empty)
     for target in empty if label else ():
         print(f"{label}: empty ground {target}")
+
+
+def note_probabilities(objects: list[BuriedObject], targets: tuple[Target, ...], tally: Tally) -> None:
+    """Keep the largest p of every object (0: not listed) and that of every target on empty ground."""
+    for item in objects:
+        tally.probabilities[item.kind].append(max((t.p_hazard for t in targets if hit(item, t)), default=0.0))
+    tally.empty_probabilities += [
+        t.p_hazard
+        for t in targets
+        if all(math.hypot(o.x - t.x, o.y - t.y) >= CATALOGUE[o.kind].radius_m + 0.2 for o in objects)
+    ]
+
+
+def report_roc(tally: Tally) -> None:
+    """Print Pd and false alarms against the threshold, and the distribution of p by kind."""
+    rows = {name: np.array(p) for name, p in tally.probabilities.items()}
+    hazards = np.concatenate([p for name, p in rows.items() if CATALOGUE[name].hazard])
+    clutter = np.concatenate([p for name, p in rows.items() if not CATALOGUE[name].hazard])
+    empty = np.array(tally.empty_probabilities)
+    m14 = rows.get("m14", np.zeros(0))
+    print("threshold     Pd  Pd m14  empty/m2  clutter alarmed")
+    for limit in THRESHOLDS:
+        pd, small, share = (float((p >= limit).mean()) if len(p) else math.nan for p in (hazards, m14, clutter))
+        print(f"{limit:9.2f} {pd:6.4f}  {small:6.4f}  {(empty >= limit).sum() / tally.area:8.4f}  {share:15.3f}")
+    print(f"quantiles of p {QUANTILES} by kind (0: not listed)")
+    for name, p in [
+        *sorted(rows.items(), key=lambda row: not CATALOGUE[row[0]].hazard),
+        ("listed empty ground", empty),
+    ]:
+        print(f"{name:20s} {len(p):4d}: " + " ".join(f"{v:.2f}" for v in np.quantile(p, QUANTILES)) if len(p) else name)
 
 
 def report(tally: Tally) -> None:
@@ -236,6 +272,7 @@ def main() -> None:
     for seed in range(first, end):
         run_seed(seed, options.soil, not options.perfect, tally, options.verbose, robot, limits)
     report(tally)
+    report_roc(tally)
 
 
 if __name__ == "__main__":

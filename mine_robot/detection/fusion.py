@@ -25,6 +25,7 @@ LARGE_MOMENT = 400.0  # in units of the noise, at 0.10 m: a body of metal rather
 SOIL_PHASE_DEG = 15.0  # a signal this near to in-phase comes from the soil's magnetite
 BRASS_PHASE_DEG = 40.0
 LARGE_SCORE = 6.0  # and this clear
+CLEAR_SCORE = 7.0  # no baseline errs so much
 MIN_FIT = (
     0.5,
     0.75,
@@ -33,19 +34,21 @@ LARGE_ECHO_M, LARGE_ECHO = 0.14, 0.15  # extent of an echo from which it is no a
 DIFFUSE = 0.10  # an echo weaker than this has to look like an object's in every respect
 EVEN_SCORE = 4.25  # radar score and reflection around which the weights apply
 EVEN_REFLECTION = 0.024
-WEAK = -3.0  # ratio of an echo of just that score and reflection: nearly always the soil's own scatterers
+WEAK = -2.6  # ratio of an echo of just that score and reflection: nearly always the soil's own scatterers
 SCORE_WEIGHT, REFLECTION_WEIGHT = 2.5, 3.7
 LONG_M, LONG_WEIGHT = (
     0.17,
     25.0,
 )  # a weak echo longer than this is rather a change of the ground than an object; a metre of it
+GAP_M = 0.06
 METAL_LIKE = 3.0  # against an echo that looks like metal where there is none: wet wood
 BEFORE_NS = 0.95  # the top of a thick body echoes this long before its bottom, which may be stronger
 SHALLOW_M = (0.058, 0.07)  # from no to full trust in the polarity: near the surface the bounce blurs it
 LEAST_MOMENT = 9.0  # quadrature of the smallest detonator or striker in standard deviations of a reading, at 0.10 m
 METAL_BELOW_TOP_M = 0.03  # where a mine's metal lies
 NOMINAL_COIL_M = 0.06  # height of the coils above ground
-SPOILT = -4.0  # a quadrature as negative as this belongs to a strong neighbour
+REAL_QUADRATURE = 3.0  # standard deviations; metal that does not stand out locally is a baseline not yet settled
+SPOILT, BEYOND = -4.0, 12.0  # outside a strong neighbour speaks
 QUADRATURE_WEIGHT, QUADRATURE_CLIP = 0.7, 3.0
 
 
@@ -83,6 +86,11 @@ class MetalLook:
         return MIN_FIT[self.score > LARGE_SCORE]
 
     @property
+    def local(self) -> bool:
+        """False for a moderate signal without any quadrature of its own right at the spot."""
+        return not self.quadrature or self.score > CLEAR_SCORE or max(self.quadrature) >= REAL_QUADRATURE
+
+    @property
     def large(self) -> bool:
         """True for a body of metal."""
         return self.moment > LARGE_MOMENT and self.score > LARGE_SCORE
@@ -115,9 +123,17 @@ def look_gpr(peak: Peak[GprCell], rows: list[tuple[float, float]], params: Detec
     h = max(gpr.antenna_height_m, 0.01)
     spreading = (h + depth / index) / h
     reflection = float(np.abs(window).max()) * spreading * math.exp(4.0 * depth)
-    strong = [s for s, score in rows if score > peak.score - 1.4 and abs(s - peak.row.s) < 0.3]
-    extent = max(strong) - min(strong) if strong else 0.0
-    return GprLook(peak.score, thin, reflection, depth, extent)
+    return GprLook(peak.score, thin, reflection, depth, _extent(peak, rows))
+
+
+def _extent(peak: Peak[GprCell], rows: list[tuple[float, float]]) -> float:
+    """Length in m over which the echo is strong without a gap, so that a second object does not count."""
+    strong = np.array([s for s, score in rows if score > peak.score - 1.4 and abs(s - peak.row.s) < 0.3])
+    if not len(strong):
+        return 0.0
+    piece = np.concatenate([[0], np.cumsum(np.diff(strong) > GAP_M)])
+    own = strong[piece == piece[np.abs(strong - peak.row.s).argmin()]]
+    return float(own[-1] - own[0])
 
 
 def _first_lobe(window: Array) -> tuple[int, float]:
@@ -141,7 +157,7 @@ def look_metal(peak: Peak[MetalCell], spot: tuple[MetalCell, int] | None) -> Met
 
 def judge(gpr: GprLook | None, metal: MetalLook | None, params: DetectorParams) -> Verdict:
     """The verdict on one spot; ``None`` means that the sensor could not look there, which says nothing."""
-    found = metal is not None and metal.score >= params.md.threshold and metal.fit >= metal.least_fit
+    found = metal is not None and metal.score >= params.md.threshold and metal.fit >= metal.least_fit and metal.local
     seen = gpr is not None and gpr.score >= params.gpr.threshold
     llr_md = _metal_llr(metal, seen, found, gpr, params) if metal is not None else 0.0
     # Metal that no dipole here explains may be this object's or a neighbour's: then polarity proves nothing.
@@ -170,8 +186,11 @@ def _metal_llr(metal: MetalLook, seen: bool, found: bool, gpr: GprLook | None, p
         return 3.2
     off_axis = min(abs(metal.phase), 180.0 - abs(metal.phase))
     if not found or off_axis < SOIL_PHASE_DEG:
-        spoilt = metal.score >= params.md.threshold and off_axis >= SOIL_PHASE_DEG
-        return 0.0 if gpr is None or not seen or spoilt else _quadrature_llr(metal, gpr.depth)
+        if gpr is None or not seen:
+            return 0.0
+        ratio = _quadrature_llr(metal, gpr.depth)
+        disturbed = metal.score >= params.md.threshold and off_axis >= SOIL_PHASE_DEG
+        return max(ratio, 0.0) if disturbed else ratio  # metal hidden by a neighbour's is not absent
     if metal.phase > 105.0 or metal.phase < -20.0:  # small and ferrous: nails, wire
         return -0.4 if seen else -2.4
     if metal.phase < BRASS_PHASE_DEG and gpr is not None and not seen:
@@ -190,7 +209,7 @@ def _quadrature_llr(metal: MetalLook, depth: float) -> float:
     below = float(np.clip(NOMINAL_COIL_M + depth + METAL_BELOW_TOP_M, metal.below[0], metal.below[-1]))
     z = float(np.interp(below, metal.below, metal.quadrature))
     expected = LEAST_MOMENT * math.exp(float(np.interp(below, metal.below, np.log(metal.gain))))
-    if z < SPOILT:
+    if not SPOILT < z < BEYOND:
         return 0.0
     ratio = expected * z - 0.5 * expected**2 if z < expected else 0.5 * z * z
     return QUADRATURE_WEIGHT * float(np.clip(ratio, -QUADRATURE_CLIP, QUADRATURE_CLIP))
