@@ -15,6 +15,7 @@ from mine_robot.core.types import Pose2, wrap_angle
 from mine_robot.coverage.ground import ROTATION_STEP, Ground, Mask
 from mine_robot.coverage.route import Route, ahead
 from mine_robot.coverage.transit import TurningGround
+from mine_robot.coverage.wriggle import wriggle
 
 Move = tuple[float, float]  # turn to this yaw, then drive this signed distance in m
 ESCAPE_REACH_M = 200.0  # longest straight drive out of a lane
@@ -42,9 +43,13 @@ def ways_out(route: Route, turning: TurningGround) -> Iterator[Sequence[Move]]:
         if strokes:
             yield ((pose.yaw, distance), *strokes)
             return
-    wriggle = _wriggle(ground, turning, pose)
-    if wriggle is not None:
-        yield (wriggle,)
+    turned = _turn_and_leave(ground, turning, pose)
+    if turned is not None:
+        yield (turned,)
+        return
+    moves = wriggle(ground, turning, pose, excused)
+    if moves is not None:
+        yield moves
 
 
 def drive_moves(route: Route, moves: Sequence[Move]) -> bool:
@@ -142,7 +147,7 @@ def _places_near(ground: Ground, turning: TurningGround, pose: Pose2, excused: M
     return sorted(places, key=abs)
 
 
-def _wriggle(ground: Ground, turning: TurningGround, pose: Pose2) -> Move | None:
+def _turn_and_leave(ground: Ground, turning: TurningGround, pose: Pose2) -> Move | None:
     """The least turn on the spot from which a straight drive reaches turning ground."""
     for i in range(1, round(math.pi / (2.0 * ROTATION_STEP)) + 1):
         for sign in (1.0, -1.0):
