@@ -27,7 +27,7 @@ SAME_DIRECTION_RAD = math.radians(5.0)
 SAME_COVERAGE_M2 = 0.5  # plans that leave about as little ground are compared by their time
 HOME_HEADINGS = 16
 REST_S_PER_M2 = 25.0  # typical time to search ground that the main lanes leave
-COMPLETED = 2  # directions that are planned to the end if these reach all the ground
+COMPLETED = 1  # directions that are planned to the end if these reach all the ground
 
 
 class Planner:

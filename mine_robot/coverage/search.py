@@ -24,7 +24,7 @@ from mine_robot.coverage.shortcut import shorten
 from mine_robot.coverage.sortie import Candidate, LaneFinder
 from mine_robot.coverage.transit import TurningGround
 
-PROPOSALS = 60  # candidates of one heading that are tried at first
+PROPOSALS = 24  # candidates of one heading that are tried at first
 PROPOSALS_MAX = 480  # and when all of those are refused
 MAIN_SCORE = 0.25  # main lanes that score less than this share of the best wait until other headings may be better
 KEPT_SHARE = 0.8  # of the gain a leftover candidate must still have
@@ -68,6 +68,8 @@ class Search:
     def rest(self, patience: float) -> None:
         """Gather what the main lanes left, in all headings; give up when the plan takes longer than ``patience`` s."""
         self.patience = patience
+        # Along and across the lanes first: few headings leave few corners behind.
+        self._sweep_all([self.direction + math.pi / 2.0 * i for i in range(4)], nominal=False)
         count = self.params.headings
         self._sweep_all([self.direction + 2.0 * math.pi * i / count for i in range(count)], nominal=False)
 
