@@ -27,6 +27,7 @@ from mine_robot.coverage.transit import TurningGround
 PROPOSALS = 24  # candidates of one heading that are tried at first
 PROPOSALS_MAX = 480  # and when all of those are refused
 MAIN_SCORE = 0.25  # main lanes that score less than this share of the best wait until other headings may be better
+REST_EXPONENT = 0.5  # of the gain where all will be gathered in the end: what is near comes before what is large
 KEPT_SHARE = 0.8  # of the gain a leftover candidate must still have
 SHORTER = (0, 1, 2, 4, 8)  # cells a lane is shortened by if its end is not clear
 
@@ -68,8 +69,6 @@ class Search:
     def rest(self, patience: float) -> None:
         """Gather what the main lanes left, in all headings; give up when the plan takes longer than ``patience`` s."""
         self.patience = patience
-        # Along and across the lanes first: few headings leave few corners behind.
-        self._sweep_all([self.direction + math.pi / 2.0 * i for i in range(4)], nominal=False)
         count = self.params.headings
         self._sweep_all([self.direction + 2.0 * math.pi * i / count for i in range(count)], nominal=False)
 
@@ -128,7 +127,9 @@ class Search:
         position = (self.route.pose.x, self.route.pose.y)
         found: list[Candidate] = []
         for heading in headings:
-            found += self.finder.candidates(self.ground, part, gain, heading, position, self.proposals)
+            found += self.finder.candidates(
+                self.ground, part, gain, heading, position, self.proposals, 1.0 if self.least else REST_EXPONENT
+            )
         found.sort(key=lambda candidate: -candidate.score)
         return [candidate for candidate in found if candidate.score >= self.least * self.best_score]
 

@@ -57,7 +57,14 @@ class LaneFinder:
         self.params = params
 
     def candidates(
-        self, ground: Ground, turning: Mask, gain: Mask, heading: float, position: tuple[float, float], count: int
+        self,
+        ground: Ground,
+        turning: Mask,
+        gain: Mask,
+        heading: float,
+        position: tuple[float, float],
+        count: int,
+        exponent: float = 1.0,
     ) -> list[Candidate]:
         """The best ``count`` lanes in ``heading`` that start from a cell of ``turning`` for a robot at ``position``, best first.
 
@@ -69,7 +76,7 @@ class LaneFinder:
         raster.sum_gains()
         if not len(raster.row_index):
             return []
-        scores, gains, starts = self._score(raster, position)
+        scores, gains, starts = self._score(raster, position, exponent)
         best = np.argsort(-scores)[:count]
         return [
             raster.candidate(*(int(place) for place in starts[:, i]), score=float(scores[i]), gain=float(gains[i]))
@@ -78,7 +85,7 @@ class LaneFinder:
         ]
 
     def _score(
-        self, raster: Raster, position: tuple[float, float]
+        self, raster: Raster, position: tuple[float, float], exponent: float
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], Ints]:
         """Scores (n,), gains (n,) in m², and row, start, end and pivot columns and whether that lies aside (5, n) of the candidates."""
         row, start = raster.starts(round(self.params.lane_lead / raster.resolution))
@@ -103,7 +110,7 @@ class LaneFinder:
         seconds += length / self.limits.search_speed + SIDE_ENTRY_S * aside
         # A lane with open edges on both sides may still be the only one there is: its score stays positive.
         value = np.maximum(gain - OPEN_EDGE_COST_M * edge, 0.05 * gain)
-        return value / seconds, gain, np.stack([row, start, end, pivot, aside])
+        return value**exponent / seconds, gain, np.stack([row, start, end, pivot, aside])
 
 
 class Raster:
