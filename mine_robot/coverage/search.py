@@ -70,7 +70,10 @@ class Search:
         """Gather what the main lanes left, in all headings; give up when the plan takes longer than ``patience`` s."""
         self.patience = patience
         count = self.params.headings
-        self._sweep_all([self.direction + 2.0 * math.pi * i / count for i in range(count)], nominal=False)
+        for stride in (2, 1):  # the headings between are looked at only for what the others leave
+            self._sweep_all(
+                [self.direction + 2.0 * math.pi * i / count for i in range(0, count, stride)], nominal=False
+            )
 
     def _sweep_all(self, headings: Sequence[float], nominal: bool) -> None:
         self.best_score, self.least, self.pool = 0.0, MAIN_SCORE if nominal else 0.0, []
