@@ -21,13 +21,20 @@ class DetectorNode(StackNode[DetectorNodeParams]):
         robot = load_robot(existing_path(self.params.files.urdf, "urdf"))
         self.detector = Detector(self.params, self.params.limits, robot)
         self.published_revision = -1
+        self.waiting: NavState | None = None
         self.evidence = self.talk(EVIDENCE)
         self.targets = self.talk(TARGETS)
         self.poll(GPR_SCAN, decode.gpr, self.detector.add_gpr)
         self.poll(METAL_SCAN, decode.metal, self.detector.add_metal)
         self.listen(ODOMETRY, decode.odometry, self.on_odometry)
 
-    def on_odometry(self, state: NavState) -> None:
+    def on_odometry(self, newest: NavState) -> None:
+        """Take a pose when the next one has come: it travels faster than the scans of its instant, which have arrived by then."""
+        state, self.waiting = self.waiting, newest
+        if state is not None:
+            self.place(state)
+
+    def place(self, state: NavState) -> None:
         """Place the scans, publish what the head can prove and what changed among the targets."""
         records = self.detector.add_nav(state)
         # Targets first: whoever counts the evidence already knows what was found there.

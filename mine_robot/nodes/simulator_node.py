@@ -31,8 +31,8 @@ from mine_robot.ros.topics import (
 from mine_robot.sim.pacing import Pacer
 from mine_robot.sim.world import SensorBatch
 
-# How far each consumer may lag behind the world, s. The control loop and the detector answer every step; the others answer by their health
-# report, which comes every 0.5 s at the latest.
+# How far each consumer may lag behind the world, s. The control loop answers every step and the detector one step later; the others answer
+# by their health report, which comes every 0.5 s at the latest.
 STEP_LEAD_S = 0.05
 HEALTH_LEAD_S = 0.7
 HEALTH_CONSUMERS = ("localization", "coverage", "follower", "mission", "marker", "recorder")
@@ -56,7 +56,7 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
         self.simulation = Simulation(scenario, field, robot, params)
         self.files = SimulationFiles(Path(existing_path(params.files.run_directory, "run_directory")), self.simulation)
         self.port = PseudoSerial(Path(params.marker_port)) if params.marker_port else None
-        leads = {"guard": STEP_LEAD_S, "detector": STEP_LEAD_S, **dict.fromkeys(HEALTH_CONSUMERS, HEALTH_LEAD_S)}
+        leads = {"guard": STEP_LEAD_S, "detector": 2.0 * STEP_LEAD_S, **dict.fromkeys(HEALTH_CONSUMERS, HEALTH_LEAD_S)}
         self.pacer = Pacer(leads, PATIENCE_S)
         self.steps = 0
         self.heard_nodes: set[str] = set()
