@@ -25,7 +25,7 @@ demo: setup
 	$(BIN)/mine-robot run config/missions/demo_field.geojson --scenario config/scenarios/demo.yaml
 
 test: setup lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .

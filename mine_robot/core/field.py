@@ -54,7 +54,7 @@ class Field:
     @property
     def bounds(self) -> tuple[float, float, float, float]:
         """West, south, east, north of everything in the field, m."""
-        return tuple(shapely.union_all([self.hazard, self.safe]).bounds)  # type: ignore[return-value]
+        return shapely.union_all([self.hazard, self.safe]).bounds
 
 
 def field_from_geojson(

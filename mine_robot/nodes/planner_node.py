@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mine_robot.core.types import Health, MissionStatus
+from mine_robot.core.types import Health, MissionStatus, Target
 from mine_robot.pipeline.coverage import CoverageManager
 from mine_robot.pipeline.loading import load_field, load_robot
 from mine_robot.pipeline.parameters import PlannerNodeParams
@@ -27,10 +27,15 @@ class PlannerNode(StackNode[PlannerNodeParams]):
         self.ledger_t = -LEDGER_PERIOD_S
         self.ledger = self.talk(LEDGER)
         self.plan = self.talk(PLAN)
-        self.poll(TARGETS, decode.targets, self.coverage.set_targets)
         self.poll(ODOMETRY, decode.odometry, self.coverage.set_nav)
         self.poll(EVIDENCE, decode.evidence, self.coverage.add_evidence)
         self.poll(MISSION_STATE, decode.mission_status, self.on_mission)
+        self.listen(TARGETS, decode.targets, self.on_targets)
+
+    def on_targets(self, targets: tuple[Target, ...]) -> None:
+        """A target's halo reaches the guard at once: the tracks may be half a metre away from it."""
+        self.coverage.set_targets(targets)
+        self.publish_ledger(self.now)
 
     def on_mission(self, status: MissionStatus) -> None:
         """Answer a request for a plan; the ledger goes out first, so that the guard knows the ground the plan uses."""

@@ -6,6 +6,8 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
+
 from mine_robot.core.field import Field
 from mine_robot.core.robot import Robot
 from mine_robot.core.types import Pose2, Twist2
@@ -28,9 +30,7 @@ class Simulation:
 
     step_s = STEP_S
 
-    def __init__(
-        self, scenario: Scenario, field: Field, robot: Robot, params: SimulatorNodeParams
-    ) -> None:
+    def __init__(self, scenario: Scenario, field: Field, robot: Robot, params: SimulatorNodeParams) -> None:
         rngs = generators(scenario.seed)
         self.scenario = scenario
         self.robot = robot
@@ -97,7 +97,7 @@ class SimulationFiles:
         """Add new paint pulses, at the true place of the nozzle: the robot stands while it marks."""
         fired = self._simulation.fired()
         for t, target, slide in fired[len(self._marks) :]:
-            x, y = pose.to_map([self._simulation.robot.marker[0], slide])
+            x, y = pose.to_map(np.array([self._simulation.robot.marker[0], slide]))
             self._marks.append((t, target, float(x), float(y)))
         if len(fired) != self._written:
             self._write_world()

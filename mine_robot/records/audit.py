@@ -88,6 +88,9 @@ def is_valid(line: SweepEvidence, limits: Limits) -> bool:
     )
 
 
+HaloKey = tuple[int, float, float]  # target id (-1 for a known target) and place
+
+
 class _Audit:
     """One replay: ``searched_at`` holds the first time a cell was searched (s after ``t0``), infinite if never."""
 
@@ -110,6 +113,10 @@ class _Audit:
         self.searched_at = np.full(self.raster.shape, np.inf, dtype=np.float32)
         self.unsafe: Mask = np.zeros(self.raster.shape, dtype=bool)
         self.in_halo: Mask = np.zeros(self.raster.shape, dtype=bool)
+        self.nowhere: Mask = np.zeros(self.raster.shape, dtype=bool)
+        self.stood_on: dict[
+            HaloKey, Mask
+        ] = {}  # by target and place: what the tracks stood on when it was declared there
         self.rolled: Mask = np.zeros(self.raster.shape, dtype=bool)
         self.first_unsafe_t: float | None = None
         self.lost_states = 0
@@ -183,18 +190,34 @@ class _Audit:
     def _roll(self, t: float, pose: Pose2, growth: float) -> None:
         """Judge the ground under the contact patches at ``pose``."""
         halos = self.halos.near(t, pose, self.limits.halo_radius + self.robot.pivot_radius + growth)
+        self._excuse(halos, pose, growth)
         for patch in self.robot.contact_patches:
             window, under = self.raster.convex(pose.to_map(patch.grown(growth).corners))
             proven = self.safe[window] | (self.allowed[window] & (self.searched_at[window] < t - self.t0))
             unsafe = under & ~proven
-            for x, y in halos:
+            for key, x, y in halos:
                 inside = under & self._halo(window, x, y)
-                self.in_halo[window] |= inside
-                unsafe |= inside
+                entered = inside & ~self.stood_on[key][window]
+                self.in_halo[window] |= entered
+                unsafe |= entered
             self.rolled[window] |= under
             if unsafe.any():
                 self.unsafe[window] |= unsafe
                 self.first_unsafe_t = t if self.first_unsafe_t is None else self.first_unsafe_t
+
+    def _excuse(self, halos: Sequence[tuple[HaloKey, float, float]], pose: Pose2, growth: float) -> None:
+        """Ground under the tracks when a target is declared is no entry into its halo, until the tracks have left the halo once."""
+        open_halos = [halo for halo in halos if self.stood_on.get(halo[0]) is not self.nowhere]
+        if not open_halos:
+            return
+        windows = [self.raster.convex(pose.to_map(patch.grown(growth).corners)) for patch in self.robot.contact_patches]
+        for key, x, y in open_halos:
+            if not any(bool((inside & self._halo(window, x, y)).any()) for window, inside in windows):
+                self.stood_on[key] = self.nowhere
+            elif key not in self.stood_on:
+                under = self.stood_on[key] = np.zeros(self.raster.shape, dtype=bool)
+                for window, inside in windows:
+                    under[window] |= inside
 
     def _halo(self, window: tuple[slice, slice], x: float, y: float) -> Mask:
         east, north = self.raster.samples[0][window], self.raster.samples[1][window]
@@ -211,7 +234,7 @@ class _Halos:
         self._next = 0
         self._suspects: dict[int, tuple[float, float]] = {}
 
-    def near(self, t: float, pose: Pose2, distance: float) -> list[tuple[float, float]]:
+    def near(self, t: float, pose: Pose2, distance: float) -> list[tuple[HaloKey, float, float]]:
         """Suspects declared by ``t`` within ``distance`` of ``pose``."""
         while self._next < len(self._history) and self._history[self._next][0] <= t:
             for target in self._history[self._next][1]:
@@ -220,8 +243,8 @@ class _Halos:
                 else:
                     self._suspects.pop(target.id, None)
             self._next += 1
-        everything = [*self._known, *self._suspects.values()]
-        return [(x, y) for x, y in everything if math.hypot(x - pose.x, y - pose.y) <= distance]
+        everything = [(-1, *place) for place in self._known] + [(key, *place) for key, place in self._suspects.items()]
+        return [((key, x, y), x, y) for key, x, y in everything if math.hypot(x - pose.x, y - pose.y) <= distance]
 
 
 def _line(line: SweepEvidence, half: float) -> Array:

@@ -27,8 +27,7 @@ COLLINEAR = 1e-4  # m: corners of cells closer to a straight line than this carr
 
 @dataclass(frozen=True)
 class Ground:
-    """A partition of the hazard area: ``searched`` and ``gaps``. ``halo`` are the halos of the targets, beyond it too.
-    """
+    """A partition of the hazard area: ``searched`` and ``gaps``. ``halo`` are the halos of the targets, beyond it too."""
 
     hazard_m2: float
     searched: MultiPolygon

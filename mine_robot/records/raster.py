@@ -71,8 +71,9 @@ class Raster:
         """Cells covered by the convex polygon ``corners`` (n, 2), whichever way round; none for a crossed one."""
         window = self.window(*corners.min(axis=0), *corners.max(axis=0))
         x, y = self.samples[0][window], self.samples[1][window]
-        edges = np.roll(corners, -1, axis=0) - corners
-        area = float(np.sum(corners[:, 0] * np.roll(corners[:, 1], -1) - np.roll(corners[:, 0], -1) * corners[:, 1]))
+        following = np.concatenate((corners[1:], corners[:1]))
+        edges = following - corners
+        area = float(corners[:, 0] @ following[:, 1] - following[:, 0] @ corners[:, 1])
         turn = 1.0 if area >= 0.0 else -1.0
         inside = np.ones(x.shape, dtype=bool)
         for (px, py), (dx, dy) in zip(corners.tolist(), (turn * edges).tolist()):

@@ -51,8 +51,7 @@ class RunData:
 
     @cached_property
     def checksums(self) -> dict[str, str]:
-        """SHA-256 of the journal's files by name: SQLite keeps the latest writes beside the journal until it is closed.
-        """
+        """SHA-256 of the journal's files by name: SQLite keeps the latest writes beside the journal until it is closed."""
         journal = self.directory.journal
         parts = [journal, journal.with_name(journal.name + "-wal")]
         present = [part for part in parts if part.is_file() and part.stat().st_size > 0]

@@ -171,7 +171,10 @@ def evidence(message: Any) -> list[SweepEvidence]:
     t = seconds(message.header.stamp)
     names = ("dt", "x", "y", "yaw", "sigma", "height", "speed", "gpr_ok", "metal_ok")
     rows = np.stack(_columns(points(message), *names), axis=-1)
-    return [SweepEvidence(t + float(row[0]), *row[1:7].tolist(), bool(row[7]), bool(row[8])) for row in rows]
+    found = []
+    for dt, x, y, yaw, sigma, height, speed, gpr_ok, metal_ok in rows.tolist():
+        found.append(SweepEvidence(t + dt, x, y, yaw, sigma, height, speed, bool(gpr_ok), bool(metal_ok)))
+    return found
 
 
 def targets(message: Any) -> tuple[Target, ...]:
@@ -180,9 +183,10 @@ def targets(message: Any) -> tuple[Target, ...]:
     cloud = points(message)
     rows = np.stack(_columns(cloud, *names), axis=-1)
     ids, kinds = _columns(cloud, "id", "class")
-    return tuple(
-        Target(int(number), *row.tolist(), TargetClass(int(kind))) for number, row, kind in zip(ids, rows, kinds)
-    )
+    found = []
+    for number, kind, (x, y, z, sigma_x, sigma_y, depth, llr_gpr, llr_md, p) in zip(ids, kinds, rows.tolist()):
+        found.append(Target(int(number), x, y, z, sigma_x, sigma_y, depth, llr_gpr, llr_md, p, TargetClass(int(kind))))
+    return tuple(found)
 
 
 def mark_requests(message: Any) -> list[MarkRequest]:

@@ -34,7 +34,13 @@ class SteadyExecutor(SingleThreadedExecutor):
         self._services = list(node.services)
         self._guards = [self._guard, self._sigint_gc, *node.guards]
         self._wait_set = rclpy_implementation.WaitSet(
-            len(self._subscriptions), len(self._guards), len(self._timers), 0, len(self._services), 0, self._context.handle
+            len(self._subscriptions),
+            len(self._guards),
+            len(self._timers),
+            0,
+            len(self._services),
+            0,
+            self._context.handle,
         )
 
     def _turn(self) -> bool:
