@@ -24,7 +24,7 @@ class CoverageParams:
         unit="m",
         low=0.036,
         high=0.2,
-        default=0.04,
+        default=0.07,
     )
     lane_lead: float = param(
         "How far before unsearched ground the searched line starts a lane, and how far beyond it ends.",

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.system
 LOOK = """
 import json, sys, time
 import rclpy
+from mine_robot.bringup.graph import GRAPH
 from mine_robot.ros.topics import SERVICES, TOPICS
 rclpy.init()
 node = rclpy.create_node("onlooker")
@@ -29,7 +30,8 @@ while time.monotonic() < limit:
         name = node.resolve_topic_name(topic.name)
         publishers[name] = sorted(info.node_name for info in node.get_publishers_info_by_topic(name))
     services = dict(node.get_service_names_and_types())
-    if all(publishers.values()) and all("/" + name in services for name in SERVICES):
+    nodes = {node.name for node in GRAPH} <= set(publishers["/diagnostics"])
+    if nodes and all(publishers.values()) and all("/" + name in services for name in SERVICES):
         break
     time.sleep(0.2)
 print(json.dumps({"types": seen, "publishers": publishers, "services": services}))

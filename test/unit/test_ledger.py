@@ -38,7 +38,7 @@ def test_books_the_lane_that_was_swept():
     ledger = make_ledger()
     ledger.add(sweep())
     assert ledger.hazard_area == pytest.approx(16.0, abs=1e-3)
-    width = robot().sweep_width - 2 * 0.012
+    width = robot().sweep_width - 2 * (0.012 + RES / 2)
     assert ledger.searched_area == pytest.approx(4.0 * width, abs=4.0 * RES)
     assert ledger.searched_area <= 4.0 * (width + 2 * RES)
 
