@@ -97,7 +97,7 @@ class Ledger:
             self._last = record
 
     def _book(self, first: SweepEvidence, second: SweepEvidence) -> None:
-        # Beside the uncertainty of the position, half a cell: a cell whose centre just lies within the line is not searched at its far side.
+        # Beside the uncertainty of the position, half a cell: a cell whose centre just lies within the line is not searched beyond.
         half = self._half_width - max(first.sigma, second.sigma) - 0.5 * self.zones.resolution
         if half <= 0.0:
             return

@@ -4,7 +4,8 @@ The features follow from physics: an echo of the polarity opposite to the surfac
 something optically thinner than soil (explosive, plastic, air), one of the same polarity from metal or wet wood; the
 phase of the metal detector separates small ferrous parts from aluminium and brass and both from large bodies; its
 moment is their size. How much each feature weighs was fitted by logistic regression to simulated lanes in loam
-(``benchmarks/detection_lanes.py``, seeds 100 to 119, which serve for nothing else).
+(``benchmarks/detection_lanes.py``, seeds 100 to 111), then intercepts and rules were adjusted by hand on seeds 100 to 119 and a recorded
+simulated mission; figures are reported on other seeds.
 """
 
 from __future__ import annotations
