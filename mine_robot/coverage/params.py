@@ -38,5 +38,5 @@ class CoverageParams:
         "Headings in which the ground that the main lanes leave is tried.", low=4, high=32, default=16
     )
     min_gain: float = param(
-        "Smallest unsearched area worth a drive of its own.", unit="m²", low=0.0, high=1.0, default=0.03
+        "Smallest unsearched area worth a drive of its own.", unit="m²", low=0.0, high=1.0, default=0.08
     )
