@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,6 @@ def write_plan(
     path: Path, overlays: tuple[Path, ...], out: Path, plot: Path | None, clock: Callable[[], float]
 ) -> dict[str, Any]:
     """Plan the search of a field from safe ground beside it; returns the plan file's summary."""
-    import json
-
     field = load_field(path)
     robot = load_robot(resource("urdf/mine_robot.urdf.xacro"))
     files = ParameterFiles([resource("config/robot.yaml"), *overlays])

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from mine_robot import __version__
 from mine_robot.bringup.graph import GraphNode, graph
 from mine_robot.bringup.resources import resource
@@ -129,5 +127,6 @@ def node_kills(directory: RunDirectory) -> list[tuple[float, str]]:
     """``node_kill`` faults of the run's scenario: simulated time and node."""
     if not directory.scenario.is_file():
         return []
-    faults = (yaml.safe_load(directory.scenario.read_text(encoding="utf-8")) or {}).get("faults") or []
-    return sorted((float(fault["at_s"]), str(fault["node"])) for fault in faults if fault["kind"] == "node_kill")
+    scenario = load_scenario(directory.scenario, load_field(directory.field))
+    kills = [fault for fault in scenario.faults if fault.kind == "node_kill"]
+    return sorted((fault.at, str(fault.options["node"])) for fault in kills)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from std_srvs.srv import Trigger
 
@@ -38,7 +37,7 @@ class MissionNode(StackNode[MissionNodeParams]):
 
     def __init__(self) -> None:
         super().__init__()
-        directory = RunDirectory(Path(existing_path(self.params.files.run_directory, "run_directory")))
+        directory = RunDirectory(existing_path(self.params.files.run_directory, "run_directory"))
         self.mission = Mission(self.params, self.params.limits)
         self.journal = Journal(directory.journal)
         self.journal.info({"version": __version__, "field": directory.field.name})

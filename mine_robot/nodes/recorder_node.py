@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from pathlib import Path
 
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
@@ -27,7 +26,7 @@ class RecorderNode(StackNode[RecorderNodeParams]):
 
     def __init__(self) -> None:
         super().__init__()
-        directory = RunDirectory(Path(existing_path(self.params.files.run_directory, "run_directory")))
+        directory = RunDirectory(existing_path(self.params.files.run_directory, "run_directory"))
         self.bag = BagWriter(directory.next_log())
         self.count = 0
         for topic in TOPICS:

@@ -54,7 +54,7 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
         robot = load_robot(existing_path(params.files.urdf, "urdf"))
         scenario = load_scenario(Path(params.scenario) if params.scenario else None, field, params.seed)
         self.simulation = Simulation(scenario, field, robot, params)
-        self.files = SimulationFiles(Path(existing_path(params.files.run_directory, "run_directory")), self.simulation)
+        self.files = SimulationFiles(existing_path(params.files.run_directory, "run_directory"), self.simulation)
         self.port = PseudoSerial(Path(params.marker_port)) if params.marker_port else None
         leads = {"guard": STEP_LEAD_S, "detector": 2.0 * STEP_LEAD_S, **dict.fromkeys(HEALTH_CONSUMERS, HEALTH_LEAD_S)}
         self.pacer = Pacer(leads, PATIENCE_S)

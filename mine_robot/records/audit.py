@@ -19,7 +19,7 @@ from mine_robot.core.field import Field
 from mine_robot.core.limits import Limits
 from mine_robot.core.robot import Robot
 from mine_robot.core.types import Array, NavState, Pose2, SweepEvidence, Target, wrap_angle
-from mine_robot.records.raster import Mask, Raster
+from mine_robot.records.raster import Mask, Raster, Window
 
 RESOLUTION = 0.025  # m
 MAX_CELLS = 16_000_000  # beyond it the cells grow, and the result says so
@@ -190,9 +190,9 @@ class _Audit:
     def _roll(self, t: float, pose: Pose2, growth: float) -> None:
         """Judge the ground under the contact patches at ``pose``."""
         halos = self.halos.near(t, pose, self.limits.halo_radius + self.robot.pivot_radius + growth)
-        self._excuse(halos, pose, growth)
-        for patch in self.robot.contact_patches:
-            window, under = self.raster.convex(pose.to_map(patch.grown(growth).corners))
+        patches = [self.raster.convex(pose.to_map(patch.grown(growth).corners)) for patch in self.robot.contact_patches]
+        self._excuse(halos, patches)
+        for window, under in patches:
             proven = self.safe[window] | (self.allowed[window] & (self.searched_at[window] < t - self.t0))
             unsafe = under & ~proven
             for key, x, y in halos:
@@ -205,21 +205,19 @@ class _Audit:
                 self.unsafe[window] |= unsafe
                 self.first_unsafe_t = t if self.first_unsafe_t is None else self.first_unsafe_t
 
-    def _excuse(self, halos: Sequence[tuple[HaloKey, float, float]], pose: Pose2, growth: float) -> None:
+    def _excuse(self, halos: Sequence[tuple[HaloKey, float, float]], patches: Sequence[tuple[Window, Mask]]) -> None:
         """Ground under the tracks when a target is declared is no entry into its halo, until the tracks have left the halo once."""
-        open_halos = [halo for halo in halos if self.stood_on.get(halo[0]) is not self.nowhere]
-        if not open_halos:
-            return
-        windows = [self.raster.convex(pose.to_map(patch.grown(growth).corners)) for patch in self.robot.contact_patches]
-        for key, x, y in open_halos:
-            if not any(bool((inside & self._halo(window, x, y)).any()) for window, inside in windows):
+        for key, x, y in halos:
+            if self.stood_on.get(key) is self.nowhere:
+                continue
+            if not any(bool((under & self._halo(window, x, y)).any()) for window, under in patches):
                 self.stood_on[key] = self.nowhere
             elif key not in self.stood_on:
-                under = self.stood_on[key] = np.zeros(self.raster.shape, dtype=bool)
-                for window, inside in windows:
-                    under[window] |= inside
+                ground = self.stood_on[key] = np.zeros(self.raster.shape, dtype=bool)
+                for window, under in patches:
+                    ground[window] |= under
 
-    def _halo(self, window: tuple[slice, slice], x: float, y: float) -> Mask:
+    def _halo(self, window: Window, x: float, y: float) -> Mask:
         east, north = self.raster.samples[0][window], self.raster.samples[1][window]
         return (east - x) ** 2 + (north - y) ** 2 < self.limits.halo_radius**2
 

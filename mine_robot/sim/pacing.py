@@ -4,7 +4,7 @@ Every consumer acknowledges how far it has come by the time stamp of something i
 detector by its evidence, the others by their health reports. A consumer whose acknowledgements follow each other within its *lead* is in
 flow, and the world takes its next step only when every consumer in flow is at most its lead behind. Whoever falls silent is waited
 for with patience and then left behind until it flows again, so that a dead node cannot stop the world: the robot must show that it stops.
-While somebody is not in flow, the world runs at most in real time, as it would for a robot of flesh and steel.
+While somebody is not in flow, the world runs in real time at most, so that whoever lives can keep up.
 """
 
 from __future__ import annotations
