@@ -29,7 +29,7 @@ class MarkerNode(StackNode[MarkerNodeParams]):
         self.state: NavState | None = None
         self.port: serial.Serial | None = None
         self.result = self.talk(MARK_RESULT)
-        self.poll(ODOMETRY, decode.odometry, self.on_odometry)
+        self.poll(ODOMETRY, decode.odometry, self.on_odometry, newest=True)
         self.poll(MARK_REQUEST, decode.mark_requests, self.on_requests)
 
     def on_odometry(self, state: NavState) -> None:

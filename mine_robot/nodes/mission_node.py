@@ -49,7 +49,7 @@ class MissionNode(StackNode[MissionNodeParams]):
         self.request = self.talk(MARK_REQUEST)
         self.poll(DIAGNOSTICS, decode.diagnostics, self.on_diagnostics)
         self.poll(TARGETS, decode.targets, self.on_targets)
-        self.poll(ODOMETRY, decode.odometry, self.mission.set_nav)
+        self.poll(ODOMETRY, decode.odometry, self.mission.set_nav, newest=True)
         self.poll(PROGRESS, decode.progress, self.mission.set_progress)
         self.poll(PLAN, decode.plan, self.mission.set_plan)
         self.poll(MARK_RESULT, decode.mark_result, self.on_mark_result)

@@ -27,7 +27,7 @@ class PlannerNode(StackNode[PlannerNodeParams]):
         self.ledger_t = -LEDGER_PERIOD_S
         self.ledger = self.talk(LEDGER)
         self.plan = self.talk(PLAN)
-        self.poll(ODOMETRY, decode.odometry, self.coverage.set_nav)
+        self.poll(ODOMETRY, decode.odometry, self.coverage.set_nav, newest=True)
         self.poll(EVIDENCE, decode.evidence, self.coverage.add_evidence)
         self.poll(MISSION_STATE, decode.mission_status, self.on_mission)
         self.listen(TARGETS, decode.targets, self.on_targets)

@@ -31,9 +31,11 @@ from mine_robot.ros.topics import (
 from mine_robot.sim.pacing import Pacer
 from mine_robot.sim.world import SensorBatch
 
-# How far each consumer may lag behind the world, s. The control loop answers every step and the detector one step later; the others answer
-# by their health report, which comes every 0.5 s at the latest.
-STEP_LEAD_S = 0.05
+# How far each consumer may lag behind the world, s. A step uses the command of the step before, so the control loop works on one step
+# while the world takes the next; the detector answers one step later. The others answer by their health report, which comes every 0.5 s
+# at the latest.
+COMMAND_DELAY_S = 0.05
+LEADS_S = {"guard": 0.10, "detector": 0.15}
 HEALTH_LEAD_S = 0.7
 HEALTH_CONSUMERS = ("localization", "coverage", "follower", "mission", "marker", "recorder")
 PATIENCE_S = 10.0  # wall time; beyond it a node is dead, not slow
@@ -56,8 +58,7 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
         self.simulation = Simulation(scenario, field, robot, params)
         self.files = SimulationFiles(existing_path(params.files.run_directory, "run_directory"), self.simulation)
         self.port = PseudoSerial(Path(params.marker_port)) if params.marker_port else None
-        leads = {"guard": STEP_LEAD_S, "detector": 2.0 * STEP_LEAD_S, **dict.fromkeys(HEALTH_CONSUMERS, HEALTH_LEAD_S)}
-        self.pacer = Pacer(leads, PATIENCE_S)
+        self.pacer = Pacer({**LEADS_S, **dict.fromkeys(HEALTH_CONSUMERS, HEALTH_LEAD_S)}, PATIENCE_S)
         self.steps = 0
         self.heard_nodes: set[str] = set()
         self.commands: list[Twist2] = []
@@ -108,7 +109,7 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
 
     def step(self) -> None:
         """One step of the world: the command of one step ago acts, then every sensor speaks, then the clock."""
-        usable = [command for command in self.commands if command.t <= self.simulation.t - STEP_LEAD_S + 1e-6]
+        usable = [command for command in self.commands if command.t <= self.simulation.t - COMMAND_DELAY_S + 1e-6]
         if usable:
             self.commands = self.commands[len(usable) - 1 :]
         received = self.port.read() if self.port else b""

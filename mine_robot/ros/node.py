@@ -33,6 +33,7 @@ from mine_robot.ros.executor import SteadyExecutor
 from mine_robot.ros.messages import message_class
 from mine_robot.ros.qos import profile
 from mine_robot.ros.topics import DIAGNOSTICS, Topic
+from mine_robot.ros.wire import deserialiser
 
 P = TypeVar("P")
 READY_POLL_S = 0.05  # wall time between looks at whether the inputs are matched
@@ -139,18 +140,28 @@ class StackNode(Node, Generic[P]):
         A message that cannot be decoded is refused and raises a warning once for each reason.
         """
 
-        def wake(message: Any) -> None:
+        def wake(data: bytes) -> None:
             self.take_polled()
-            handle(message)
-            drain()
+            handle(data)
+            for waiting in self._waiting(subscription):
+                handle(waiting)
 
-        handle, drain, subscription = self._subscribe(topic, decode, callback, wake, None)
-        self._inputs.append((topic, subscription))
+        handle = self._handler(topic, decode, callback)
+        subscription = self._subscribe(topic, wake, None)
 
-    def poll(self, topic: Topic, decode: Decode, callback: Callable[[Any], None]) -> None:
-        """Subscribe to a topic whose messages need not wake the node: they are taken before every wake-up and tick."""
-        _, drain, subscription = self._subscribe(topic, decode, callback, lambda message: None, self._polled_group)
-        self._inputs.append((topic, subscription))
+    def poll(self, topic: Topic, decode: Decode, callback: Callable[[Any], None], *, newest: bool = False) -> None:
+        """Subscribe to a topic whose messages need not wake the node: they are taken before every wake-up and tick.
+
+        With ``newest`` only the last message that waits is decoded.
+        """
+
+        def drain() -> None:
+            waiting = self._waiting(subscription)
+            for data in waiting[-1:] if newest else waiting:
+                handle(data)
+
+        handle = self._handler(topic, decode, callback)
+        subscription = self._subscribe(topic, lambda data: None, self._polled_group)
         self._polled.append(drain)
 
     def take_polled(self) -> None:
@@ -158,19 +169,27 @@ class StackNode(Node, Generic[P]):
         for drain in self._polled:
             drain()
 
-    def _subscribe(
-        self,
-        topic: Topic,
-        decode: Decode,
-        callback: Callable[[Any], None],
-        wake: Callable[[Any], None],
-        group: CallbackGroup | None,
-    ) -> tuple[Callable[[Any], None], Callable[[], None], Subscription]:
-        kind = message_class(topic.type_name)
+    def _subscribe(self, topic: Topic, wake: Callable[[bytes], None], group: CallbackGroup | None) -> Subscription:
+        """A subscription to serialised messages (see :mod:`mine_robot.ros.wire`)."""
+        subscription = self.create_subscription(
+            message_class(topic.type_name),
+            topic.name,
+            wake,
+            profile(topic.delivery, reader=True),
+            callback_group=group,
+            event_callbacks=NO_SUBSCRIPTION_EVENTS,
+            raw=True,
+        )
+        self._inputs.append((topic, subscription))
+        return subscription
 
-        def handle(message: Any) -> None:
+    def _handler(self, topic: Topic, decode: Decode, callback: Callable[[Any], None]) -> Callable[[bytes], None]:
+        """What happens to the bytes of a message."""
+        deserialise = deserialiser(topic.type_name)
+
+        def handle(data: bytes) -> None:
             try:
-                content = decode(message)
+                content = data if decode is RAW else decode(deserialise(data))
             except DecodeError as error:
                 if self._refused.get(topic.name) != str(error):
                     self._refused[topic.name] = str(error)
@@ -178,16 +197,15 @@ class StackNode(Node, Generic[P]):
                 return
             callback(content)
 
-        def drain() -> None:
-            while (taken := subscription.handle.take_message(kind, raw)) is not None:
-                handle(taken[0])
+        return handle
 
-        raw = decode is RAW
-        qos = profile(topic.delivery, reader=True)
-        subscription = self.create_subscription(
-            kind, topic.name, wake, qos, callback_group=group, event_callbacks=NO_SUBSCRIPTION_EVENTS, raw=raw
-        )
-        return handle, drain, subscription
+    @staticmethod
+    def _waiting(subscription: Subscription) -> list[bytes]:
+        """The serialised messages that wait, oldest first."""
+        waiting = []
+        while (taken := subscription.handle.take_message(subscription.msg_type, True)) is not None:
+            waiting.append(taken[0])
+        return waiting
 
     # --- time ---------------------------------------------------------------------------------------------------------
     @property
