@@ -7,24 +7,29 @@ first. All numbers are big-endian.
 
 **Commands** (computer to actuator): ``kind (u8), sequence (u8), arguments``.
 
-======  ====  =====================================  ======================================================
-kind    code  arguments                              effect
-======  ====  =====================================  ======================================================
-MOVE    0x01  position (i16) in 0.1 mm, left > 0     drive the slide there; refused beyond its reach
-FIRE    0x02  target id (u32), attempt (u8)          one pulse of paint, if the slide stands
-STATUS  0x03                                         none
-======  ====  =====================================  ======================================================
+======  ====  =============================================  =====================================================
+kind    code  arguments                                      effect
+======  ====  =============================================  =====================================================
+MOVE    0x01  position (i16) in 0.1 mm, left > 0             drive the slide there; refused beyond its reach
+FIRE    0x02  permit (u8), tool (u8: 0 paint, 1 flag),       one pulse of paint or one flag, if the slide stands
+              run (u16), target id (u32), attempt (u8)
+STATUS  0x03                                                 none
+SAFE    0x04  on (u8)                                        1: stop slide and pulse, refuse MOVE and FIRE until 0
+======  ====  =============================================  =====================================================
 
 **Reply** (actuator to computer, one for every command, kind ACK 0x81): ``kind (u8), sequence (u8) of the command,
 result (u8), state (u8), slide position measured (i16, 0.1 mm), position switch (u8: 1 = slide stands where the last MOVE
-sent it), current of the last pulse (u16, mA), paint level (u8, percent, rounded up), last target (u32), last attempt
-(u8)``. ``result`` is 0 done or begun, 1 busy, 2 refused; ``state`` is 0 idle, 1 moving, 2 firing. Attempt 0 means that
-nothing was ever fired.
+sent it), current of the last pulse (u16, mA), paint level (u8, percent, rounded up), flags left (u8), last run (u16),
+last target (u32), last attempt (u8)``. ``result`` is 0 done or begun, 1 busy, 2 refused; ``state`` is 0 idle, 1 moving,
+2 firing, 3 made safe. Attempt 0 means that nothing was ever fired.
 
 **Rules for the firmware.** A command is acknowledged at once; the outcome of a movement or a pulse is read with STATUS.
-FIRE with the target and attempt of the last pulse is a repetition: it is acknowledged and *not* fired again. Last target
-and last attempt are stored before the pulse begins, its current when it ends (65535, unknown, until then); they survive a
-power cut, so that the computer can always find out whether a command whose acknowledgement was lost was carried out.
+FIRE with the run, target and attempt of the last pulse is a repetition: it is acknowledged and *not* fired again. Any
+other FIRE is refused unless its permit is the sequence number of the command answered last, and that answer is at most
+1 s old: so a command that was held up on the line can never fire on a robot that has driven on. Last run, target and
+attempt are stored before the pulse begins, its current when it ends (65535, unknown, until then); they survive a power
+cut, so that the computer can always find out whether a command whose acknowledgement was lost was carried out. After
+power-up the actuator is safe off (state 0).
 """
 
 from __future__ import annotations
@@ -38,7 +43,9 @@ from enum import IntEnum
 MAX_FRAME = 64  # bytes on the line; what is longer is garbage
 POSITION_UNIT = 1e-4  # m
 UNKNOWN_CURRENT = 65.535  # A; a pulse that has not ended, or was cut off
-_ACK = struct.Struct(">BBBBhBHBIB")
+PERMIT_S = 1.0  # age at which the permit to fire has lapsed
+_ACK = struct.Struct(">BBBBhBHBBHIB")
+_FIRE = struct.Struct(">BBBBHIB")
 
 
 class Kind(IntEnum):
@@ -47,6 +54,7 @@ class Kind(IntEnum):
     MOVE = 0x01
     FIRE = 0x02
     STATUS = 0x03
+    SAFE = 0x04
     ACK = 0x81
 
 
@@ -64,6 +72,14 @@ class ActuatorState(IntEnum):
     IDLE = 0
     MOVING = 1
     FIRING = 2
+    SAFE = 3
+
+
+class Tool(IntEnum):
+    """What marks the ground."""
+
+    PAINT = 0
+    FLAG = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +92,12 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Fire:
-    """One pulse of paint for ``target_id``; ``attempt`` counts its pulses from 1."""
+    """One pulse for ``target_id`` of ``run``; ``attempt`` counts its pulses from 1, ``permit`` is the last answer's sequence."""
 
     sequence: int
+    permit: int
+    tool: Tool
+    run: int
     target_id: int
     attempt: int
 
@@ -91,10 +110,19 @@ class StatusQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class Safe:
+    """Make the actuator safe, or ready again."""
+
+    sequence: int
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Ack:
     """Reply to the command of the same ``sequence``, with what the actuator measures.
 
-    ``position`` in m, ``pulse_current`` of the last pulse in A, ``paint`` 0 to 1. ``last_attempt`` 0: nothing was fired yet.
+    ``position`` in m, ``pulse_current`` of the last pulse in A, ``paint`` 0 to 1, ``flags`` left. ``last_attempt`` 0: nothing was
+    fired yet.
     """
 
     sequence: int
@@ -104,11 +132,13 @@ class Ack:
     in_position: bool
     pulse_current: float
     paint: float
+    flags: int
+    last_run: int
     last_target: int
     last_attempt: int
 
 
-Frame = Move | Fire | StatusQuery | Ack
+Frame = Move | Fire | StatusQuery | Safe | Ack
 
 
 def encode(frame: Frame) -> bytes:
@@ -124,9 +154,13 @@ def _payload(frame: Frame) -> bytes:
     if isinstance(frame, Move):
         return struct.pack(">BBh", Kind.MOVE, frame.sequence, round(frame.position / POSITION_UNIT))
     if isinstance(frame, Fire):
-        return struct.pack(">BBIB", Kind.FIRE, frame.sequence, frame.target_id, frame.attempt)
+        return _FIRE.pack(
+            Kind.FIRE, frame.sequence, frame.permit, frame.tool, frame.run, frame.target_id, frame.attempt
+        )
     if isinstance(frame, StatusQuery):
         return struct.pack(">BB", Kind.STATUS, frame.sequence)
+    if isinstance(frame, Safe):
+        return struct.pack(">BBB", Kind.SAFE, frame.sequence, frame.on)
     return _ACK.pack(
         Kind.ACK,
         frame.sequence,
@@ -136,6 +170,8 @@ def _payload(frame: Frame) -> bytes:
         frame.in_position,
         round(frame.pulse_current * 1e3),
         math.ceil(frame.paint * 100.0 - 1e-6),
+        frame.flags,
+        frame.last_run,
         frame.last_target,
         frame.last_attempt,
     )
@@ -183,10 +219,14 @@ def _parse(raw: bytes) -> Frame | None:
             _, sequence, position = struct.unpack(">BBh", payload)
             return Move(sequence, position * POSITION_UNIT)
         if kind is Kind.FIRE:
-            return Fire(*struct.unpack(">BBIB", payload)[1:])
+            _, sequence, permit, tool, run, target, attempt = _FIRE.unpack(payload)
+            return Fire(sequence, permit, Tool(tool), run, target, attempt)
         if kind is Kind.STATUS:
             return StatusQuery(struct.unpack(">BB", payload)[1])
-        _, sequence, outcome, state, position, switch, current, paint, target, attempt = _ACK.unpack(payload)
+        if kind is Kind.SAFE:
+            _, sequence, on = struct.unpack(">BBB", payload)
+            return Safe(sequence, bool(on))
+        _, sequence, outcome, state, position, switch, current, paint, flags, *last = _ACK.unpack(payload)
         return Ack(
             sequence,
             Outcome(outcome),
@@ -195,8 +235,8 @@ def _parse(raw: bytes) -> Frame | None:
             bool(switch),
             current / 1e3,
             paint / 100.0,
-            target,
-            attempt,
+            flags,
+            *last,
         )
     except (ValueError, struct.error):
         return None

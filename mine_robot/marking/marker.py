@@ -2,7 +2,7 @@
 
 The sequence never assumes. A command without an answer is resolved by asking for the state, a pulse is numbered so that
 a repeated command cannot fire twice, and a mark that may or may not be on the ground is reported as unverified, never as
-failed.
+failed, and settled as soon as the actuator's record can be read (:mod:`mine_robot.marking.doubts`).
 """
 
 from __future__ import annotations
@@ -18,17 +18,21 @@ from mine_robot.core.actuator_protocol import (
     UNKNOWN_CURRENT,
     Ack,
     ActuatorState,
-    Decoder,
     Fire,
     Frame,
     Move,
     Outcome,
+    Safe,
     StatusQuery,
-    encode,
+    Tool,
 )
 from mine_robot.core.robot import Robot
-from mine_robot.core.types import Health, Level, MarkRequest, MarkResult, MarkStatus, NavState, Pose2
+from mine_robot.core.types import Health, Level, MarkRequest, MarkResult, MarkStatus, MissionState, NavState
+from mine_robot.marking.doubts import NOWHERE, Doubt, Doubts
+from mine_robot.marking.line import ActuatorLine
 from mine_robot.marking.params import MarkerParams
+from mine_robot.marking.standstill import Standstill
+from mine_robot.marking.supply import empty, low
 
 MAX_TARGET_ID = 2**32 - 1
 
@@ -46,22 +50,28 @@ class _Phase(Enum):
 class Marker:
     """The mark sequence; :meth:`update` runs it at about 10 Hz, over :mod:`mine_robot.core.actuator_protocol`."""
 
-    def __init__(self, params: MarkerParams, robot: Robot, unresolved: Collection[int] = ()) -> None:
-        """``unresolved`` are ids requested before a restart whose result is unknown: their pulse is not repeated."""
+    def __init__(
+        self, params: MarkerParams, robot: Robot, unresolved: Collection[MarkRequest] = (), run: int = 0
+    ) -> None:
+        """``unresolved`` are requests from before a restart without a result: each gets one before anything is fired.
+
+        ``run`` is the number under which the actuator remembers this run's pulses.
+        """
         self._params = params
         self._robot = robot
-        self._unresolved = set(unresolved)
-        self._decoder = Decoder()
+        self._run_number = run
+        self._tool = Tool.PAINT if params.tool == "paint" else Tool.FLAG
+        self._line = ActuatorLine(params.ack_timeout)
+        self._doubts = Doubts(params, run, unresolved)
         self._queue: deque[MarkRequest] = deque()
         self._again: deque[MarkResult] = deque()
         self._results: dict[int, tuple[float, MarkResult]] = {}
+        self._asked_for = {request.target_id: request.t for request in unresolved}
         self._request: MarkRequest | None = None
-        self._sequence = 0
-        self._asked: tuple[int, float] | None = None  # sequence and time of the command whose answer is awaited
-        self._heard: float | None = None
         self._began: float | None = None
-        self._state: Ack | None = None
-        self._still_since: float | None = None
+        self._standstill = Standstill(params)
+        self._mission: MissionState | None = None
+        self._safe_asked: bool | None = None  # what the actuator was told last and has not confirmed
         self._enter(_Phase.IDLE, 0.0)
         self._reset()
 
@@ -76,72 +86,110 @@ class Marker:
         else:
             self._queue.append(request)
 
+    def set_mission(self, state: MissionState) -> None:
+        """Take the mission's state: marks are made in MARK only, and the actuator is made safe by an emergency stop."""
+        self._mission = state
+
     def update(self, t: float, nav: NavState | None, received: bytes) -> tuple[bytes, MarkResult | None]:
         """Bytes for the actuator, and a result if one is due; ``received`` is what the line delivered."""
         self._began = t if self._began is None else self._began
-        answer = self._receive(t, received)
-        self._watch_standstill(t, nav)
-        if self._again and self._request is None:
-            return b"", self._again.popleft()
-        if self._request is None and self._queue:
+        self._line.receive(t, received)
+        self._standstill.add(t, nav)
+        safety = self._safety(t)
+        if (result := self._unasked(t, nav)) is not None:
+            return safety or b"", result
+        if safety is not None:
+            return safety, None
+        if self._request is None and self._queue and self._may_mark:
             self._request = self._queue.popleft()
+            self._asked_for[self._request.target_id] = self._request.t
             self._reset()
             self._enter(_Phase.STAND, t)
         if self._request is None:
-            due = self._asked is None or t - self._asked[1] >= self._params.poll_interval
-            return (self._send(t, StatusQuery) if due else b""), None
-        outcome = self._link_lost(t) or self._run(t, nav, answer)
+            due = self._line.idle(t) >= self._params.poll_interval
+            return (self._line.send(t, StatusQuery) if due else b""), None
+        outcome = self._link_lost(t) or self._run(t, nav, self._line.answer)
         if isinstance(outcome, MarkResult):
-            self._results[outcome.target_id] = (self._request.t, outcome)
-            self._unresolved.discard(outcome.target_id)
-            self._request = None
-            self._enter(_Phase.IDLE, t)
-            return b"", outcome
+            return b"", self._done(t, outcome)
         return outcome, None
 
     def health(self, t: float) -> Health:
-        """Health report ``marker``: ERROR without link or paint, WARN while the paint is low."""
-        state = self._state
+        """Health report ``marker``: ERROR without link or supply, WARN while it runs low or the actuator is made safe."""
+        state = self._line.state
         values = {
             "phase": self._phase.value,
             "target": str(self._request.target_id) if self._request else "-",
             "paint": f"{state.paint:.2f}" if state else "-",
+            "flags": str(state.flags) if state else "-",
             "pulse_current_a": f"{state.pulse_current:.2f}" if state else "-",
-            "rejected_frames": str(self._decoder.rejected),
+            "rejected_frames": str(self._line.rejected),
         }
-        if state is None or self._heard is None:
+        if state is None:
             return Health("marker", Level.ERROR, "the actuator has not answered yet", values)
-        if t - self._heard > self._params.link_timeout:
-            return Health("marker", Level.ERROR, f"no answer of the actuator for {t - self._heard:.1f} s", values)
-        if state.paint <= 0.0:
-            return Health("marker", Level.ERROR, "the paint is empty", values)
-        if state.paint < self._params.paint_low:
-            return Health("marker", Level.WARN, f"the paint is low ({state.paint:.0%})", values)
+        if t - self._line.heard > self._params.link_timeout:
+            return Health("marker", Level.ERROR, f"no answer of the actuator for {t - self._line.heard:.1f} s", values)
+        if none_left := empty(self._tool, state):
+            return Health("marker", Level.ERROR, none_left, values)
+        if self._doubts:
+            return Health("marker", Level.WARN, "settling marks whose fate is not known", values)
+        if state.state is ActuatorState.SAFE:
+            return Health("marker", Level.WARN, "the actuator is made safe", values)
+        if few_left := low(self._tool, state, self._params):
+            return Health("marker", Level.WARN, few_left, values)
         return Health("marker", Level.OK, self._phase.value, values)
 
-    # --- line ----------------------------------------------------------------------------------------------------
-    def _receive(self, t: float, received: bytes) -> Ack | None:
-        """The answer to the command sent last, if it came."""
-        answer = None
-        for frame in self._decoder.feed(received):
-            if isinstance(frame, Ack):
-                self._heard, self._state = t, frame
-                if self._asked is not None and frame.sequence == self._asked[0]:
-                    answer = frame
-        return answer
+    # --- what interrupts ------------------------------------------------------------------------------------------
+    @property
+    def _may_mark(self) -> bool:
+        return self._mission in (None, MissionState.MARK)
 
-    def _send(self, t: float, command: Callable[[int], Frame]) -> bytes:
-        self._sequence = (self._sequence + 1) % 256
-        self._asked = (self._sequence, t)
-        return encode(command(self._sequence))
+    def _unasked(self, t: float, nav: NavState | None) -> MarkResult | None:
+        """A result that does not come from the sequence: a repetition, an interrupted mark, a doubt settled."""
+        if self._again and self._request is None:
+            return self._again.popleft()
+        if (interrupted := self._interrupt(t)) is not None:
+            return self._done(t, interrupted)
+        settled = self._settle_doubt(t, nav)
+        if settled is not None:
+            self._results[settled.target_id] = (self._asked_for.get(settled.target_id, settled.t), settled)
+        return settled
 
-    def _waits(self, t: float) -> bool:
-        """True while an answer to the last command may still come."""
-        return self._asked is not None and t - self._asked[1] < self._params.ack_timeout
+    def _interrupt(self, t: float) -> MarkResult | None:
+        """Drop what is under way once the mission does not mark any more; a pulse under way is seen to its end."""
+        if self._may_mark:
+            return None
+        self._queue.clear()
+        if self._request is None:
+            return None
+        if self._mission is MissionState.ESTOP and self._armed:
+            return self._give_up(t, "emergency stop")
+        if not self._armed:
+            self._request = None
+            self._enter(_Phase.IDLE, t)
+        return None
+
+    def _safety(self, t: float) -> bytes | None:
+        """The command that makes the actuator safe or ready again, until its state says so; None if nothing is to do."""
+        safe = self._mission is MissionState.ESTOP
+        state = self._line.state
+        if (state is not None and (state.state is ActuatorState.SAFE) == safe) or (state is None and not safe):
+            self._safe_asked = None
+            return None
+        if self._safe_asked is safe and self._line.waits(t):
+            return b""
+        self._safe_asked = safe
+        return self._line.send(t, lambda sequence: Safe(sequence, safe))
+
+    def _settle_doubt(self, t: float, nav: NavState | None) -> MarkResult | None:
+        """The actuator's answer settles a doubt; where the nozzle is counts only while the robot stands."""
+        answer = self._line.answer
+        if answer is None or not self._doubts:
+            return None
+        place = self._nozzle_at(nav, answer) if nav is not None and self._standstill.lasts(t) else None
+        return self._doubts.settle(t, answer, place)
 
     def _link_lost(self, t: float) -> MarkResult | None:
-        heard = self._heard if self._heard is not None else self._began
-        silent = t - max(heard or 0.0, self._opened)
+        silent = t - max(self._line.heard, self._began or 0.0, self._opened)
         if silent <= self._params.link_timeout or self._phase is _Phase.STAND:
             return None
         return self._give_up(t, f"no answer of the actuator for {silent:.1f} s")
@@ -152,7 +200,8 @@ class Marker:
         self._pulses = 0
         self._attempt = 0
         self._offset = math.nan
-        self._nozzle = (math.nan, math.nan)
+        self._nozzle = NOWHERE
+        self._flags_before = 0
         self._opened = -math.inf  # when the conversation of this request began
         self._first_fire = math.nan
 
@@ -176,13 +225,13 @@ class Marker:
         """Send ``command`` unless its answer is here or may still come; an answer counts only if this phase asked."""
         if not self._fresh and answer is not None:
             return b"", answer
-        if not self._fresh and self._waits(t):
+        if not self._fresh and self._line.waits(t):
             return b"", None
         self._fresh = False
-        return self._send(t, command), None
+        return self._line.send(t, command), None
 
     def _stand(self, t: float, nav: NavState | None, _: Ack | None) -> bytes | MarkResult:
-        if nav is None or not self._stands(t):
+        if nav is None or not self._standstill.lasts(t):
             if t - self._entered > self._params.standstill_timeout:
                 return self._give_up(t, "the robot does not stand still" if nav is not None else "no pose")
             return b""
@@ -205,27 +254,19 @@ class Marker:
         if state.state is ActuatorState.FIRING:
             self._enter(_Phase.QUERY, t)
             return b""
+        if self._doubts:
+            return b""  # nothing is fired before the actuator's record is settled
+        if self._armed and self._is_ours(state):
+            self._enter(_Phase.WATCH, t)  # the pulse came after all, where the robot stood then
+            return b""
+        if none_left := empty(self._tool, state):
+            return self._give_up(t, none_left)
         assert self._request is not None
-        fired_before = state.last_target == self._request.target_id and state.last_attempt > 0
-        if fired_before and not self._pulses and self._request.target_id in self._unresolved:
-            return self._reconcile(t, nav, state)
-        if state.paint <= 0.0:
-            return self._give_up(t, "the paint is empty")
         if not self._armed:
+            fired_before = (state.last_run, state.last_target) == (self._run_number, self._request.target_id)
             self._attempt = state.last_attempt % 255 + 1 if fired_before else 1
         self._enter(_Phase.MOVE, t)
         return self._move(t, nav, None)
-
-    def _reconcile(self, t: float, nav: NavState | None, state: Ack) -> bytes | MarkResult:
-        """A pulse fired before a restart counts; it is repeated only if the valve did not move."""
-        if state.pulse_current < self._params.pulse_current_min:
-            self._unresolved.discard(state.last_target)
-            return b""
-        self._place(nav, state)
-        in_place = nav is not None and abs(state.position - self._offset) <= self._params.slide_tolerance
-        if in_place and state.paint > 0.0 and state.pulse_current < UNKNOWN_CURRENT:
-            return self._finish(t, MarkStatus.CONFIRMED, "fired before a restart, found on the actuator's record")
-        return self._finish(t, MarkStatus.UNVERIFIED, "fired before a restart, its place cannot be proven")
 
     def _move(self, t: float, _: NavState | None, answer: Ack | None) -> bytes | MarkResult:
         offset = self._offset
@@ -244,13 +285,14 @@ class Marker:
             if state.state is ActuatorState.IDLE and state.in_position and close:
                 self._enter(_Phase.FIRE, t)
                 return self._fire(t, nav, None)
-            data = self._send(t, StatusQuery)
+            data = self._line.send(t, StatusQuery)
         if t - self._entered > self._params.move_timeout:
             return self._give_up(t, f"the slide did not reach {self._offset:+.3f} m")
         return data
 
     def _fire(self, t: float, nav: NavState | None, _: Ack | None) -> bytes | MarkResult:
-        if nav is None or not self._stands(t) or self._state is None:
+        seen = self._line.state
+        if nav is None or not self._standstill.lasts(t) or seen is None:
             self._enter(_Phase.STAND, t)
             return b""
         assert self._request is not None
@@ -259,14 +301,14 @@ class Marker:
         if moved > 2.0 * self._params.slide_tolerance:
             self._enter(_Phase.STAND, t)
             return b""
-        self._place(nav, self._state)
+        self._nozzle = self._nozzle_at(nav, seen)
         if not self._armed:
             self._pulses += 1
-            self._first_fire = t
+            self._first_fire, self._flags_before = t, seen.flags
         self._armed = True
-        target, attempt = self._request.target_id, self._attempt
+        what = (seen.sequence, self._tool, self._run_number, self._request.target_id, self._attempt)
         self._enter(_Phase.WATCH, t)
-        return self._ask(t, lambda sequence: Fire(sequence, target, attempt), None)[0]
+        return self._ask(t, lambda sequence: Fire(sequence, *what), None)[0]
 
     def _watch(self, t: float, nav: NavState | None, answer: Ack | None) -> bytes | MarkResult:
         """Wait for the pulse; its outcome is read from the state, whether or not the command was acknowledged."""
@@ -274,7 +316,7 @@ class Marker:
         data, state = self._ask(t, StatusQuery, answer)
         if state is None:
             return data
-        if (state.last_target, state.last_attempt) == (self._request.target_id, self._attempt):
+        if self._is_ours(state):
             if state.state is not ActuatorState.FIRING:
                 return self._judge(t, state)
         elif t - self._first_fire <= self._params.fire_timeout:  # the command did not arrive, or came too early
@@ -285,7 +327,7 @@ class Marker:
             return self._give_up(t, "the actuator does not fire")
         if t - self._first_fire > self._params.fire_timeout + self._params.link_timeout:
             return self._give_up(t, "the pulse does not end")
-        return self._send(t, StatusQuery)
+        return self._line.send(t, StatusQuery)
 
     def _judge(self, t: float, state: Ack) -> bytes | MarkResult:
         """The pulse is over: was there paint on the ground?"""
@@ -299,41 +341,45 @@ class Marker:
             return self._give_up(t, f"the nozzle is jammed ({current}, {self._pulses} attempts)")
         if state.pulse_current >= UNKNOWN_CURRENT:
             return self._finish(t, MarkStatus.UNVERIFIED, "the pulse was cut off")
-        if state.paint <= 0.0:
+        if self._tool is Tool.FLAG and state.flags >= self._flags_before:
+            return self._finish(t, MarkStatus.UNVERIFIED, f"no flag has left the magazine ({current})")
+        if self._tool is Tool.PAINT and state.paint <= 0.0:
             return self._finish(t, MarkStatus.UNVERIFIED, f"the tank was empty after the pulse ({current})")
         if not state.in_position or abs(state.position - self._offset) > self._params.slide_tolerance:
             return self._finish(t, MarkStatus.UNVERIFIED, f"the slide stood at {state.position:+.3f} m after the pulse")
-        return self._finish(t, MarkStatus.CONFIRMED, f"{current}, paint {state.paint:.0%}")
+        left = f"paint {state.paint:.0%}" if self._tool is Tool.PAINT else f"{state.flags} flags left"
+        return self._finish(t, MarkStatus.CONFIRMED, f"{current}, {left}")
 
-    def _place(self, nav: NavState | None, state: Ack) -> None:
-        """Note where the nozzle is in ``map``."""
-        if nav is not None:
-            x, y = nav.pose.to_map(np.array([float(self._robot.marker[0]), state.position]))
-            self._nozzle = (float(x), float(y))
+    def _is_ours(self, state: Ack) -> bool:
+        """True if the actuator's last pulse is the one asked for."""
+        assert self._request is not None
+        wanted = (self._run_number, self._request.target_id, self._attempt)
+        return (state.last_run, state.last_target, state.last_attempt) == wanted
+
+    def _nozzle_at(self, nav: NavState, state: Ack) -> tuple[float, float]:
+        """Where the nozzle is in ``map``."""
+        x, y = nav.pose.to_map(np.array([float(self._robot.marker[0]), state.position]))
+        return float(x), float(y)
 
     def _give_up(self, t: float, why: str) -> MarkResult:
-        """Failed, unless a pulse may have been fired."""
-        status = MarkStatus.UNVERIFIED if self._armed else MarkStatus.FAILED
-        return self._finish(t, status, why + (" after the command to fire" if self._armed else ""))
+        """Failed, unless a pulse may have been fired: then it is settled once the actuator answers again."""
+        assert self._request is not None
+        if self._armed:
+            self._doubts.add(Doubt(self._request, self._attempt, self._nozzle))
+            return self._finish(t, MarkStatus.UNVERIFIED, f"{why} after the command to fire")
+        if self._request.target_id in self._doubts:
+            return self._finish(t, MarkStatus.UNVERIFIED, f"{why}, and it may have been fired before")
+        return self._finish(t, MarkStatus.FAILED, why)
 
     def _finish(self, t: float, status: MarkStatus, detail: str) -> MarkResult:
         assert self._request is not None
         return MarkResult(t, self._request.target_id, status, *self._nozzle, detail)
 
-    # --- standstill ----------------------------------------------------------------------------------------------
-    def _watch_standstill(self, t: float, nav: NavState | None) -> None:
-        if nav is None or not 0.0 <= t - nav.t + 0.1 <= self._params.nav_age + 0.1 or not _finite(nav.pose):
-            self._still_since = None
-            return
-        motion = max(math.hypot(*nav.velocity[:2]), abs(float(nav.rate[2])))
-        if not motion < self._params.standstill_speed:
-            self._still_since = None
-        elif self._still_since is None:
-            self._still_since = t
-
-    def _stands(self, t: float) -> bool:
-        return self._still_since is not None and t - self._still_since >= self._params.standstill_time
-
-
-def _finite(pose: Pose2) -> bool:
-    return math.isfinite(pose.x) and math.isfinite(pose.y) and math.isfinite(pose.yaw)
+    def _done(self, t: float, result: MarkResult) -> MarkResult:
+        """The request under way has its result."""
+        assert self._request is not None
+        self._results[result.target_id] = (self._request.t, result)
+        self._request = None
+        self._armed = False
+        self._enter(_Phase.IDLE, t)
+        return result

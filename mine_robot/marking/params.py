@@ -11,6 +11,7 @@ from mine_robot.core.parameters import param
 class MarkerParams:
     """Parameters of the node ``marker``."""
 
+    tool: str = param("What marks the ground.", default="paint", choices=("paint", "flag"))
     standstill_speed: float = param(
         "Speed (m/s, and yaw rate in rad/s) below which the robot stands still.", default=0.03, low=0.001, high=0.1
     )
@@ -45,3 +46,4 @@ class MarkerParams:
     )
     nav_age: float = param("Age at which the pose is stale.", default=0.5, unit="s", low=0.06, high=2.0)
     paint_low: float = param("Paint level below which a warning is raised.", default=0.1, low=0.0, high=0.9)
+    flags_low: int = param("Number of flags below which a warning is raised.", default=5, low=0, high=100)

@@ -46,6 +46,7 @@ create table if not exists ledgers (
     row_count integer not null, column_count integer not null, cells blob not null
 );
 """
+_STAMP = f"insert or ignore into meta values ('schema', '{SCHEMA_VERSION}');"
 
 
 class JournalError(RuntimeError):
@@ -68,11 +69,11 @@ class JournalRecord:
     ledger: LedgerGrid | None
 
     @property
-    def unresolved(self) -> tuple[int, ...]:
-        """Ids whose last request has no result: killed in the middle of a mark."""
-        asked = {request.target_id: request.t for request in self.mark_requests}
+    def unresolved(self) -> tuple[MarkRequest, ...]:
+        """The last requests that have no result: killed in the middle of a mark."""
+        asked = {request.target_id: request for request in self.mark_requests}
         answered = {result.target_id: result.t for result in self.mark_results}
-        return tuple(target for target, t in asked.items() if answered.get(target, -np.inf) < t)
+        return tuple(request for target, request in asked.items() if answered.get(target, -np.inf) < request.t)
 
 
 @dataclass
@@ -94,8 +95,8 @@ class Journal:
             self._database = sqlite3.connect(self.path, isolation_level=None, timeout=2.0, check_same_thread=False)
             self._database.execute("pragma journal_mode=wal")
             self._database.execute("pragma synchronous=full")
-            self._database.executescript(_TABLES)
-            self._database.execute("insert or ignore into meta values ('schema', ?)", (str(SCHEMA_VERSION),))
+            # In one transaction: a reader finds a whole journal or an empty file.
+            self._database.executescript(f"begin immediate; {_TABLES} {_STAMP} commit;")
             _check_schema(self._database, self.path)
             for target, data in self._database.execute("select target, data from targets order by id"):
                 self._newest.targets[target] = data

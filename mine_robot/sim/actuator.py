@@ -1,4 +1,4 @@
-"""The simulated marking actuator: a slide, a paint nozzle and their firmware, behind the bytes of the real protocol."""
+"""The simulated marking actuator: a slide, a paint nozzle, a flag magazine and their firmware, behind the bytes of the real protocol."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mine_robot.core.actuator_protocol import (
+    PERMIT_S,
     UNKNOWN_CURRENT,
     Ack,
     ActuatorState,
@@ -17,7 +18,9 @@ from mine_robot.core.actuator_protocol import (
     Frame,
     Move,
     Outcome,
+    Safe,
     StatusQuery,
+    Tool,
     encode,
 )
 from mine_robot.core.parameters import param
@@ -35,6 +38,7 @@ class ActuatorParams:
     jam_current: float = param("Current of a pulse against a jammed valve.", default=0.2, unit="A", low=0.0, high=1.0)
     paint_start: float = param("Paint level at the start.", default=0.9, low=0.0, high=1.0)
     paint_per_mark: float = param("Share of the tank that one mark uses.", default=0.004, low=0.0, high=0.5)
+    flags_start: int = param("Flags in the magazine at the start.", default=40, low=0, high=255)
 
 
 class SimulatedActuator:
@@ -48,11 +52,12 @@ class SimulatedActuator:
         self._t: float | None = None
         self._slide = self._goal = self._command = 0.0
         self._pulse_until: float | None = None
-        self._jammed = False
+        self._tool = Tool.PAINT
+        self._jammed = self._empty = self._safe = False
         self._current = 0.0
-        self._paint = params.paint_start
-        self._empty = False
-        self._last = (0, 0)
+        self._paint, self._flags = params.paint_start, params.flags_start
+        self._last = (0, 0, 0)  # run, target, attempt
+        self._permit: tuple[int, float] | None = None
         self.fired: list[tuple[float, int, float]] = []
 
     def feed(self, data: bytes) -> None:
@@ -63,7 +68,7 @@ class SimulatedActuator:
         """Advance to time ``t`` and return the replies.
 
         ``faults`` are those active now, of ``marker_jam``, ``marker_empty`` and ``marker_link``. A broken link loses what is
-        under way in both directions; an empty tank is full again when its fault is over.
+        under way in both directions; an empty tank or magazine is full again when its fault is over.
         """
         period = max(t - self._t, 0.0) if self._t is not None else 0.0
         self._t = t
@@ -82,6 +87,7 @@ class SimulatedActuator:
         return {
             "slide": self._slide,
             "paint": self._paint,
+            "flags": self._flags,
             "current": self._current,
             "last": self._last,
             "fired": self.fired,
@@ -91,15 +97,25 @@ class SimulatedActuator:
         """Continue from a :meth:`snapshot` (also one that went through JSON)."""
         self._slide = self._goal = self._command = float(data["slide"])
         self._paint, self._current = float(data["paint"]), float(data["current"])
-        self._last = (int(data["last"][0]), int(data["last"][1]))
+        self._flags = int(data["flags"])
+        run, target, attempt = data["last"]
+        self._last = (int(run), int(target), int(attempt))
         self.fired = [(float(t), int(target), float(y)) for t, target, y in data["fired"]]
 
     @property
-    def _level(self) -> float:
-        return 0.0 if self._empty else self._paint
+    def remembers(self) -> tuple[Any, ...]:
+        """What firmware and mechanics keep through a power cut: changes when there is something to save."""
+        return (*self._last, self._current, self._paint, self._flags, len(self.fired))
+
+    @property
+    def _supply(self) -> tuple[float, int]:
+        """Paint and flags that are left."""
+        return (0.0, 0) if self._empty else (self._paint, self._flags)
 
     # --- firmware ------------------------------------------------------------------------------------------------
     def _state(self) -> ActuatorState:
+        if self._safe:
+            return ActuatorState.SAFE
         if self._pulse_until is not None:
             return ActuatorState.FIRING
         return ActuatorState.MOVING if abs(self._slide - self._goal) > 1e-6 else ActuatorState.IDLE
@@ -109,16 +125,20 @@ class SimulatedActuator:
             outcome = self._move(frame.position)
         elif isinstance(frame, Fire):
             outcome = self._fire(t, frame, jammed)
+        elif isinstance(frame, Safe):
+            outcome = self._make_safe(frame.on)
         elif isinstance(frame, StatusQuery):
             outcome = Outcome.DONE
         else:
             return None
+        self._permit = (frame.sequence, t)
         state = self._state()
-        in_position = state is not ActuatorState.MOVING and abs(self._slide - self._command) < 0.005
-        return Ack(frame.sequence, outcome, state, self._slide, in_position, self._current, self._level, *self._last)
+        still = abs(self._slide - self._goal) <= 1e-6
+        in_position = still and abs(self._slide - self._command) < 0.005
+        return Ack(frame.sequence, outcome, state, self._slide, in_position, self._current, *self._supply, *self._last)
 
     def _move(self, position: float) -> Outcome:
-        if abs(position) > self._params.reach + 1e-3:
+        if self._safe or abs(position) > self._params.reach + 1e-3:
             return Outcome.REFUSED
         if self._pulse_until is not None:
             return Outcome.BUSY
@@ -128,23 +148,37 @@ class SimulatedActuator:
         return Outcome.DONE
 
     def _fire(self, t: float, frame: Fire, jammed: bool) -> Outcome:
-        if (frame.target_id, frame.attempt) == self._last:
+        wanted = (frame.run, frame.target_id, frame.attempt)
+        if wanted == self._last and frame.attempt > 0:
             return Outcome.DONE
-        if frame.attempt == 0:
+        permitted = self._permit is not None and frame.permit == self._permit[0] and t - self._permit[1] <= PERMIT_S
+        if self._safe or frame.attempt == 0 or not permitted:
             return Outcome.REFUSED
         if self._state() is not ActuatorState.IDLE:
             return Outcome.BUSY
-        self._last = (frame.target_id, frame.attempt)
+        self._last, self._tool = wanted, frame.tool
         self._jammed = jammed
         self._current = UNKNOWN_CURRENT
         self._pulse_until = t + self._params.pulse_time
         return Outcome.DONE
 
+    def _make_safe(self, on: bool) -> Outcome:
+        """Safe: a pulse is cut off with its outcome unknown, the slide stops."""
+        self._safe = on
+        if on:
+            self._pulse_until = None
+            self._goal = self._slide
+        return Outcome.DONE
+
     def _end_pulse(self, t: float) -> None:
-        """Paint is on the ground unless the valve was jammed or the tank is empty."""
+        """The mark is on the ground unless the valve was jammed or there was nothing left."""
         self._pulse_until = None
         nominal = self._params.jam_current if self._jammed else self._params.pulse_current
         self._current = nominal * float(self._rng.uniform(0.92, 1.08))
-        if not self._jammed and self._level > 0.0:
+        if self._jammed or not self._supply[self._tool]:
+            return
+        if self._tool is Tool.PAINT:
             self._paint = max(self._paint - self._params.paint_per_mark, 0.0)
-            self.fired.append((t, self._last[0], self._slide))
+        else:
+            self._flags -= 1
+        self.fired.append((t, self._last[1], self._slide))

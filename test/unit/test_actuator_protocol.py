@@ -16,13 +16,16 @@ from mine_robot.core.actuator_protocol import (
     Fire,
     Move,
     Outcome,
+    Safe,
     StatusQuery,
+    Tool,
     encode,
 )
 
 U8 = st.integers(0, 255)
 MOVES = st.builds(Move, U8, st.integers(-32768, 32767).map(lambda value: value * 1e-4))
-FIRES = st.builds(Fire, U8, st.integers(0, 2**32 - 1), U8)
+U16, U32 = st.integers(0, 2**16 - 1), st.integers(0, 2**32 - 1)
+FIRES = st.builds(Fire, U8, U8, st.sampled_from(Tool), U16, U32, U8)
 ACKS = st.builds(
     Ack,
     U8,
@@ -32,20 +35,22 @@ ACKS = st.builds(
     st.booleans(),
     st.integers(0, 65535).map(lambda value: value / 1e3),
     st.integers(0, 100).map(lambda value: value / 100),
-    st.integers(0, 2**32 - 1),
+    U8,
+    U16,
+    U32,
     U8,
 )
-FRAMES = st.one_of(MOVES, FIRES, ACKS, st.builds(StatusQuery, U8))
+FRAMES = st.one_of(MOVES, FIRES, ACKS, st.builds(StatusQuery, U8), st.builds(Safe, U8, st.booleans()))
 
 
 def test_bytes_on_the_line() -> None:
     assert binascii.crc_hqx(b"123456789", 0xFFFF) == 0x29B1
     crc = binascii.crc_hqx(b"\x03\x07", 0xFFFF).to_bytes(2, "big")
     assert encode(StatusQuery(7)) == b"\x05\x03\x07" + crc + b"\0"
-    fire = encode(Fire(1, 300, 2))
+    fire = encode(Fire(1, 9, Tool.FLAG, 0x0102, 300, 2))
     assert fire.count(0) == 1
     assert fire.endswith(b"\0")
-    assert fire[:3] == b"\x03\x02\x01"  # two bytes before the first zero of the id
+    assert fire[:7] == b"\x07\x02\x01\x09\x01\x01\x02"  # six bytes before the first zero of the id
 
 
 @given(st.lists(FRAMES, max_size=8), st.integers(1, 9))
@@ -89,12 +94,15 @@ def test_noise_without_an_end_does_not_fill_the_memory() -> None:
     assert decoder.rejected == 1
 
 
-@pytest.mark.parametrize("frame", [Move(0, 99.0), Fire(0, -1, 1), Fire(0, 2**32, 1), StatusQuery(256), Fire(0, 1, 256)])
+@pytest.mark.parametrize(
+    "frame",
+    [Move(0, 99.0), Fire(0, 0, 0, 0, -1, 1), Fire(0, 0, 0, 0, 2**32, 1), StatusQuery(256), Fire(0, 0, 0, 2**16, 1, 2)],
+)
 def test_values_that_do_not_fit_are_refused(frame) -> None:
     with pytest.raises(ValueError, match="does not fit"):
         encode(frame)
 
 
 def test_paint_is_empty_only_when_it_is() -> None:
-    ack = Ack(0, Outcome.DONE, ActuatorState.IDLE, 0.0, True, 1.0, 0.001, 1, 1)
+    ack = Ack(0, Outcome.DONE, ActuatorState.IDLE, 0.0, True, 1.0, 0.001, 3, 1, 1, 1)
     assert Decoder().feed(encode(ack))[0].paint == 0.01
