@@ -170,7 +170,8 @@ def _origin(element: ElementTree.Element) -> Array:
 
 def rotation_from_rpy(roll: float, pitch: float, yaw: float) -> Array:
     """Rotation (3, 3) from body to parent for roll, pitch, yaw about fixed x, y, z axes (REP-103)."""
-    cr, sr, cp, sp, cy, sy = np.cos(roll), np.sin(roll), np.cos(pitch), np.sin(pitch), np.cos(yaw), np.sin(yaw)
+    angles = np.array((roll, pitch, yaw))
+    (cr, cp, cy), (sr, sp, sy) = np.cos(angles).tolist(), np.sin(angles).tolist()
     return np.array(
         [
             [cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -120,18 +121,24 @@ def gpr(message: Any) -> GprScan:
     return GprScan(seconds(message.header.stamp), traces)
 
 
-def points(message: Any) -> np.ndarray:
-    """sensor_msgs/PointCloud2 -> structured array (n,) with the cloud's fields."""
-    order = ">" if message.is_bigendian else "<"
-    fields = {field.name: (order + POINT_TYPES[field.datatype], field.offset) for field in message.fields}
-    dtype = np.dtype(
+@lru_cache
+def _point_type(fields: tuple[tuple[str, int, int], ...], step: int, big_endian: bool) -> np.dtype:
+    """The structured type of a cloud's points; a topic has the same each time."""
+    order = ">" if big_endian else "<"
+    return np.dtype(
         {
-            "names": list(fields),
-            "formats": [kind for kind, _ in fields.values()],
-            "offsets": [offset for _, offset in fields.values()],
-            "itemsize": message.point_step,
+            "names": [name for name, _, _ in fields],
+            "formats": [order + POINT_TYPES[kind] for _, kind, _ in fields],
+            "offsets": [offset for _, _, offset in fields],
+            "itemsize": step,
         }
     )
+
+
+def points(message: Any) -> np.ndarray:
+    """sensor_msgs/PointCloud2 -> structured array (n,) with the cloud's fields."""
+    fields = tuple((field.name, field.datatype, field.offset) for field in message.fields)
+    dtype = _point_type(fields, int(message.point_step), bool(message.is_bigendian))
     count = message.width * message.height
     data = memoryview(message.data)
     if len(data) < count * message.point_step:
@@ -170,9 +177,9 @@ def evidence(message: Any) -> list[SweepEvidence]:
     """sensor_msgs/PointCloud2 of ``detection/evidence``."""
     t = seconds(message.header.stamp)
     names = ("dt", "x", "y", "yaw", "sigma", "height", "speed", "gpr_ok", "metal_ok")
-    rows = np.stack(_columns(points(message), *names), axis=-1)
+    rows = zip(*(column.tolist() for column in _columns(points(message), *names)))
     found = []
-    for dt, x, y, yaw, sigma, height, speed, gpr_ok, metal_ok in rows.tolist():
+    for dt, x, y, yaw, sigma, height, speed, gpr_ok, metal_ok in rows:
         found.append(SweepEvidence(t + dt, x, y, yaw, sigma, height, speed, bool(gpr_ok), bool(metal_ok)))
     return found
 

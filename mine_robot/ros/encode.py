@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import math
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -144,17 +145,22 @@ def gpr(scan: GprScan) -> Image:
     )
 
 
+@cache
+def _point_fields(dtype: np.dtype) -> list[PointField]:
+    """The description of a structured type, the same object each time: it is only ever read."""
+    return [
+        PointField(name=name, offset=int(offset), datatype=POINT_DATATYPES[kind.str], count=1)
+        for name, (kind, offset) in (dtype.fields or {}).items()
+    ]
+
+
 def cloud(t: float, frame: str, rows: np.ndarray) -> PointCloud2:
     """A structured array (n,) as an unordered point cloud."""
-    fields = rows.dtype.fields or {}
     return PointCloud2(
         header=header(t, frame),
         height=1,
         width=len(rows),
-        fields=[
-            PointField(name=name, offset=int(offset), datatype=POINT_DATATYPES[kind.str], count=1)
-            for name, (kind, offset) in fields.items()
-        ],
+        fields=_point_fields(rows.dtype),
         is_bigendian=False,
         point_step=rows.dtype.itemsize,
         row_step=rows.dtype.itemsize * len(rows),
@@ -186,12 +192,10 @@ def odometry(state: NavState) -> Odometry:
 def evidence(records: Sequence[SweepEvidence]) -> PointCloud2:
     """Sweep evidence; the header carries the time of the first record."""
     t = records[0].t if records else 0.0
-    rows = np.zeros(len(records), EVIDENCE_FIELDS)
-    for row, record in zip(rows, records):
-        row["x"], row["y"], row["yaw"] = record.x, record.y, record.yaw
-        row["sigma"], row["height"], row["speed"] = record.sigma, record.height, record.speed
-        row["gpr_ok"], row["metal_ok"], row["dt"] = record.gpr_ok, record.metal_ok, record.t - t
-    return cloud(t, MAP, rows)
+    rows = [
+        (r.x, r.y, 0.0, r.yaw, r.sigma, r.height, r.speed, float(r.gpr_ok), float(r.metal_ok), r.t - t) for r in records
+    ]
+    return cloud(t, MAP, np.array(rows, EVIDENCE_FIELDS))
 
 
 def targets(t: float, found: Sequence[Target]) -> PointCloud2:

@@ -34,7 +34,7 @@ class ImuModel:
     def sample(self, truth: TrueState) -> ImuSample:
         """Measure the motion since the last call; the first call takes rate and acceleration as they are."""
         attitude = rotation_from_rpy(*truth.rpy)
-        velocity = attitude @ (truth.velocity + np.cross(truth.rate, self._robot.imu))
+        velocity = attitude @ (truth.velocity + _cross(truth.rate, self._robot.imu))
         if self._last is None:
             dt, rate, force = 0.01, truth.rate, truth.acceleration + attitude.T @ self._gravity
         else:
@@ -149,3 +149,9 @@ class WheelModel:
         tracks = track_speed + np.array([-0.5, 0.5]) * self._gauge * track_yaw_rate
         left, right = np.where(tracks == 0.0, 0.0, tracks * self._scale + noise)
         return WheelSample(t, float(0.5 * (left + right)), float((right - left) / self._gauge))
+
+
+def _cross(a: Array, b: Array) -> Array:
+    """Vector product of two vectors (3,); ``np.cross`` takes ten times as long over its general shapes."""
+    (ax, ay, az), (bx, by, bz) = a.tolist(), b.tolist()
+    return np.array([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
