@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -105,6 +106,10 @@ class Detector:
     def targets(self) -> tuple[Target, ...]:
         """All targets so far, in order of their ids."""
         return self._registry.targets
+
+    def restore(self, targets: Iterable[Target]) -> None:
+        """Take over the targets of a killed run, before the first scan."""
+        self._registry.restore(targets)
 
     def add_gpr(self, scan: GprScan) -> None:
         """Take a radar scan; it is processed when its pose is known."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from mine_robot.core.types import Target
+from mine_robot.core.types import Target, TargetClass
 from mine_robot.detection.fusion import Verdict
 
 MOVED_M = 0.005
 CHANGED_P = 0.01
+RESTORED_RUN = 0  # the passes of a detector count from 1
+RESTORED_WEIGHT = math.exp(6.0)  # of a clear look
 SAME_PEAK_M = 0.08  # looks of one pass this near are the same peak, better known
 
 
@@ -74,9 +77,26 @@ class Registry:
 
     def nearest(self, x: float, y: float) -> Target | None:
         """The target an object at (x, y) belongs to, if any."""
-        near = [(math.hypot(t.x - x, t.y - y), t.id) for t in self._targets]
+        near = [(math.hypot(t.x - x, t.y - y), t.id) for t in self._targets if math.isfinite(t.x)]
         distance, number = min(near, default=(math.inf, 0))
         return self._targets[number - 1] if distance <= self._association else None
+
+    def restore(self, targets: Iterable[Target]) -> None:
+        """Take over what an earlier process found, as seen in a pass before all others; ids go on from there.
+
+        Ids that are missing (from a damaged record) keep their place without a position, so that none is given twice.
+        """
+        known = {target.id: target for target in targets}
+        for number in range(1, max(known, default=0) + 1):
+            nan = math.nan
+            unknown = Target(number, nan, nan, nan, nan, nan, nan, nan, nan, 0.0, TargetClass.UNKNOWN)
+            target = known.get(number, unknown)
+            verdict = Verdict(target.llr_gpr, target.llr_md, target.p_hazard, target.kind, target.depth)
+            sigma = max(target.sigma_x, target.sigma_y)
+            look = Sighting(target.x, target.y, target.z, sigma, RESTORED_WEIGHT, verdict)
+            self._entries.append(_Entry(number, {RESTORED_RUN: look}))
+            self._targets.append(target)
+        self.revision += 1
 
     def update(self, run: int, sighting: Sighting) -> None:
         """Enter what pass ``run`` sees now: a later look of a pass at the same peak, or a clearer one, replaces the earlier."""
