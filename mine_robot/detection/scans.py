@@ -42,7 +42,8 @@ class GprCheck:
             )
         if self._samples and traces.shape[0] != self._samples:
             return Check(f"wrong size: {traces.shape[0]} samples, were {self._samples}", none)
-        finite = np.isfinite(traces).all(axis=0)
+        numbers = np.isfinite(traces)
+        finite = numbers.all(axis=0)
         if not finite.any():
             return Check("not a number in all channels", none)
         self._samples = traces.shape[0]
@@ -50,7 +51,7 @@ class GprCheck:
         same = np.zeros(self._channels, dtype=bool) if last is None else (last == traces).all(axis=0)
         if same.all():
             return Check("frozen: the same scan again", none)
-        spread = np.where(finite, traces.std(axis=0, where=np.isfinite(traces)), 0.0)
+        spread = traces.std(axis=0) if finite.all() else np.where(finite, traces.std(axis=0, where=numbers), 0.0)
         dead = (spread <= DEAD_SHARE * float(np.median(spread[finite]))) | same
         return Check(_fault("channel", ~finite, dead), np.asarray(finite & ~dead))
 

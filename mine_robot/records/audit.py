@@ -104,6 +104,7 @@ class _Audit:
         targets: TargetHistory,
     ) -> None:
         self.robot, self.limits = robot, limits
+        self.pivot_radius = robot.pivot_radius
         self.nav, self.evidence = nav, evidence
         self.t0 = min([state.t for state in nav[:1]] + [line.t for line in evidence[:1]], default=0.0)
         self.raster = Raster.over(self._bounds(field), RESOLUTION, MAX_CELLS)
@@ -168,7 +169,7 @@ class _Audit:
 
     def _driven(self) -> Iterator[tuple[float, Pose2, float]]:
         """Times, poses and patch growths while the robot moves, close enough that no corner skips a cell."""
-        reach = self.robot.pivot_radius
+        reach = self.pivot_radius
         last: Pose2 | None = None
         slack = math.inf  # how far the estimate may wander from `last` while the robot stands
         for state in self.nav:
@@ -189,7 +190,7 @@ class _Audit:
 
     def _roll(self, t: float, pose: Pose2, growth: float) -> None:
         """Judge the ground under the contact patches at ``pose``."""
-        halos = self.halos.near(t, pose, self.limits.halo_radius + self.robot.pivot_radius + growth)
+        halos = self.halos.near(t, pose, self.limits.halo_radius + self.pivot_radius + growth)
         patches = [self.raster.convex(pose.to_map(patch.grown(growth).corners)) for patch in self.robot.contact_patches]
         self._excuse(halos, patches)
         for window, under in patches:

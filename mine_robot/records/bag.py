@@ -9,6 +9,7 @@ than that. A lone ``.mcap`` is a complete rosbag2 recording (``ros2 bag info log
 from __future__ import annotations
 
 import json
+import os
 import struct
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -19,10 +20,10 @@ from typing import Any, NamedTuple
 
 import zstandard
 from mcap.data_stream import ReadDataStream
-from mcap.exceptions import McapError
+from mcap.exceptions import EndOfFile, McapError
 from mcap.opcode import Opcode
 from mcap.records import Channel, Chunk, McapRecord, Message, Schema
-from mcap.stream_reader import CRCValidationError, StreamReader, get_chunk_data_stream
+from mcap.stream_reader import CRCValidationError, get_chunk_data_stream
 from mcap.writer import MCAP0_MAGIC, CompressionType, Writer
 from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typestore
@@ -34,8 +35,19 @@ FLUSH_PERIOD = 1.0  # s, of writing and of the log's own clock, whichever passes
 TopicChoice = Collection[str] | Callable[[str], bool] | None  # names, a test of a name, or everything
 RECORD_HEAD = struct.Struct("<BQ")
 CHANNEL_ID = struct.Struct("<H")
+MESSAGE_HEAD = struct.Struct("<HIQQ")  # channel, sequence, time of recording, time of publication
+CONTENT = (Opcode.SCHEMA, Opcode.CHANNEL, Opcode.MESSAGE)
 FOREVER = {"sec": 9223372036, "nsec": 854775807}
-DAMAGE = (McapError, CRCValidationError, zstandard.ZstdError, struct.error, UnicodeDecodeError, ValueError, MemoryError)
+DAMAGE = (
+    McapError,
+    CRCValidationError,
+    zstandard.ZstdError,
+    struct.error,
+    UnicodeDecodeError,
+    ValueError,
+    MemoryError,
+    OverflowError,
+)
 
 
 class BagWriter:
@@ -151,13 +163,20 @@ def _split(data: bytes, unwanted: set[int]) -> list[McapRecord]:
     while position < len(data):
         opcode, length = RECORD_HEAD.unpack_from(data, position)
         begin, position = position + RECORD_HEAD.size, position + RECORD_HEAD.size + length
-        if opcode == Opcode.MESSAGE:
-            if CHANNEL_ID.unpack_from(data, begin)[0] not in unwanted:
-                records.append(Message.read(ReadDataStream(BytesIO(data[begin:position])), length))
-        elif opcode in (Opcode.SCHEMA, Opcode.CHANNEL):
-            kind = Schema if opcode == Opcode.SCHEMA else Channel
-            records.append(kind.read(ReadDataStream(BytesIO(data[begin:position]))))
+        if opcode == Opcode.MESSAGE and CHANNEL_ID.unpack_from(data, begin)[0] in unwanted:
+            continue
+        if opcode in CONTENT:
+            records.append(_record(opcode, data[begin:position]))
     return records
+
+
+def _record(opcode: int, data: bytes) -> McapRecord:
+    """A record of one of the kinds :data:`CONTENT` from its content."""
+    if opcode == Opcode.MESSAGE:
+        channel, sequence, log_time, publish_time = MESSAGE_HEAD.unpack_from(data)
+        return Message(channel, log_time, data[MESSAGE_HEAD.size :], publish_time, sequence)
+    stream = ReadDataStream(BytesIO(data))
+    return Schema.read(stream) if opcode == Opcode.SCHEMA else Channel.read(stream)
 
 
 class BagReader:
@@ -226,15 +245,24 @@ class BagReader:
             if file.read(len(MCAP0_MAGIC)) != MCAP0_MAGIC:
                 raise RecordError(f"{self.path} is not an MCAP file")
             try:
-                for record in StreamReader(file, skip_magic=True, emit_chunks=True).records:
-                    yield from self._unpacked(record, unwanted) if isinstance(record, Chunk) else (record,)
+                while (head := RECORD_HEAD.unpack(file.read(RECORD_HEAD.size)))[0] != Opcode.FOOTER:
+                    opcode, length = head
+                    if (
+                        opcode != Opcode.CHUNK and opcode not in CONTENT
+                    ):  # the index: a third of the records, and not needed
+                        file.seek(length, os.SEEK_CUR)
+                        continue
+                    data = file.read(length)
+                    if len(data) < length:
+                        raise EndOfFile
+                    yield from self._unpacked(data, unwanted) if opcode == Opcode.CHUNK else (_record(opcode, data),)
             except DAMAGE:
                 self.truncated = True
 
-    def _unpacked(self, chunk: Chunk, unwanted: set[int]) -> list[McapRecord]:
+    def _unpacked(self, data: bytes, unwanted: set[int]) -> list[McapRecord]:
         """The records of a chunk whose checksum is right; a damaged chunk has none."""
         try:
-            stream, length = get_chunk_data_stream(chunk, validate_crc=True)
+            stream, length = get_chunk_data_stream(Chunk.read(ReadDataStream(BytesIO(data))), validate_crc=True)
             return _split(stream.read(length), unwanted)
         except DAMAGE:
             self.damaged += 1

@@ -69,15 +69,18 @@ class Raster:
 
     def convex(self, corners: Array) -> tuple[Window, Mask]:
         """Cells covered by the convex polygon ``corners`` (n, 2), whichever way round; none for a crossed one."""
-        window = self.window(*corners.min(axis=0), *corners.max(axis=0))
-        x, y = self.samples[0][window], self.samples[1][window]
-        following = np.concatenate((corners[1:], corners[:1]))
-        edges = following - corners
-        area = float(corners[:, 0] @ following[:, 1] - following[:, 0] @ corners[:, 1])
-        turn = 1.0 if area >= 0.0 else -1.0
+        points = corners.tolist()  # plain floats: an audit asks a hundred thousand times
+        sides = list(zip(points, points[1:] + points[:1]))
+        east, north = zip(*points)
+        window = self.window(min(east), min(north), max(east), max(north))
+        x, y = np.ascontiguousarray(self.samples[0][window]), np.ascontiguousarray(self.samples[1][window])
+        turn = 1.0 if sum(px * qy - qx * py for (px, py), (qx, qy) in sides) >= 0.0 else -1.0
         inside = np.ones(x.shape, dtype=bool)
-        for (px, py), (dx, dy) in zip(corners.tolist(), (turn * edges).tolist()):
-            inside &= dx * y - dy * x >= dx * py - dy * px
+        for (px, py), (qx, qy) in sides:
+            dx, dy = turn * (qx - px), turn * (qy - py)
+            left = dx * y
+            left -= dy * x
+            inside &= left >= dx * py - dy * px
         return window, inside
 
     def geometry(self, geometry: BaseGeometry) -> Mask:
