@@ -35,7 +35,7 @@ from mine_robot.sim.world import SensorBatch
 # while the world takes the next; the detector answers one step later. The others answer by their health report, which comes every 0.5 s
 # at the latest.
 COMMAND_DELAY_S = 0.05
-LEADS_S = {"guard": 0.10, "detector": 0.15}
+LEADS_S = {"guard": 0.05, "detector": 0.10}
 HEALTH_LEAD_S = 0.7
 HEALTH_CONSUMERS = ("localization", "coverage", "follower", "mission", "marker", "recorder")
 PATIENCE_S = 10.0  # wall time; beyond it a node is dead, not slow
@@ -114,14 +114,14 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
             self.commands = self.commands[len(usable) - 1 :]
         received = self.port.read() if self.port else b""
         batch, to_marker = self.simulation.step(usable[-1] if usable else None, received)
-        if self.port and to_marker:
-            self.port.write(to_marker)
         self.steps += 1
         for topic, message in messages(batch):
             self.outputs[topic].publish(message)
         if self.steps % CLOCK_EVERY == 0:
             self.outputs[CLOCK].publish(encode.clock(batch.t))
-        self.files.record()
+        self.files.record()  # before the stack can hear of a pulse: what it knows has happened in the world of a resumed run too
+        if self.port and to_marker:
+            self.port.write(to_marker)
 
     def destroy_node(self) -> None:
         """Write what is left of the truth."""
