@@ -14,7 +14,9 @@ G_UNIT = (0.7, 1.3)  # norm of the specific force of a unit that measures in g
 G_UNIT_SAMPLES = 20  # as many in a row are no jolt
 RESTART_SAMPLES = 100  # as many refused in a row for their time: the clock was set back
 HEIGHT_MAX, POSITION_SIGMA_MAX, HEADING_SIGMA_MAX = 20_000.0, 1000.0, 0.5  # m, m, rad: beyond, it is no measurement
-WHEEL_MAX = 20.0  # m/s and rad/s
+WHEEL_MAX = 60.0  # m/s and rad/s; other vehicles' recordings are replayed as well
+DEAD_FORCE = 1.0  # m/s²; a unit on the ground never feels so little for long
+REPEATS_S, REPEATS_MIN = 0.5, 10  # exactly the same for so long, while the robot moves: no unit is that quiet
 
 
 class ImuCheck:
@@ -24,6 +26,10 @@ class ImuCheck:
         self._last_t = -math.inf
         self._in_g = 0
         self._behind = 0
+        self._light = 0
+        self._signal: tuple[float, ...] = ()
+        self._signal_t = -math.inf
+        self._repeats = 0
 
     @property
     def clock_restarted(self) -> bool:
@@ -34,8 +40,8 @@ class ImuCheck:
         """Take the next sample's time as the new beginning."""
         self._last_t, self._behind = -math.inf, 0
 
-    def problem(self, sample: ImuSample) -> str | None:
-        """Why ``sample`` is refused, or None."""
+    def problem(self, sample: ImuSample, moving: bool) -> str | None:
+        """Why ``sample`` is refused, or None; ``moving`` says whether the tracks turn."""
         if not math.isfinite(sample.t):
             return "IMU time is not a number"
         if sample.t <= self._last_t:
@@ -50,6 +56,19 @@ class ImuCheck:
         self._in_g = self._in_g + 1 if G_UNIT[0] < force < G_UNIT[1] else 0
         if self._in_g >= G_UNIT_SAMPLES:
             return f"the accelerometer reads {force:.2f} at rest: it seems to measure in g instead of m/s²"
+        self._light = self._light + 1 if force < DEAD_FORCE else 0
+        if self._light >= G_UNIT_SAMPLES and self._in_g == 0:
+            return f"the accelerometer reads {force:.2f} m/s²: it is dead"
+        return self._repetition(sample, moving)
+
+    def _repetition(self, sample: ImuSample, moving: bool) -> str | None:
+        signal = (*sample.rate.tolist(), *sample.force.tolist())
+        if signal != self._signal:
+            self._signal, self._signal_t, self._repeats = signal, sample.t, 0
+            return None
+        self._repeats += 1
+        if moving and self._repeats >= REPEATS_MIN and sample.t - self._signal_t > REPEATS_S:
+            return f"the IMU repeats the same sample for {sample.t - self._signal_t:.1f} s while the robot moves: it is frozen"
         return None
 
 
@@ -62,12 +81,20 @@ def fix_problem(fix: GnssFix) -> str | None:
     if abs(fix.latitude) > 90.0 or abs(fix.longitude) > 180.0 or abs(fix.height) > HEIGHT_MAX:
         return f"GNSS fix at latitude {fix.latitude:g}, longitude {fix.longitude:g}, {fix.height:g} m is not on earth"
     covariance = np.asarray(fix.covariance)
-    if covariance.shape != (3, 3) or not np.all(np.isfinite(covariance)) or np.any(np.diag(covariance) < 0.0):
-        return "GNSS covariance is not valid"
-    sigma = math.sqrt(float(np.abs(covariance).max()))
-    if sigma > POSITION_SIGMA_MAX:
-        return f"GNSS sigma of {sigma:.0f} m is no position"
+    if covariance.shape == (3, 3) and np.all(np.isfinite(covariance)):
+        sigma = math.sqrt(float(np.abs(covariance).max()))
+        if sigma > POSITION_SIGMA_MAX:
+            return f"GNSS sigma of {sigma:.0f} m is no position"
     return None
+
+
+def covariance_known(covariance: Array) -> bool:
+    """Whether a receiver's covariance (3, 3) says anything: finite, no negative variance, not all zero."""
+    covariance = np.asarray(covariance)
+    if covariance.shape != (3, 3) or not np.all(np.isfinite(covariance)):
+        return False
+    variances = np.diag(covariance)
+    return bool(variances.min() >= 0.0 and variances[:2].max() > 0.0)
 
 
 def heading_problem(fix: HeadingFix) -> str | None:

@@ -1,16 +1,18 @@
 """Error-state Kalman filter for inertial navigation, aided by whatever :mod:`mine_robot.localization.models` describes.
 
 Conventions of J. Solà, "Quaternion kinematics for the error-state Kalman filter" (2017, arXiv:1711.02508): attitude
-errors are local, ``R_true = R Exp(dtheta)``. The nominal attitude is kept as rotation matrix. To the fifteen error states
-of the inertial unit come five first-order Gauss-Markov errors of the aiding sensors, because RTK errors, slip and
-antenna heading are correlated over many samples: taken as white noise, they would make the covariance far too small
-(state augmentation for coloured noise; Bar-Shalom, Li & Kirubarajan 2001, section 8.2).
+errors are local, ``R_true = R Exp(dtheta)``; ``R`` turns vectors of the body into ``map`` (east, north, up). The nominal attitude is kept
+as rotation matrix. To the fifteen error states of the inertial unit come nine of the aiding sensors. Those that wander (GNSS, slip,
+antenna heading) are first-order Gauss-Markov processes, because they are correlated over many samples: taken as white noise, they would
+make the covariance far too small (state augmentation for coloured noise; Bar-Shalom, Li & Kirubarajan 2001, section 8.2). Those that
+stay (wheel scale, mounting angles, latency of the receiver) are random constants, learned as far as the motion shows them.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -21,8 +23,11 @@ from mine_robot.localization.params import ImuNoise
 POSITION, VELOCITY, ATTITUDE = slice(0, 3), slice(3, 6), slice(6, 9)
 GYRO_BIAS, ACCEL_BIAS = slice(9, 12), slice(12, 15)
 GNSS_ERROR, SLIP, HEADING_ERROR = slice(15, 18), slice(18, 19), slice(19, 20)
-COLOURED = slice(15, 20)
-STATES = 20
+SCALE, MOUNT, LATENCY = slice(20, 21), slice(21, 23), slice(23, 24)
+INERTIAL, AIDING = slice(0, 15), slice(15, 24)
+STATES = 24
+AIDS = 9
+TURN_CORRELATED = 1.6  # rad; the error of a gyroscope's scale adds up over about a quarter turn, then changes sides
 
 
 @dataclass(frozen=True)
@@ -36,9 +41,10 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Innovation:
-    """A measurement against the filter's prediction: gain and normalised innovation squared (chi-square, ``m`` degrees)."""
+    """A measurement against the filter's prediction: ``cross`` (STATES, m) = P Hᵀ, ``gain`` and normalised innovation squared."""
 
     measurement: Measurement
+    cross: Array
     gain: Array
     nis: float
 
@@ -52,8 +58,9 @@ class ErrorStateFilter:
     """Nominal state of the inertial unit, with axes along ``base_link``, and the covariance of its error.
 
     ``position``, ``velocity`` (3,) in ``map``; ``attitude`` (3, 3) from ``base_link`` to ``map``; ``gyro_bias``, ``accel_bias`` (3,);
-    ``coloured`` (5,): GNSS error east, north, up in m, slip, heading error in rad. The nominal state advances with every sample; the
-    covariance follows when it is needed, over all samples since, which is exact to first order and much cheaper.
+    ``aiding`` (9,): GNSS error east, north, up in m, slip, heading error in rad, wheel scale, pitch and yaw of the mounting in rad,
+    latency of the GNSS in s. The nominal state advances with every sample; the covariance follows when it is needed, over all samples
+    since, which is exact to first order and much cheaper. Arrays are replaced, never written to: :meth:`snapshot` is only references.
     """
 
     def __init__(self, noise: ImuNoise, gravity: float) -> None:
@@ -64,63 +71,66 @@ class ErrorStateFilter:
         self.attitude: Array = np.eye(3)
         self.gyro_bias: Array = np.zeros(3)
         self.accel_bias: Array = np.zeros(3)
-        self.coloured: Array = np.zeros(5)
+        self.aiding: Array = np.zeros(AIDS)
         self.rate: Array = np.zeros(3)  # of the last sample, bias removed
-        self._coloured_variance = np.zeros(5)
-        self._coloured_time = np.full(5, math.inf)
+        self._variance: Array = np.zeros(AIDS)  # stationary variance and correlation time of the aiding errors
+        self._time: Array = np.full(AIDS, math.inf)
         self._p: Array = np.zeros((STATES, STATES))
         self._phi = np.eye(STATES)
-        self._interval = 0.0
-        self._pushed: Array = np.zeros(3)  # integral of the specific force in map over the interval
-        self._attitude_before = self.attitude
-
-    def start(self, attitude: Array, gyro_bias: Array, sigmas: Array) -> None:
-        """Begin at the origin at rest with ``attitude`` (3, 3), ``gyro_bias`` (3,) and independent ``sigmas`` (15,)."""
-        self.position, self.velocity = np.zeros(3), np.zeros(3)
-        self.attitude, self.gyro_bias, self.accel_bias = attitude, gyro_bias, np.zeros(3)
-        self.coloured[:] = 0.0
-        self._p[:] = 0.0
-        self._p[range(15), range(15)] = np.asarray(sigmas) ** 2
-        self._p[range(15, 20), range(15, 20)] = self._coloured_variance
         self._restart_interval()
 
-    def set_coloured(self, states: slice, variance: Array | float, time: float, *, renew: bool) -> None:
-        """Describe coloured errors ``states`` (of :data:`COLOURED`): stationary ``variance`` and correlation ``time`` in s.
+    def start(self, attitude: Array, velocity: Array, sigmas: Array) -> None:
+        """Begin at the origin with ``attitude`` (3, 3), ``velocity`` (3,) in ``map`` and independent ``sigmas`` (15,)."""
+        self.position, self.velocity, self.attitude = np.zeros(3), velocity, attitude
+        self.gyro_bias, self.accel_bias, self.aiding = np.zeros(3), np.zeros(3), np.zeros(AIDS)
+        self._p = np.diag(np.concatenate([np.asarray(sigmas) ** 2, self._variance]))
+        self._restart_interval()
+
+    def set_aiding(self, states: slice, variance: Array | float, time: float, *, renew: bool) -> None:
+        """Describe the aiding errors ``states`` (of :data:`AIDING`): stationary ``variance`` and correlation ``time`` in s.
 
         ``renew`` says that the error is a new one, independent of what was estimated so far.
         """
-        own = slice(states.start - COLOURED.start, states.stop - COLOURED.start)
+        own = slice(states.start - AIDING.start, states.stop - AIDING.start)
+        self._propagate()
         if renew:
-            self._propagate()
+            self._p, self.aiding = self._p.copy(), self.aiding.copy()
             self._p[states, :] = 0.0
             self._p[:, states] = 0.0
             index = range(states.start, states.stop)
             self._p[index, index] = variance
-            self.coloured[own] = 0.0
-        self._coloured_variance[own] = variance
-        self._coloured_time[own] = time
+            self.aiding[own] = 0.0
+        self._variance, self._time = self._variance.copy(), self._time.copy()
+        self._variance[own], self._time[own] = variance, time
 
-    def predict(self, rate: Array, force: Array, dt: float) -> None:
-        """Advance by a sample of ``rate`` (3,) rad/s and specific ``force`` (3,) m/s² along the axes of ``base_link``."""
+    def predict(self, rate: Array, force: Array, dt: float, gyro_noise: float, accel_noise: float) -> None:
+        """Advance by a sample of ``rate`` (3,) rad/s and specific ``force`` (3,) m/s² along the axes of ``base_link``.
+
+        The noises are densities in rad/s/√Hz and m/s²/√Hz.
+        """
         self.rate = rate - self.gyro_bias
-        middle = self.attitude @ _small_rotation(self.rate * (0.5 * dt))
+        half, turn = _half_turn(self.rate.tolist(), 0.5 * dt)
+        middle = self.attitude @ half
         push = middle @ (force - self.accel_bias)
         change = (push + self._gravity) * dt
         self.position = self.position + (self.velocity + 0.5 * change) * dt
         self.velocity = self.velocity + change
-        self.attitude = middle @ _small_rotation(self.rate * (0.5 * dt))
+        self.attitude = middle @ half
         self._interval += dt
         self._pushed = self._pushed + push * dt
+        self._turned += gyro_noise * gyro_noise * dt + self._noise.gyro_scale**2 * TURN_CORRELATED * turn
+        self._shaken += accel_noise * accel_noise * dt
 
     def inflate(self, variance: Array) -> None:
         """Add ``variance`` (STATES,) to the diagonal of the covariance."""
         self._propagate()
-        self._p[range(STATES), range(STATES)] += variance
+        self._p = self._p + np.diag(variance)
 
     def inflate_yaw(self, variance: float) -> None:
         """Add ``variance`` rad² to the rotation about the vertical."""
         self._propagate()
         vertical = self.attitude[2]
+        self._p = self._p.copy()
         self._p[ATTITUDE, ATTITUDE] += variance * np.outer(vertical, vertical)
 
     @property
@@ -134,29 +144,54 @@ class ErrorStateFilter:
         self._propagate()
         return self._p
 
+    @property
+    def base_attitude(self) -> Array:
+        """Attitude (3, 3) of ``base_link`` itself: that of the inertial unit's axes, turned by the learned mounting angles."""
+        pitch, yaw = self.aiding[6:8].tolist()
+        if pitch == 0.0 and yaw == 0.0:
+            return self.attitude
+        return np.asarray(self.attitude @ exact_rotation(np.array([0.0, pitch, yaw])))
+
     def compare(self, measurement: Measurement) -> Innovation:
         """Weigh a measurement without using it."""
         self._propagate()
         cross = self._p @ measurement.h.T
         s = measurement.h @ cross + measurement.noise
-        inverse = np.linalg.inv(s)
-        nis = float(measurement.residual @ inverse @ measurement.residual)
-        return Innovation(measurement, cross @ inverse, nis)
+        inverse = np.linalg.inv(s) if len(s) > 1 else 1.0 / s
+        residual = measurement.residual
+        return Innovation(measurement, cross, cross @ inverse, float(residual @ inverse @ residual))
 
     def apply(self, innovation: Innovation) -> None:
         """Correct the state with an innovation of :meth:`compare`; Joseph's form keeps the covariance positive."""
         gain, measurement = innovation.gain, innovation.measurement
-        kept = np.eye(STATES) - gain @ measurement.h
-        p = kept @ self._p @ kept.T + gain @ measurement.noise @ gain.T
+        # (I - K H) P (I - K H)ᵀ + K R Kᵀ, with P Hᵀ already at hand
+        half = self._p - gain @ innovation.cross.T
+        p = half - (half @ measurement.h.T) @ gain.T + gain @ measurement.noise @ gain.T
         self._p = 0.5 * (p + p.T)
         error = gain @ measurement.residual
         self.position = self.position + error[POSITION]
         self.velocity = self.velocity + error[VELOCITY]
-        self.attitude = self.attitude @ _exact_rotation(error[ATTITUDE])
+        self.attitude = self.attitude @ exact_rotation(error[ATTITUDE])
         self.gyro_bias = self.gyro_bias + error[GYRO_BIAS]
         self.accel_bias = self.accel_bias + error[ACCEL_BIAS]
-        self.coloured = self.coloured + error[COLOURED]
+        self.aiding = self.aiding + error[AIDING]
         self._attitude_before = self.attitude
+
+    def snapshot(self) -> tuple[Any, ...]:
+        """Everything that :meth:`restore` needs to come back to this state."""
+        return (
+            self.position, self.velocity, self.attitude, self.gyro_bias, self.accel_bias, self.aiding, self.rate,
+            self._variance, self._time, self._p, self._interval, self._pushed, self._turned, self._shaken,
+            self._attitude_before,
+        )  # fmt: skip
+
+    def restore(self, snapshot: tuple[Any, ...]) -> None:
+        """Come back to the state of :meth:`snapshot`."""
+        (
+            self.position, self.velocity, self.attitude, self.gyro_bias, self.accel_bias, self.aiding, self.rate,
+            self._variance, self._time, self._p, self._interval, self._pushed, self._turned, self._shaken,
+            self._attitude_before,
+        ) = snapshot  # fmt: skip
 
     def _propagate(self) -> None:
         """Advance the covariance over the samples since the last time (Solà, section 5.4, integrated over the interval)."""
@@ -166,44 +201,61 @@ class ErrorStateFilter:
         attitude = self.attitude = _orthonormal(self.attitude)
         lever = -skew(self._pushed) @ self._attitude_before
         phi = self._phi
-        phi[POSITION, VELOCITY] = np.eye(3) * dt
+        phi[(0, 1, 2), (3, 4, 5)] = dt
         phi[POSITION, ATTITUDE] = lever * (0.5 * dt)
         phi[POSITION, ACCEL_BIAS] = attitude * (-0.5 * dt * dt)
         phi[VELOCITY, ATTITUDE] = lever
         phi[VELOCITY, ACCEL_BIAS] = attitude * -dt
         phi[ATTITUDE, ATTITUDE] = attitude.T @ self._attitude_before
-        phi[ATTITUDE, GYRO_BIAS] = np.eye(3) * -dt
-        decay = np.exp(-dt / self._coloured_time)
-        phi[range(15, 20), range(15, 20)] = decay
-        self.coloured = self.coloured * decay
+        phi[(6, 7, 8), (9, 10, 11)] = -dt
+        decay = np.exp(-dt / self._time)
+        phi[AIDING_INDEX, AIDING_INDEX] = decay
+        self.aiding = self.aiding * decay
         p = phi @ self._p @ phi.T
         noise = self._noise
-        added = np.zeros(STATES)
-        added[VELOCITY] = noise.accel_noise**2 * dt
-        added[ATTITUDE] = noise.gyro_noise**2 * dt
+        added = np.empty(STATES)
+        added[POSITION] = 0.0
+        added[VELOCITY] = self._shaken
+        added[ATTITUDE] = self._turned
         added[GYRO_BIAS] = noise.gyro_bias_walk**2 * dt
         added[ACCEL_BIAS] = noise.accel_bias_walk**2 * dt
-        added[COLOURED] = self._coloured_variance * (1.0 - decay * decay)
-        p[range(STATES), range(STATES)] += added
+        added[AIDING] = self._variance * (1.0 - decay * decay)
+        p[DIAGONAL, DIAGONAL] += added
         self._p = 0.5 * (p + p.T)
         self._restart_interval()
 
     def _restart_interval(self) -> None:
         self._interval = 0.0
-        self._pushed = np.zeros(3)
+        self._pushed: Array = np.zeros(3)  # integral of the specific force in map over the interval
+        self._turned = self._shaken = 0.0  # variance of attitude and velocity that came up over the interval
         self._attitude_before = self.attitude
+
+
+DIAGONAL = np.arange(STATES)
+AIDING_INDEX = DIAGONAL[AIDING]
 
 
 def skew(v: Array) -> Array:
     """Matrix (3, 3) of the cross product with ``v``."""
-    x, y, z = v
+    x, y, z = v.tolist()
     return np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
 
 
-def _small_rotation(turn: Array) -> Array:
-    """Exp of a rotation vector of a few hundredths of a radian, to third order."""
-    x, y, z = turn.tolist()
+def cross(a: Array, b: Array) -> Array:
+    """Cross product of two (3,); ``np.cross`` takes ten times as long."""
+    (ax, ay, az), (bx, by, bz) = a.tolist(), b.tolist()
+    return np.array([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
+
+
+def _half_turn(rate: list[float], dt: float) -> tuple[Array, float]:
+    """Exp(rate dt), to third order, and the angle turned over twice ``dt`` in rad."""
+    x, y, z = rate[0] * dt, rate[1] * dt, rate[2] * dt
     square = x * x + y * y + z * z
+    return _rotation(x, y, z, square), 2.0 * math.sqrt(square)
+
+
+def _rotation(x: float, y: float, z: float, square: float) -> Array:
+    """Exp of a rotation vector of a few hundredths of a radian, to third order."""
     a, b = 1.0 - square / 6.0, 0.5 - square / 24.0
     bx, by, bz = b * x, b * y, b * z
     return np.array(
@@ -215,18 +267,20 @@ def _small_rotation(turn: Array) -> Array:
     )
 
 
-def _exact_rotation(turn: Array) -> Array:
+def exact_rotation(turn: Array) -> Array:
     """Exp of any rotation vector (Rodrigues)."""
-    angle = math.sqrt(float(turn @ turn))
-    if angle < 0.05:
-        return _small_rotation(turn)
+    x, y, z = turn.tolist()
+    square = x * x + y * y + z * z
+    if square < 0.0025:
+        return _rotation(x, y, z, square)
+    angle = math.sqrt(square)
     axis = skew(turn / angle)
     return np.asarray(np.eye(3) + math.sin(angle) * axis + (1.0 - math.cos(angle)) * (axis @ axis))
 
 
 def _orthonormal(rotation: Array) -> Array:
     """Remove the rounding of many products (one Newton step towards the nearest rotation)."""
-    return np.asarray(0.5 * rotation @ (3.0 * np.eye(3) - rotation.T @ rotation))
+    return np.asarray(1.5 * rotation - 0.5 * rotation @ (rotation.T @ rotation))
 
 
 def attitude_from_level(force: Array, yaw: float) -> Array:

@@ -3,49 +3,68 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import numpy as np
 from scipy.special import chdtri
 
+from mine_robot.core.types import Array
 from mine_robot.localization.filter import Innovation
 
 FORGET_S = 2.0  # refusals before such a pause say nothing about measurements after it
-
-
-class Gate:
-    """Chi-square gate that remembers since when it refuses."""
-
-    def __init__(self, probability: float, degrees: int) -> None:
-        """Refuse sound measurements of ``degrees`` dimensions with ``probability``."""
-        self._limit = float(chdtri(degrees, probability))
-        self._last_t = self._since = -math.inf
-        self._refuses = False
-
-    def passes(self, innovation: Innovation, t: float) -> bool:
-        """Whether the innovation of time ``t`` is to be used."""
-        good = innovation.nis <= self._limit
-        if good or not self._refuses or t - self._last_t > FORGET_S:
-            self._since = t
-        self._refuses, self._last_t = not good, t
-        return good
-
-    def refusing(self, t: float) -> float:
-        """For how long up to ``t`` everything was refused, s; 0 once nothing comes any more."""
-        return max(t - self._since, 0.0) if self._refuses and t - self._last_t <= FORGET_S else 0.0
-
-    def reset(self) -> None:
-        """Forget the refusals."""
-        self._refuses = False
+RETURN_SHARE, RETURN_SIGMAS = 0.3, 4.0  # how well a return has to undo the jump: share of it, sigmas of the innovation
 
 
 @dataclass(frozen=True, slots=True)
+class Refusals:
+    """What a gate remembers: time of the last measurement, and since when everything was refused."""
+
+    last_t: float = -math.inf
+    since: float = -math.inf
+    refuses: bool = False
+
+    def after(self, t: float, good: bool) -> Refusals:
+        """The memory after a measurement of time ``t`` that was accepted (``good``) or not."""
+        fresh = good or not self.refuses or t - self.last_t > FORGET_S
+        return Refusals(t, t if fresh else self.since, not good)
+
+    def lasting(self, t: float) -> float:
+        """For how long up to ``t`` everything was refused, s; 0 once nothing comes any more."""
+        return max(t - self.since, 0.0) if self.refuses and t - self.last_t <= FORGET_S else 0.0
+
+
+class Gate:
+    """Chi-square test that refuses sound measurements with ``probability``."""
+
+    def __init__(self, probability: float) -> None:
+        self._limits = [float(chdtri(degrees, probability)) for degrees in range(1, 7)]
+
+    def passes(self, innovation: Innovation) -> bool:
+        """Whether the innovation is plausible."""
+        return innovation.nis <= self._limits[innovation.degrees - 1]
+
+
+@dataclass(frozen=True)
 class Doubt:
-    """Uncertainty after giving in to measurements that differed by ``jump`` at ``t``; it fades with time constant ``time`` s."""
+    """Uncertainty after giving in, at ``t``, to measurements that differed by ``jump`` (n,): either side may have been wrong.
+
+    It lasts for ``time`` s, then fades within a tenth of that.
+    """
 
     t: float = -math.inf
-    jump: float = 0.0
+    jump: Array = field(default_factory=lambda: np.zeros(2))
     time: float = 1.0
 
     def variance(self, t: float) -> float:
         """Variance to be added to the estimate at ``t``."""
-        return (self.jump * math.exp(-max(t - self.t, 0.0) / self.time)) ** 2
+        over = max(t - self.t - self.time, 0.0) / (0.1 * self.time)
+        return float(self.jump @ self.jump) * math.exp(-2.0 * over) if over < 20.0 else 0.0
+
+    def active(self, t: float) -> bool:
+        """Whether there is doubt at ``t``."""
+        return t - self.t < 3.0 * self.time
+
+    def undone_by(self, residual: Array, sigma: float) -> bool:
+        """Whether ``residual`` (n,) leads back to where the estimate was before the jump: the truth has returned."""
+        size = float(np.linalg.norm(self.jump))
+        return size > 0.0 and float(np.linalg.norm(residual + self.jump)) < RETURN_SHARE * size + RETURN_SIGMAS * sigma

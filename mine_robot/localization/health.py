@@ -23,9 +23,12 @@ class Condition:
     fix_age: float
     fix_timeout: float
     sigma: float
+    sigma_wheels: float
     sigma_max: float
     lost_factor: float
     heading_sigma: float
+    heading_sigma_max: float
+    axes: str
     contradiction: str
 
 
@@ -45,11 +48,15 @@ class Notices:
 
 
 def assess(condition: Condition, notices: list[str]) -> Health:
-    """Judge: ERROR where the position must not be used, WARN where it is worse than searching needs or soon will be."""
+    """Judge. OK: search. WARN, degraded: the position is worse than searching needs or soon will be; stand and wait. ERROR, lost: it
+    must not be used.
+    """
     level, message = _judge(condition, notices)
     values = {
+        "state": {Level.OK: "OK", Level.WARN: "DEGRADED"}.get(level, "LOST"),
         "rtk": condition.rtk,
         "sigma_m": f"{condition.sigma:.3f}",
+        "sigma_wheels_m": f"{condition.sigma_wheels:.3f}",
         "heading_sigma_deg": f"{math.degrees(condition.heading_sigma):.2f}",
         "aligned": str(condition.aligned).lower(),
     }
@@ -61,14 +68,22 @@ def _judge(now: Condition, notices: list[str]) -> tuple[Level, str]:
         return Level.ERROR, notices[0] if notices else "no IMU sample yet"
     if now.imu_age > now.imu_gap_max:
         return Level.ERROR, f"no IMU sample for {now.imu_age:.1f} s" + (f": {notices[0]}" if notices else "")
+    if now.axes:
+        return Level.ERROR, now.axes
     if not now.aligned:
         return Level.ERROR, f"aligning: {now.waiting}" + (f" ({notices[0]})" if notices else "")
     if not now.sigma <= now.lost_factor * now.sigma_max:
-        return Level.ERROR, f"lost: sigma {now.sigma:.2f} m at the sensor head, limit {now.sigma_max:.2f} m"
+        why = f" ({now.contradiction})" if now.contradiction else ""
+        return Level.ERROR, f"lost: sigma {now.sigma:.2f} m at the sensor head, limit {now.sigma_max:.2f} m{why}"
     if now.contradiction:
         return Level.WARN, now.contradiction
     if now.fix_age > now.fix_timeout:
         return Level.WARN, f"no usable GNSS fix for {now.fix_age:.1f} s"
+    if now.heading_sigma > now.heading_sigma_max:
+        return Level.WARN, (
+            f"aligning: heading sigma {math.degrees(now.heading_sigma):.1f} degrees, limit "
+            f"{math.degrees(now.heading_sigma_max):.1f}: a heading sensor or some metres on safe ground will tell"
+        )
     if now.sigma > now.sigma_max:
         return Level.WARN, f"degraded: sigma {now.sigma:.3f} m at the sensor head, limit {now.sigma_max:.3f} m"
     if notices:

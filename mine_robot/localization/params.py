@@ -19,15 +19,29 @@ class ImuNoise:
         low=1e-5,
         high=1.0,
     )
-    gyro_bias: float = param("Turn-on bias of the gyroscope (sigma).", default=5e-3, unit="rad/s", low=1e-6, high=0.2)
+    gyro_bias: float = param("Turn-on bias of the gyroscope (sigma).", default=0.01, unit="rad/s", low=1e-6, high=0.2)
     accel_bias: float = param(
-        "Turn-on bias of the accelerometer (sigma).", default=0.03, unit="m/s²", low=1e-5, high=1.0
+        "Turn-on bias of the accelerometer (sigma).", default=0.1, unit="m/s²", low=1e-5, high=1.0
     )
     gyro_bias_walk: float = param(
         "Random walk of the gyroscope bias.", default=1e-5, unit="rad/s²/√Hz", low=0.0, high=0.01
     )
     accel_bias_walk: float = param(
         "Random walk of the accelerometer bias.", default=1e-4, unit="m/s³/√Hz", low=0.0, high=0.1
+    )
+    gyro_scale: float = param("Scale error of the gyroscope (sigma).", default=0.002, low=0.0, high=0.05)
+    measured_noise: float = param(
+        "Factor on the noise measured in the signals themselves; the larger of that and the densities above counts.",
+        default=1.5,
+        low=0.0,
+        high=10.0,
+    )
+    mount: float = param(
+        "Error of the mounting angles in the robot description (sigma), estimated.",
+        default=0.01,
+        unit="rad",
+        low=0.0,
+        high=0.3,
     )
     gap_max: float = param(
         "Longest pause of the IMU that counts as uninterrupted.", default=0.1, unit="s", low=0.02, high=1.0
@@ -58,6 +72,12 @@ class GnssNoise:
         "Share of the variance that is correlated in time.", default=0.75, low=0.0, high=0.95
     )
     correlation_time: float = param("Correlation time of that share.", default=40.0, unit="s", low=1.0, high=1000.0)
+    latency: float = param(
+        "Error of the time stamps against those of the IMU (sigma), estimated.", default=0.02, unit="s", low=0.0, high=0.5
+    )
+    unknown_factor: float = param(
+        "Multiple of the floor that is assumed for a fix without a usable covariance.", default=4.0, low=1.0, high=100.0
+    )
     timeout: float = param(
         "Age of the last usable fix at which it is stale.", default=1.0, unit="s", low=0.2, high=30.0
     )
@@ -67,6 +87,13 @@ class GnssNoise:
         unit="s",
         low=1.0,
         high=120.0,
+    )
+    doubt: float = param(
+        "Time for which the position is doubted after that, unless the old fixes come back.",
+        default=300.0,
+        unit="s",
+        low=10.0,
+        high=3600.0,
     )
 
 
@@ -86,12 +113,27 @@ class WheelNoise:
     """Errors of the track encoders and of the assumption that the robot moves along its tracks."""
 
     sigma: float = param("Noise of the speed.", default=0.02, unit="m/s", low=1e-3, high=0.5)
-    slip_sigma: float = param("Slip and scale error (sigma), estimated.", default=0.04, low=1e-3, high=0.5)
-    slip_time: float = param("Correlation time of the slip.", default=10.0, unit="s", low=0.1, high=100.0)
+    scale_sigma: float = param("Constant scale error (sigma), estimated.", default=0.03, low=0.0, high=0.5)
+    slip_sigma: float = param("Slip that comes and goes (sigma), estimated.", default=0.03, low=1e-3, high=0.5)
+    slip_time: float = param("Correlation time of the slip.", default=4.0, unit="s", low=0.1, high=100.0)
+    slip_doubt: float = param(
+        "Estimated slip from which a walking GNSS position might as well be the reason: the position is doubted until a stop.",
+        default=0.08,
+        low=0.01,
+        high=1.0,
+    )
     lateral: float = param(
         "Sideways and vertical velocity (sigma) while driving straight.", default=0.02, unit="m/s", low=1e-3, high=0.5
     )
     skid: float = param("Sideways velocity per yaw rate (sigma).", default=0.06, unit="m", low=0.0, high=1.0)
+    free: float = param(
+        "Sideways and vertical velocity (sigma) of a vehicle whose tracks do not report.",
+        default=0.1,
+        unit="m/s",
+        low=1e-3,
+        high=5.0,
+    )
+    free_share: float = param("The same, as a share of the speed.", default=0.02, low=0.0, high=0.5)
 
 
 @dataclass(frozen=True)
@@ -115,12 +157,18 @@ class LocalizationParams:
     heading: HeadingNoise = group(HeadingNoise)
     wheel: WheelNoise = group(WheelNoise)
     standstill: Standstill = group(Standstill)
-    output_rate: float = param("Rate of the estimates.", default=20.0, unit="Hz", low=1.0, high=200.0)
+    output_rate: float = param("Rate of the estimates.", default=50.0, unit="Hz", low=1.0, high=200.0)
     gate_probability: float = param(
         "Probability with which a sound measurement is refused as an outlier.", default=1e-5, low=1e-12, high=0.05
     )
     max_age: float = param("Oldest measurement accepted, behind the IMU.", default=0.5, unit="s", low=0.05, high=2.0)
     align_time: float = param("Standstill needed to start.", default=1.0, unit="s", low=0.2, high=60.0)
+    align_distance: float = param(
+        "Way needed to start without a heading sensor.", default=1.0, unit="m", low=0.2, high=100.0
+    )
+    heading_sigma_max: float = param(
+        "Largest heading sigma with which the robot may set out.", default=0.02, unit="rad", low=1e-3, high=0.5
+    )
     lost_factor: float = param(
         "Multiple of the position sigma limit at which the robot counts as lost.", default=5.0, low=1.5, high=50.0
     )

@@ -63,7 +63,8 @@ def world(
 
 
 def localizer(**overrides: Any) -> Localizer:
-    return Localizer(build(LocalizationParams, overrides), LIMITS, ROBOT, FIELD.datum)
+    """A localizer whose output falls on the steps of the world, where the truth is known."""
+    return Localizer(build(LocalizationParams, {"output_rate": 20.0, **overrides}), LIMITS, ROBOT, FIELD.datum)
 
 
 def lanes(t: float) -> tuple[float, float]:

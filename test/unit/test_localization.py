@@ -54,10 +54,25 @@ def test_it_says_what_the_start_waits_for() -> None:
     assert loc.aligned
 
 
-def test_it_does_not_start_while_moving() -> None:
-    run = drive(world(), 8.0, motion=lambda t: (0.4, 0.2))
-    assert run.states == []
-    assert "standstill" in run.localizer.health(8.0).message
+def test_it_starts_on_the_way_without_rest() -> None:
+    run = drive(world(), 12.0, motion=lambda t: (0.4, 0.2))
+    assert run.t[0] < 5.0
+    assert run.head_errors[run.t > 8.0].max() < 0.05
+
+
+def test_it_finds_the_heading_on_the_first_metres_without_a_heading_sensor() -> None:
+    def blind(batch: SensorBatch) -> SensorBatch:
+        return replace(batch, headings=[])
+
+    simulated = world(seed=2)
+    waiting = drive(simulated, 4.0, change=blind)
+    assert waiting.states == []
+    assert waiting.localizer.health(4.0).message == "aligning: waiting for GNSS heading"
+    run = drive(simulated, 30.0, loc=waiting.localizer, change=blind)
+    assert run.t[0] < 8.0
+    assert np.all(np.abs(run.errors[:, 5]) < 4.0 * np.sqrt([state.covariance[5, 5] for state in run.states]))
+    assert np.abs(run.errors[run.t > 14.0, 5]).max() < math.radians(1.5)
+    assert run.head_errors[run.t > 14.0].max() < 0.05
 
 
 def test_an_outage_is_bridged_honestly_and_healed() -> None:
