@@ -35,7 +35,7 @@ from mine_robot.sim.world import SensorBatch
 # while the world takes the next; the detector answers one step later. The others answer by their health report, which comes every 0.5 s
 # at the latest.
 COMMAND_DELAY_S = 0.05
-LEADS_S = {"guard": 0.05, "detector": 0.10}
+LEADS_S = {"guard": 0.10, "detector": 0.15}
 HEALTH_LEAD_S = 0.7
 HEALTH_CONSUMERS = ("localization", "coverage", "follower", "mission", "marker", "recorder")
 PATIENCE_S = 10.0  # wall time; beyond it a node is dead, not slow

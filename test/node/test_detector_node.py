@@ -1,0 +1,51 @@
+"""The order in which the detector's node hands scans and poses on."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mine_robot.nodes.detector_node import POSE_WAIT_S, DetectorNode
+
+
+class Wiring(SimpleNamespace):
+    """What the node's methods need, without ROS; ``log`` holds the order of the calls."""
+
+    add_scans = DetectorNode.add_scans
+
+    def __init__(self, stamps: list[float]) -> None:
+        super().__init__(waiting=None, log=[])
+        self.early = [(stamp, lambda stamp=stamp: self.log.append(("scan", stamp))) for stamp in stamps]
+
+    def place(self, state: Any) -> None:
+        self.log.append(("pose", state.t))
+
+
+def pose(node: Wiring, t: float) -> None:
+    DetectorNode.on_odometry(node, SimpleNamespace(t=t))
+
+
+def test_scans_that_run_ahead_of_the_poses_wait_for_theirs() -> None:
+    node = Wiring([1.00, 1.05, 1.10, 1.15])
+    pose(node, 1.00)
+    assert node.log == []
+    pose(node, 1.05)
+    pose(node, 1.10)
+    assert node.log == [("scan", 1.00), ("pose", 1.00), ("scan", 1.05), ("pose", 1.05)]
+    assert [stamp for stamp, _ in node.early] == [1.10, 1.15]
+
+
+def test_without_poses_the_sensors_are_still_heard() -> None:
+    node = Wiring([1.00, 1.05, 1.10])
+    DetectorNode.tick(node, 1.05 + POSE_WAIT_S)
+    assert node.log == [("scan", 1.00), ("scan", 1.05)]
+
+
+@pytest.mark.parametrize("stamp", [float("nan"), float("-inf")])
+def test_a_scan_without_a_usable_stamp_does_not_wait(stamp: float) -> None:
+    node = Wiring([stamp])
+    pose(node, 1.00)
+    pose(node, 1.05)
+    assert len(node.log) == 2 and not node.early
