@@ -26,7 +26,7 @@ from mine_robot.coverage.transit import TurningGround
 SAME_DIRECTION_RAD = math.radians(5.0)
 SAME_COVERAGE_M2 = 0.5  # plans that leave about as little ground are compared by their time
 HOME_HEADINGS = 16
-REST_S_PER_M2 = 25.0  # typical time to search ground that the main lanes leave
+REST_S_PER_M2 = 20.0  # typical time to search ground that the main lanes leave
 COMPLETED = 1  # directions that are planned to the end if these reach all the ground
 
 
@@ -59,6 +59,7 @@ class Planner:
         for number, search in enumerate(starts):
             if best is not None and number >= COMPLETED and best.left <= SAME_COVERAGE_M2:
                 break
+            search.cross_lanes()
             search.rest(math.inf if best is None or best.left > SAME_COVERAGE_M2 else best.route.duration)
             if best is None or search.better_than(best, SAME_COVERAGE_M2):
                 best = search

@@ -64,6 +64,14 @@ class Search:
     def main_lanes(self, direction: float) -> None:
         """Lay lanes side by side along ``direction`` and against it, as long as they gain well."""
         self.direction = direction
+        self._lanes_along(direction)
+
+    def cross_lanes(self) -> None:
+        """Lay lanes side by side across the main direction, where those left pockets (behind halos and holes), and along it again."""
+        self._lanes_along(self.direction + math.pi / 2.0)
+        self._lanes_along(self.direction)
+
+    def _lanes_along(self, direction: float) -> None:
         self._sweep_all((direction, direction + math.pi), nominal=True)
 
     def rest(self, patience: float) -> None:
@@ -127,7 +135,7 @@ class Search:
         return self.ground.count_gain(candidate.start, candidate.length) * self.ground.resolution**2
 
     def _candidates(self, headings: Sequence[float], gain: Mask, part: Mask) -> list[Candidate]:
-        position = (self.route.pose.x, self.route.pose.y)
+        position = self.route.pose
         found: list[Candidate] = []
         for heading in headings:
             found += self.finder.candidates(

@@ -26,8 +26,6 @@ FREE, DRIVABLE, GAIN, TURN, OBSTACLE = 1, 2, 4, 8, 16
 OPEN_EDGE_COST_M = (
     0.3  # a new edge against unsearched ground costs as much as a strip of this width: lanes go side by side
 )
-STEPS_PER_LANE = 5
-TURNS_PER_LANE = math.pi  # rad that a lane typically needs on the spot
 SHIFT_ROWS = 2  # a lane that cannot lie this much farther out lies as far out as it can
 SIDE_ENTRY_M = 0.4  # a lane may lie this far beside turning ground: it is entered by strokes
 SIDE_ENTRY_S = 15.0  # time the strokes take, in and out
@@ -62,7 +60,7 @@ class LaneFinder:
         turning: Mask,
         gain: Mask,
         heading: float,
-        position: tuple[float, float],
+        position: Pose2,
         count: int,
         exponent: float = 1.0,
     ) -> list[Candidate]:
@@ -85,7 +83,7 @@ class LaneFinder:
         ]
 
     def _score(
-        self, raster: Raster, position: tuple[float, float], exponent: float
+        self, raster: Raster, position: Pose2, exponent: float
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], Ints]:
         """Scores (n,), gains (n,) in m², and row, start, end and pivot columns and whether that lies aside (5, n) of the candidates."""
         row, start = raster.starts(round(self.params.lane_lead / raster.resolution))
@@ -101,16 +99,28 @@ class LaneFinder:
         row, start, end, pivot, gain, aside = row[keep], start[keep], end[keep], pivot[keep], gain[keep], aside[keep]
         edge = raster.swept(raster.edge_sum, row, start, end) * raster.resolution
         x, y = raster.to_map(row, pivot)
-        way = np.hypot(x - position[0], y - position[1]) + np.abs(start - pivot) * raster.resolution
+        leave = np.maximum(previous_column(raster.turn, row, end), pivot)
+        way = (np.abs(start - pivot) + end - leave) * raster.resolution
         length = (end - start) * raster.resolution
-        back = np.abs(end - pivot) * raster.resolution
-        seconds = (
-            STEPS_PER_LANE * STOP_S + TURNS_PER_LANE / self.limits.pivot_rate + (way + back) / self.limits.drive_speed
-        )
+        seconds = way_seconds(x - position.x, y - position.y, position.yaw, raster.heading, self.limits)
+        seconds += STOP_S * (1.0 + (end > leave)) + way / self.limits.drive_speed
         seconds += length / self.limits.search_speed + SIDE_ENTRY_S * aside
         # A lane with open edges on both sides may still be the only one there is: its score stays positive.
         value = np.maximum(gain - OPEN_EDGE_COST_M * edge, 0.05 * gain)
         return value**exponent / seconds, gain, np.stack([row, start, end, pivot, aside])
+
+
+def way_seconds(
+    dx: NDArray[np.float64], dy: NDArray[np.float64], yaw: float, heading: float, limits: Limits
+) -> NDArray[np.float64]:
+    """Times (n,) of straight ways by (dx, dy) m between turns from ``yaw`` and to ``heading``, forwards or backwards."""
+    bearing = np.arctan2(dy, dx)
+    best = np.full(bearing.shape, np.inf)
+    for course in (bearing, bearing + math.pi):
+        turns = [np.abs((course - other + math.pi) % (2.0 * math.pi) - math.pi) for other in (yaw, heading)]
+        stops = sum((turn > 0.01).astype(float) for turn in turns)
+        best = np.minimum(best, (turns[0] + turns[1]) / limits.pivot_rate + STOP_S * (1.0 + stops))
+    return best + np.hypot(dx, dy) / limits.drive_speed
 
 
 class Raster:
