@@ -44,6 +44,10 @@ def run(
     ] = None,
     params: ParameterFile = None,
     out: Annotated[Path | None, typer.Option(help="Run directory; by default a new one below runs/.")] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Go on with the run in DIR after a kill, a power cut or an abort."),
+    ] = None,
 ) -> None:
     """Run a mission: over real ROS 2 topics, in simulation or on the robot."""
     from mine_robot.bringup.prepare import RunRequest
@@ -51,7 +55,7 @@ def run(
 
     if sim not in ("builtin", "none"):
         raise LoadError(f"--sim {sim}: must be builtin or none")
-    request = RunRequest(field, scenario, tuple(params or ()), out, sim, _rate(rate), seed)
+    request = RunRequest(field, scenario, tuple(params or ()), out, sim, _rate(rate), seed, resume)
     raise typer.Exit(run_mission(request, console, ["mine-robot", *sys.argv[1:]]))
 
 

@@ -85,7 +85,7 @@ GRAPH: tuple[GraphNode, ...] = (
     GraphNode(
         "marker",
         "Mark sequence and the driver of the marking actuator.",
-        subscribes=(ODOMETRY, MARK_REQUEST),
+        subscribes=(ODOMETRY, MISSION_STATE, MARK_REQUEST),
         publishes=(MARK_RESULT,),
     ),
     GraphNode(

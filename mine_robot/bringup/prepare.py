@@ -6,33 +6,18 @@ import datetime
 import json
 import shutil
 import sys
+import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mine_robot import __version__
 from mine_robot.bringup.graph import GraphNode, graph
+from mine_robot.bringup.request import RunRequest as RunRequest
 from mine_robot.bringup.resources import resource
+from mine_robot.bringup.resume import check_resumable
 from mine_robot.pipeline.loading import LoadError, ParameterFiles, expand_urdf, load_field, load_robot, load_scenario
 from mine_robot.records.run_directory import RunDirectory
-
-
-@dataclass(frozen=True)
-class RunRequest:
-    """What the user asked for; ``sim`` is ``builtin`` or ``none`` (the real robot), ``rate`` 0 for as fast as possible."""
-
-    field: Path
-    scenario: Path | None = None
-    parameters: tuple[Path, ...] = ()
-    out: Path | None = None
-    sim: str = "builtin"
-    rate: float = 0.0
-    seed: int | None = None
-
-    @property
-    def simulated(self) -> bool:
-        """True if no real robot is driven."""
-        return self.sim != "none"
 
 
 @dataclass(frozen=True)
@@ -60,7 +45,12 @@ def parameter_paths(request: RunRequest) -> list[Path]:
 
 
 def prepare_run(request: RunRequest, command: Sequence[str] = ()) -> PreparedRun:
-    """Check every input, create the run directory and write the inputs there; raise :class:`LoadError` on a bad one."""
+    """Check every input, create the run directory and write the inputs there; raise :class:`LoadError` on a bad one.
+
+    A run that is resumed keeps its directory and its inputs.
+    """
+    if request.resume is not None:
+        return resume_run(request)
     field = load_field(request.field)
     load_robot(resource("urdf/mine_robot.urdf.xacro"))
     files = ParameterFiles(parameter_paths(request))
@@ -73,6 +63,27 @@ def prepare_run(request: RunRequest, command: Sequence[str] = ()) -> PreparedRun
     directory.urdf.write_text(expand_urdf(resource("urdf/mine_robot.urdf.xacro")), encoding="utf-8")
     if request.scenario is not None and request.simulated:
         shutil.copyfile(request.scenario, directory.scenario)
+    description = _description(request, directory, command)
+    files.nodes["marker"]["run"] = zlib.crc32(f"{directory.path} {description['started']}".encode()) % 65535 + 1
+    if request.simulated and request.seed is not None:
+        files.nodes["simulator"]["seed"] = request.seed
+    _write_parameters(files, directory, request)
+    directory.run.write_text(json.dumps(description, indent=2), encoding="utf-8")
+    return PreparedRun(directory, request, graph(simulation=request.simulated))
+
+
+def resume_run(request: RunRequest) -> PreparedRun:
+    """Go on with a run in its own directory; raise :class:`LoadError` if it is not the same or cannot go on."""
+    assert request.resume is not None
+    directory = RunDirectory(request.resume.absolute())
+    files = check_resumable(request, directory)
+    _write_parameters(files, directory, request)
+    scenario = directory.scenario if request.simulated and directory.scenario.is_file() else None
+    return PreparedRun(directory, replace(request, scenario=scenario), graph(simulation=request.simulated))
+
+
+def _write_parameters(files: ParameterFiles, directory: RunDirectory, request: RunRequest) -> None:
+    """Write the parameters of all nodes, with the paths of the run as they are now."""
     run_values = {
         "files.field": str(directory.field),
         "files.urdf": str(directory.urdf),
@@ -83,13 +94,11 @@ def prepare_run(request: RunRequest, command: Sequence[str] = ()) -> PreparedRun
     if request.simulated:
         files.nodes["marker"]["port"] = str(directory.marker_port)
         files.nodes["simulator"].update(marker_port=str(directory.marker_port), rate=request.rate)
-        if request.scenario is not None:
+        if directory.scenario.is_file():
             files.nodes["simulator"]["scenario"] = str(directory.scenario)
-        if request.seed is not None:
-            files.nodes["simulator"]["seed"] = request.seed
-    directory.parameters.write_text(files.dump(), encoding="utf-8")
-    directory.run.write_text(json.dumps(_description(request, directory, command), indent=2), encoding="utf-8")
-    return PreparedRun(directory, request, graph(simulation=request.simulated))
+    draft = directory.parameters.with_suffix(".tmp")
+    draft.write_text(files.dump(), encoding="utf-8")
+    draft.replace(directory.parameters)
 
 
 def _new_folder(request: RunRequest) -> Path:

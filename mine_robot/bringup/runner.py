@@ -23,7 +23,8 @@ class Interrupted(Exception):
 def run_mission(request: RunRequest, console: Console, command: list[str]) -> int:
     """Run a mission to its end; returns the exit code of ``mine-robot run``."""
     prepared = prepare_run(request, command)
-    console.print(f"Run directory: {prepared.directory.path}", highlight=False, soft_wrap=True)
+    word = "Run directory" if request.resume is None else "Resuming the run in"
+    console.print(f"{word}: {prepared.directory.path}", highlight=False, soft_wrap=True)
     processes = Processes(prepared.directory.node_logs, environment(prepared))
     previous = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     operator = None
@@ -67,9 +68,16 @@ def _interrupt(number: int, frame: Any) -> None:
 def _watch(prepared: PreparedRun, operator: Operator, processes: Processes, console: Console) -> Watch:
     """What the runner looks after while the mission goes on: dead nodes, and the scenario's own killings."""
     kills = node_kills(prepared.directory)
+    resumed = prepared.request.resume is not None
+    begun = False
     critical = {node.name for node in prepared.nodes if node.critical}
 
     def watch(picture: Picture) -> Ending | None:
+        nonlocal begun
+        if not begun and picture.t > 0.0:
+            begun = True
+            if resumed:  # what was killed before the run was resumed has been
+                kills[:] = [kill for kill in kills if kill[0] > picture.t]
         while kills and picture.t >= kills[0][0]:
             processes.kill(kills.pop(0)[1])
         for death in processes.deaths():

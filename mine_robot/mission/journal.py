@@ -1,7 +1,8 @@
 """The journal: what the mission saw and did, on disk before anything else happens.
 
 One SQLite file in WAL mode with ``synchronous=FULL``: a write has reached the disk when the call returns, and a killed process or a power
-cut leaves the file as it was after some complete write. Tables only grow. One process writes, any number reads.
+cut leaves the file as it was after some complete write. Tables only grow, and every row carries a checksum, because SQLite has none for
+the rows of its own. One process writes, any number reads (:mod:`mine_robot.mission.journal_reader`).
 """
 
 from __future__ import annotations
@@ -9,9 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
 import sqlite3
-import tempfile
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -19,67 +18,57 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mine_robot.core.types import (
-    Goal,
-    LedgerGrid,
-    MarkRequest,
-    MarkResult,
-    MarkStatus,
-    MissionState,
-    MissionStatus,
-    Target,
-    TargetClass,
-)
+from mine_robot.core.types import LedgerGrid, MarkRequest, MarkResult, MissionStatus, Pose2, Target
 
-SCHEMA_VERSION = 1
-_TABLES = """
-create table if not exists meta (key text primary key, value text not null) without rowid;
-create table if not exists events (id integer primary key, t real not null, kind text not null, data text not null);
-create table if not exists targets (id integer primary key, target integer not null, t real not null, data text not null);
-create index if not exists targets_newest on targets (target, id);
+SCHEMA_VERSION = 2
+FULL_EVERY = 200  # changes of the ledger between two full ones, so that a damaged change cannot spoil the rest of a run
+COLUMNS = {
+    "meta": ("key", "value"),
+    "events": ("t", "kind", "data"),
+    "targets": ("target", "t", "data"),
+    "marks": ("t", "target", "kind", "data"),
+    "ledgers": ("t", "frame", "cells"),
+}
+TABLES = """
+create table if not exists meta (id integer primary key, key text not null unique, value text not null, crc integer not null);
+create table if not exists events (id integer primary key, t real not null, kind text not null, data text not null, crc integer not null);
+create table if not exists targets (
+    id integer primary key, target integer not null, t real not null, data text not null, crc integer not null
+);
 create table if not exists marks (
-    id integer primary key, t real not null, target integer not null, kind text not null, data text not null
+    id integer primary key, t real not null, target integer not null, kind text not null, data text not null, crc integer not null
 );
 create table if not exists ledgers (
-    id integer primary key, t real not null, x0 real not null, y0 real not null, resolution real not null,
-    row_count integer not null, column_count integer not null, cells blob not null
+    id integer primary key, t real not null, frame text not null, cells blob not null, crc integer not null
 );
 """
-_STAMP = f"insert or ignore into meta values ('schema', '{SCHEMA_VERSION}');"
 
 
 class JournalError(RuntimeError):
     """The journal cannot be written or read; one line says why."""
 
 
-@dataclass(frozen=True)
-class JournalRecord:
-    """Everything a journal holds: ``statuses`` in order of time, the newest state of each target, marks, the last ledger.
+def failure(path: Path, error: Exception) -> JournalError:
+    """An error of SQLite or the disk as one line."""
+    return JournalError(f"the journal {path} cannot be used: {error}")
 
-    ``info`` is what was known at the start of the run, ``events`` are (t, kind, data) of everything else.
-    """
 
-    info: dict[str, Any]
-    statuses: tuple[MissionStatus, ...]
-    events: tuple[tuple[float, str, Any], ...]
-    targets: tuple[Target, ...]
-    mark_requests: tuple[MarkRequest, ...]
-    mark_results: tuple[MarkResult, ...]
-    ledger: LedgerGrid | None
-
-    @property
-    def unresolved(self) -> tuple[MarkRequest, ...]:
-        """The last requests that have no result: killed in the middle of a mark."""
-        asked = {request.target_id: request for request in self.mark_requests}
-        answered = {result.target_id: result.t for result in self.mark_results}
-        return tuple(request for target, request in asked.items() if answered.get(target, -np.inf) < request.t)
+def checksum(values: Iterable[Any]) -> int:
+    """CRC-32 of a row: text and numbers as written, bytes as they are."""
+    crc = 0
+    for value in values:
+        data = value if isinstance(value, bytes) else repr(value).encode()
+        crc = zlib.crc32(data + b"\0", crc)
+    return crc
 
 
 @dataclass
 class _Newest:
     targets: dict[int, str] = field(default_factory=dict)
-    ledger: bytes = b""
+    cells: NDArray[np.int8] | None = None
+    changes: int = 0
     status: MissionStatus | None = None
 
 
@@ -96,13 +85,17 @@ class Journal:
             self._database.execute("pragma journal_mode=wal")
             self._database.execute("pragma synchronous=full")
             # In one transaction: a reader finds a whole journal or an empty file.
-            self._database.executescript(f"begin immediate; {_TABLES} {_STAMP} commit;")
-            _check_schema(self._database, self.path)
+            stamp = ("schema", str(SCHEMA_VERSION))
+            self._database.executescript(
+                f"begin immediate; {TABLES} insert or ignore into meta (key, value, crc) "
+                f"values ('{stamp[0]}', '{stamp[1]}', {checksum(stamp)}); commit;"
+            )
+            check_schema(self._database, self.path)
             for target, data in self._database.execute("select target, data from targets order by id"):
                 self._newest.targets[target] = data
         except sqlite3.Error as error:
             self._lock.close()
-            raise _failure(self.path, error) from None
+            raise failure(self.path, error) from None
         except JournalError:
             self._lock.close()
             raise
@@ -119,24 +112,27 @@ class Journal:
             raise JournalError(f"the journal {self.path} is being written by another process") from None
         return lock
 
-    def _write(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    def _write(self, table: str, rows: Iterable[tuple[Any, ...]], *, ignore: bool = False) -> None:
+        columns = COLUMNS[table]
+        marks = ", ".join("?" * (len(columns) + 1))
+        word = "insert or ignore" if ignore else "insert"
+        statement = f"{word} into {table} ({', '.join(columns)}, crc) values ({marks})"
         try:
             self._database.execute("begin immediate")
-            self._database.executemany(statement, rows)
+            self._database.executemany(statement, [(*row, checksum(row)) for row in rows])
             self._database.execute("commit")
         except sqlite3.Error as error:
             if self._database.in_transaction:
                 self._database.execute("rollback")
-            raise _failure(self.path, error) from None
+            raise failure(self.path, error) from None
 
     def info(self, values: Mapping[str, Any]) -> None:
         """Note facts about the run (field, seed, version); a key written before keeps its first value."""
-        rows = [(f"info.{key}", _json(value)) for key, value in values.items()]
-        self._write("insert or ignore into meta values (?, ?)", rows)
+        self._write("meta", [(f"info.{key}", _json(value)) for key, value in values.items()], ignore=True)
 
     def event(self, t: float, kind: str, data: Any) -> None:
         """Append an event; ``data`` is anything JSON can hold."""
-        self._write("insert into events (t, kind, data) values (?, ?, ?)", [(t, kind, _json(data))])
+        self._write("events", [(float(t), kind, _json(data))])
 
     def status(self, status: MissionStatus) -> None:
         """Append a state of the mission, unless only its stamp is new (the heartbeat)."""
@@ -150,9 +146,9 @@ class Journal:
         for target in targets:
             data = _json(asdict(target))
             if self._newest.targets.get(target.id) != data:
-                rows.append((target.id, t, data))
+                rows.append((target.id, float(t), data))
         if rows:
-            self._write("insert into targets (target, t, data) values (?, ?, ?)", rows)
+            self._write("targets", rows)
             self._newest.targets.update({target: data for target, _, data in rows})
 
     def mark_request(self, request: MarkRequest) -> None:
@@ -164,20 +160,31 @@ class Journal:
         self._mark(result.t, result.target_id, "result", asdict(result))
 
     def _mark(self, t: float, target: int, kind: str, data: dict[str, Any]) -> None:
-        row = (t, target, kind, _json(data))
-        self._write("insert into marks (t, target, kind, data) values (?, ?, ?, ?)", [row])
+        self._write("marks", [(float(t), target, kind, _json(data))])
 
-    def ledger(self, grid: LedgerGrid) -> None:
-        """Append a snapshot of the ledger, unless its cells are those of the last one."""
-        cells = zlib.compress(np.ascontiguousarray(grid.cells, dtype=np.int8).tobytes(), 6)
-        if cells == self._newest.ledger:
-            return
-        row = (grid.t, grid.x0, grid.y0, grid.resolution, *grid.cells.shape, cells)
-        self._write(
-            "insert into ledgers (t, x0, y0, resolution, row_count, column_count, cells) values (?, ?, ?, ?, ?, ?, ?)",
-            [row],
-        )
-        self._newest.ledger = cells
+    def ledger(self, grid: LedgerGrid, pose: Pose2 | None = None) -> None:
+        """Append what has changed in the ledger since the last time; ``pose`` is where the robot was."""
+        cells, last = np.ascontiguousarray(grid.cells, dtype=np.int8), self._newest.cells
+        full = last is None or last.shape != cells.shape or self._newest.changes >= FULL_EVERY
+        rows, columns = slice(0, cells.shape[0]), slice(0, cells.shape[1])
+        if not full:
+            changed = cells != last
+            if not changed.any():
+                return
+            rows, columns = _extent(changed.any(axis=1)), _extent(changed.any(axis=0))
+        frame = {
+            "x0": grid.x0, "y0": grid.y0, "resolution": grid.resolution, "shape": list(cells.shape), "full": full,
+            "rows": [rows.start, rows.stop], "columns": [columns.start, columns.stop],
+            "pose": None if pose is None else [pose.x, pose.y, pose.yaw],
+        }  # fmt: skip
+        data = zlib.compress(np.ascontiguousarray(cells[rows, columns]).tobytes(), 6)
+        self._write("ledgers", [(float(grid.t), _json(frame), data)])
+        self._newest.cells = cells.copy()
+        self._newest.changes = 0 if full else self._newest.changes + 1
+
+    def take_over(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Append rows of another journal's ``table`` as they are."""
+        self._write(table, rows, ignore=True)
 
     def close(self) -> None:
         """Close the file; safe to call twice."""
@@ -191,84 +198,20 @@ class Journal:
         self.close()
 
 
-def read_journal(path: str | os.PathLike[str]) -> JournalRecord:
-    """Read a journal, also while it is being written or from a read-only place; raise :class:`JournalError` if it cannot be."""
-    source = Path(path)
-    if not source.is_file():
-        raise JournalError(f"no journal at {source}")
-    try:
-        try:
-            return _read(source)
-        except sqlite3.OperationalError:
-            # WAL needs a writable directory: read a copy
-            with tempfile.TemporaryDirectory() as folder:
-                for suffix in ("", "-wal"):
-                    if Path(f"{source}{suffix}").is_file():
-                        shutil.copyfile(f"{source}{suffix}", Path(folder) / f"{source.name}{suffix}")
-                return _read(Path(folder) / source.name)
-    except (sqlite3.Error, OSError) as error:
-        raise _failure(source, error) from None
-    except (ValueError, KeyError, TypeError, zlib.error) as error:
-        raise JournalError(f"the journal {source} is damaged: {error}") from None
-
-
-def _read(path: Path) -> JournalRecord:
-    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=2.0)
-    try:
-        database.execute("begin")  # one consistent view, whatever is written meanwhile
-        _check_schema(database, path)
-        meta = database.execute("select key, value from meta").fetchall()
-        events = [
-            (t, kind, json.loads(data))
-            for t, kind, data in database.execute("select t, kind, data from events order by id")
-        ]
-        targets = {
-            target: json.loads(data)
-            for target, data in database.execute("select target, data from targets order by id")
-        }
-        marks = database.execute("select kind, data from marks order by id").fetchall()
-        ledger = database.execute(
-            "select t, x0, y0, resolution, row_count, column_count, cells from ledgers order by id desc limit 1"
-        ).fetchone()
-    finally:
-        database.close()
-    return JournalRecord(
-        info={key[5:]: json.loads(value) for key, value in meta if key.startswith("info.")},
-        statuses=tuple(_status(data) for _, kind, data in events if kind == "status"),
-        events=tuple(event for event in events if event[1] != "status"),
-        targets=tuple(Target(**{**data, "kind": TargetClass(data["kind"])}) for data in targets.values()),
-        mark_requests=tuple(MarkRequest(**json.loads(data)) for kind, data in marks if kind == "request"),
-        mark_results=tuple(_result(json.loads(data)) for kind, data in marks if kind == "result"),
-        ledger=None if ledger is None else _grid(ledger),
-    )
-
-
-def _json(data: Any) -> str:
-    """JSON text; numpy scalars become numbers."""
-    return json.dumps(data, default=lambda value: value.item())
-
-
-def _status(data: dict[str, Any]) -> MissionStatus:
-    return MissionStatus(**{**data, "state": MissionState(data["state"]), "goal": Goal(data["goal"])})
-
-
-def _result(data: dict[str, Any]) -> MarkResult:
-    return MarkResult(**{**data, "status": MarkStatus(data["status"])})
-
-
-def _grid(row: tuple[Any, ...]) -> LedgerGrid:
-    t, x0, y0, resolution, rows, columns, cells = row
-    return LedgerGrid(
-        t, x0, y0, resolution, np.frombuffer(zlib.decompress(cells), dtype=np.int8).reshape(rows, columns)
-    )
-
-
-def _check_schema(database: sqlite3.Connection, path: Path) -> None:
+def check_schema(database: sqlite3.Connection, path: Path) -> None:
+    """Raise :class:`JournalError` unless the journal was written by this version's schema."""
     row = database.execute("select value from meta where key = 'schema'").fetchone()
     if row is None or row[0] != str(SCHEMA_VERSION):
         found = "none" if row is None else row[0]
         raise JournalError(f"the journal {path} has schema {found}, this program writes {SCHEMA_VERSION}")
 
 
-def _failure(path: Path, error: Exception) -> JournalError:
-    return JournalError(f"the journal {path} cannot be used: {error}")
+def _extent(changed: NDArray[np.bool_]) -> slice:
+    """The range that holds every set element."""
+    at = np.flatnonzero(changed)
+    return slice(int(at[0]), int(at[-1]) + 1)
+
+
+def _json(data: Any) -> str:
+    """JSON text; numpy scalars become numbers."""
+    return json.dumps(data, default=lambda value: value.item())

@@ -356,6 +356,8 @@ class Mission:
     # --- states --------------------------------------------------------------------------------------------------
     def _align(self) -> None:
         missing = self._watch.waiting_for(self._now)
+        if not missing and self._suspects.unsettled:
+            missing = f"the marker to settle target {self._suspects.unsettled[0]} from before the restart"
         if missing:
             self._reason = f"waiting for {missing}"
         else:

@@ -18,6 +18,7 @@ class _Entry:
     closed: bool = False  # nothing more is tried
     deferred: bool = False  # tried again when the search is finished
     retried: bool = False
+    unsettled: bool = False  # asked for before a restart: the marker has yet to say what became of it
 
 
 class Suspects:
@@ -38,16 +39,22 @@ class Suspects:
                 self._entries.setdefault(target.id, _Entry())
 
     def restore(self, requests: Iterable[MarkRequest], results: Iterable[MarkResult]) -> None:
-        """Take over what an earlier process asked for and got; a request without a result is asked for again."""
-        for request in requests:
+        """Take over what an earlier process asked for and got; a request without a result waits for the marker to settle it."""
+        answered: dict[int, float] = {}
+        asked = {request.target_id: request for request in requests}
+        for request in asked.values():
             self._entries.setdefault(request.target_id, _Entry()).requested = request
         for result in results:
             self.record(result, restored=True)
+            answered[result.target_id] = result.t
+        for request in asked.values():
+            entry = self._entries[request.target_id]
+            entry.unsettled = not entry.closed and answered.get(request.target_id, -math.inf) < request.t
 
     def wanted(self, target_id: int) -> bool:
         """True if the target is (still) a suspect that has to be marked now."""
         target, entry = self._targets.get(target_id), self._entries.get(target_id)
-        open_ = entry is not None and not entry.closed and not entry.deferred
+        open_ = entry is not None and not (entry.closed or entry.deferred or entry.unsettled)
         return open_ and target is not None and target.p_hazard >= self._threshold
 
     def next(self, position: tuple[float, float] | None) -> Target | None:
@@ -68,17 +75,22 @@ class Suspects:
         return request
 
     def record(self, result: MarkResult, *, restored: bool = False) -> bool:
-        """Take a result; False if it answers no open request (a repetition, or a failure older than the request)."""
+        """Take a result; False if it says nothing new (a repetition, or a failure older than the request).
+
+        Proof counts whenever it comes, and an unverified mark that turns out not to have been fired is open again.
+        """
         entry = self._entries.get(result.target_id)
         if entry is None or entry.requested is None:
             return False
-        late_proof = result.status is MarkStatus.CONFIRMED and entry.outcome is not MarkStatus.CONFIRMED
-        outdated = result.status is MarkStatus.FAILED and result.t < entry.requested.t
-        if (outdated and not restored) or (entry.closed and not late_proof):
+        failed = result.status is MarkStatus.FAILED
+        outdated = failed and result.t < entry.requested.t and not restored
+        given_up = entry.closed and entry.outcome is MarkStatus.FAILED and result.status is not MarkStatus.CONFIRMED
+        if outdated or given_up or entry.outcome is MarkStatus.CONFIRMED:
             return False
         entry.outcome, entry.why = result.status, result.detail
-        entry.failures += result.status is MarkStatus.FAILED
-        entry.closed = result.status is not MarkStatus.FAILED or entry.failures >= self.MAX_FAILURES
+        entry.failures += failed and not entry.unsettled  # what a restart cut short is no failure
+        entry.unsettled = False
+        entry.closed = not failed or entry.failures >= self.MAX_FAILURES
         return True
 
     def no_result(self, target_id: int, why: str) -> None:
@@ -98,6 +110,11 @@ class Suspects:
         for entry in again:
             entry.deferred, entry.retried = False, True
         return bool(again)
+
+    @property
+    def unsettled(self) -> tuple[int, ...]:
+        """Targets whose mark a restart cut short and the marker has not settled yet."""
+        return tuple(target_id for target_id, entry in self._entries.items() if entry.unsettled)
 
     @property
     def count(self) -> int:

@@ -8,6 +8,8 @@ from mine_robot.core.types import Health, NavState
 from mine_robot.detection.detector import Detector
 from mine_robot.pipeline.loading import load_robot
 from mine_robot.pipeline.parameters import DetectorNodeParams
+from mine_robot.pipeline.recall import recall
+from mine_robot.records.run_directory import RunDirectory
 from mine_robot.ros import decode, encode
 from mine_robot.ros.node import StackNode, existing_path
 from mine_robot.ros.topics import EVIDENCE, GPR_SCAN, METAL_SCAN, ODOMETRY, TARGETS
@@ -24,6 +26,9 @@ class DetectorNode(StackNode[DetectorNodeParams]):
         super().__init__()
         robot = load_robot(existing_path(self.params.files.urdf, "urdf"))
         self.detector = Detector(self.params, self.params.limits, robot)
+        self.detector.restore(
+            recall(RunDirectory(existing_path(self.params.files.run_directory, "run_directory")).journal).targets
+        )
         self.published_revision = -1
         self.waiting: NavState | None = None
         self.early: list[tuple[float, Callable[[], None]]] = []

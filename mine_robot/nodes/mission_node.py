@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from std_srvs.srv import Trigger
 
 from mine_robot import __version__
-from mine_robot.core.types import Health, LedgerGrid, Level, MarkResult, MissionState, Target
+from mine_robot.core.types import Health, LedgerGrid, Level, MarkResult, MissionState, NavState, Pose2, Target
 from mine_robot.mission.journal import Journal, JournalError
 from mine_robot.mission.machine import Mission
 from mine_robot.pipeline.parameters import MissionNodeParams
+from mine_robot.pipeline.recall import Memory, recall
 from mine_robot.records.run_directory import RunDirectory
 from mine_robot.ros import decode, encode
 from mine_robot.ros.node import StackNode, existing_path
@@ -27,8 +29,6 @@ from mine_robot.ros.topics import (
     TARGETS,
 )
 
-LEDGER_PERIOD_S = 5.0  # between snapshots of the ledger in the journal
-
 
 class MissionNode(StackNode[MissionNodeParams]):
     """Binds :class:`Mission` to its topics; everything is in the journal before it is published."""
@@ -39,17 +39,22 @@ class MissionNode(StackNode[MissionNodeParams]):
         super().__init__()
         directory = RunDirectory(existing_path(self.params.files.run_directory, "run_directory"))
         self.mission = Mission(self.params, self.params.limits)
+        self.pose: Pose2 | None = None
+        memory = recall(directory.journal)
         self.journal = Journal(directory.journal)
-        self.journal.info({"version": __version__, "field": directory.field.name})
+        parameters = directory.parameters.read_text(encoding="utf-8")
+        self.journal.info({"version": __version__, "field": directory.field.name, "parameters": parameters})
+        self.mission.restore(memory.requests, memory.results)
+        self.mission.set_targets(memory.targets)
+        self.memory: Memory | None = memory if memory.began else None  # until it is noted that the run was resumed
+        self.home_known = memory.home is not None
         self.noted: tuple[MissionState, str, float] | None = None
         self.broken = ""
-        self.ledger_t = -LEDGER_PERIOD_S
-        self.grid: LedgerGrid | None = None
         self.state = self.talk(MISSION_STATE)
         self.request = self.talk(MARK_REQUEST)
         self.poll(DIAGNOSTICS, decode.diagnostics, self.on_diagnostics)
         self.poll(TARGETS, decode.targets, self.on_targets)
-        self.poll(ODOMETRY, decode.odometry, self.mission.set_nav, newest=True)
+        self.poll(ODOMETRY, decode.odometry, self.on_odometry, newest=True)
         self.poll(PROGRESS, decode.progress, self.mission.set_progress)
         self.poll(PLAN, decode.plan, self.mission.set_plan)
         self.poll(MARK_RESULT, decode.mark_result, self.on_mark_result)
@@ -80,12 +85,17 @@ class MissionNode(StackNode[MissionNodeParams]):
         self.write(lambda: self.journal.mark_result(result))
         self.mission.set_mark_result(result)
 
+    def on_odometry(self, state: NavState) -> None:
+        """The pose tells which suspect is nearest and when searched ground is settled."""
+        self.mission.set_nav(state)
+        self.pose = state.pose
+        if not self.home_known and all(math.isfinite(value) for value in (state.pose.x, state.pose.y, state.pose.yaw)):
+            home = [state.pose.x, state.pose.y, state.pose.yaw]
+            self.home_known = self.write(lambda: self.journal.info({"home": home}))
+
     def on_ledger(self, grid: LedgerGrid) -> None:
-        """Keep a snapshot of the searched ground from time to time."""
-        if grid.t >= self.ledger_t + LEDGER_PERIOD_S:
-            self.ledger_t = grid.t
-            self.write(lambda: self.journal.ledger(grid))
-        self.grid = grid
+        """Every change of the ledger goes to the journal, with the pose that tells which ground the head had just passed."""
+        self.write(lambda: self.journal.ledger(grid, self.pose))
 
     def command(
         self, service: str, act: Callable[[], tuple[bool, str]]
@@ -108,11 +118,13 @@ class MissionNode(StackNode[MissionNodeParams]):
 
     def step(self, t: float) -> None:
         """One update: journal, then publish."""
+        if (memory := self.memory) is not None and t > 0.0:
+            self.memory = None
+            counts = {"targets": len(memory.targets), "unsettled marks": len(memory.unresolved)}
+            self.write(lambda: self.journal.event(t, "resumed", counts))
         output = self.mission.update(t)
         status = output.status
         if output.changed:
-            if status.state.ended and (grid := self.grid) is not None:
-                self.write(lambda: self.journal.ledger(grid))
             if (status.state, status.reason, status.request_t) != self.noted:
                 self.noted = (status.state, status.reason, status.request_t)
                 self.write(lambda: self.journal.status(status))

@@ -6,6 +6,8 @@ from mine_robot.core.types import Health, MissionStatus, Target
 from mine_robot.pipeline.coverage import CoverageManager
 from mine_robot.pipeline.loading import load_field, load_robot
 from mine_robot.pipeline.parameters import PlannerNodeParams
+from mine_robot.pipeline.recall import recall
+from mine_robot.records.run_directory import RunDirectory
 from mine_robot.ros import decode, encode
 from mine_robot.ros.node import StackNode, existing_path
 from mine_robot.ros.topics import EVIDENCE, LEDGER, MISSION_STATE, ODOMETRY, PLAN, TARGETS
@@ -24,6 +26,7 @@ class PlannerNode(StackNode[PlannerNodeParams]):
         robot = load_robot(existing_path(files.urdf, "urdf"))
         field = load_field(existing_path(files.field, "field"))
         self.coverage = CoverageManager(self.params, self.params.limits, robot, field)
+        self.coverage.recall(recall(RunDirectory(existing_path(files.run_directory, "run_directory")).journal))
         self.ledger_t = -LEDGER_PERIOD_S
         self.ledger = self.talk(LEDGER)
         self.plan = self.talk(PLAN)

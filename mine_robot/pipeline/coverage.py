@@ -29,6 +29,12 @@ from mine_robot.coverage import gaps
 from mine_robot.coverage.ledger import Ledger
 from mine_robot.coverage.params import CoverageParams
 from mine_robot.coverage.planner import Planner
+from mine_robot.pipeline.recall import Memory
+
+# A target is declared when the head is at most 0.2 m beyond it (mine_robot/detection); the tracks are 0.7 m behind the head.
+DOUBT_M = 0.35
+DOUBT_ASIDE_M = 0.1
+SAME_RASTER_M = 1e-6  # a resolution that went through a message is rounded
 
 
 class CoverageManager:
@@ -42,6 +48,7 @@ class CoverageManager:
         self.field = field
         self.ledger = Ledger(field, robot, limits, params.resolution, params.halo_growth_max)
         self.home: Pose2 | None = None
+        self._robot = robot
         self._planner = Planner(params, limits, robot)
         self._pose: Pose2 | None = None
         self._targets: dict[int, Target] = {}
@@ -121,6 +128,31 @@ class CoverageManager:
             "gaps_m2": f"{self._gaps_m2:.3f}",
         }
         return Health("coverage", Level.OK, f"{searched:.1f} of {hazard:.1f} m² searched", values)
+
+    def recall(self, memory: Memory) -> None:
+        """Take over what a killed run knows; raises ValueError if its raster is not that of this field."""
+        self.set_targets(memory.targets)
+        if memory.home is not None:
+            self.home = memory.home
+        if memory.grid is None:
+            return
+        own, grid = self.ledger.zones, memory.grid
+        places = np.subtract((own.x0, own.y0, own.resolution), (grid.x0, grid.y0, grid.resolution))
+        if np.abs(places).max() > SAME_RASTER_M:
+            raise ValueError("the journal's ledger lies on another raster than this field's")
+        searched = (grid.cells == Cell.SEARCHED) & ~self._doubtful(grid, memory.grid_pose)
+        seen = np.full(searched.shape, -np.inf, dtype=np.float32)
+        self.ledger.restore({"searched": searched, "passes": searched.astype(np.uint8), "last_seen": seen})
+
+    def _doubtful(self, grid: LedgerGrid, pose: Pose2 | None) -> NDArray[np.bool_]:
+        """Cells about whose targets the detector may not have had its last word: near the head when the ledger was written."""
+        if pose is None:
+            return np.ones(grid.cells.shape, dtype=bool)
+        x = grid.x0 + (np.arange(grid.cells.shape[1]) + 0.5) * grid.resolution
+        y = grid.y0 + (np.arange(grid.cells.shape[0]) + 0.5) * grid.resolution
+        at = pose.to_body(np.stack(np.meshgrid(x, y), axis=-1))
+        ahead, aside = at[..., 0] - self._robot.sweep_ahead, at[..., 1]
+        return (np.abs(ahead) <= DOUBT_M) & (np.abs(aside) <= self._robot.sweep_width / 2.0 + DOUBT_ASIDE_M)
 
     def snapshot(self) -> dict[str, Any]:
         """What has to survive a restart: the ledger's arrays and home."""

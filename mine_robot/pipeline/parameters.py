@@ -63,6 +63,12 @@ class MarkerNodeParams(Common, MarkerParams):
     """Parameters of ``marker``."""
 
     port: str = param("Serial port of the marking actuator.", default="/dev/ttyUSB0")
+    run: int = param(
+        "Number under which the actuator remembers the pulses of this run; the runner draws it.",
+        default=0,
+        low=0,
+        high=65535,
+    )
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mine_robot.core.types import LedgerGrid, MarkRequest, MarkResult, MarkStatus, MissionState, MissionStatus, Target
-from mine_robot.mission.journal import JournalError, JournalRecord, read_journal
+from mine_robot.mission.journal import JournalError
+from mine_robot.mission.journal_reader import JournalRecord, read_journal
 from mine_robot.records.errors import RecordError
 from mine_robot.records.marks import Mark
 

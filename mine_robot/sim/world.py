@@ -175,12 +175,12 @@ class World:
             "generators": {name: rng.bit_generator.state for name, rng in self._rngs.items()},
         }
 
-    def restore(self, data: dict[str, Any]) -> None:
-        """Take up the state of :meth:`export` in a world built from the same scenario, field and parameters.
+    def restore(self, data: dict[str, Any], later: int = 0) -> None:
+        """Take up the state of :meth:`export` in a world built from the same scenario, field and parameters, ``later`` steps after it.
 
         The robot stands still; commands start anew.
         """
-        self._ticks, self._charge = int(data["ticks"]), float(data["charge"])
+        self._ticks, self._charge = int(data["ticks"]) + later * TICKS_PER_STEP, float(data["charge"])
         self._vehicle.restore(data["vehicle"])
         for name in ("imu", "gnss", "heading"):
             getattr(self, f"_{name}").restore(data[name])

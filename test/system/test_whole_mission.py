@@ -139,7 +139,8 @@ def test_ctrl_c_ends_everything_and_keeps_the_records(tmp_path: Path) -> None:
 
 def wait_for_search(out: Path, limit_s: float = 90.0) -> None:
     """Until the journal says that the robot searches."""
-    from mine_robot.mission.journal import JournalError, read_journal
+    from mine_robot.mission.journal import JournalError
+    from mine_robot.mission.journal_reader import read_journal
 
     limit = time.monotonic() + limit_s
     while time.monotonic() < limit:

@@ -316,9 +316,28 @@ def test_restored_marks_are_not_repeated_and_open_ones_are() -> None:
         (MarkResult(1.5, 1, MarkStatus.CONFIRMED, 5, 0, ""), MarkResult(2.5, 2, MarkStatus.UNVERIFIED, 5, 0, "")),
     )
     bench.targets = [target(1), target(2), target(3)]
-    bench.go(S.DONE)
+    bench.go(S.ALIGN)
+    bench.run(5.0)
+    assert bench.status.reason == "waiting for the marker to settle target 3 from before the restart"
+    for _ in range(2):  # a repetition changes nothing
+        bench.mission.set_mark_result(MarkResult(bench.t, 3, MarkStatus.FAILED, 0, 0, "not fired before the restart"))
+    bench.run(60.0, S.DONE)
+    assert bench.status.state is S.DONE
     assert {request.target_id for request in bench.requests} == {3}
     assert (bench.status.marks_requested, bench.status.marks_confirmed) == (3, 2)
+
+
+@pytest.mark.parametrize(("status", "asked"), [(MarkStatus.CONFIRMED, 1), (MarkStatus.FAILED, 2)])
+def test_an_unverified_mark_is_reconciled_when_the_marker_settles_it(status: MarkStatus, asked: int) -> None:
+    bench = MissionBench(lanes=4, drive_time=10.0).go()
+    bench.targets, bench.mark_status = [target(2)], lambda request: MarkStatus.UNVERIFIED
+    bench.run(25.0, S.MARK)
+    bench.run(15.0, S.SEARCH)
+    assert bench.output.unmarked == ((2, "unverified: test unverified"),)
+    bench.mark_status = lambda request: MarkStatus.CONFIRMED
+    bench.mission.set_mark_result(MarkResult(bench.t, 2, status, 0, 0, "found on the actuator's record"))
+    assert bench.run(90.0, S.DONE) is S.DONE
+    assert (len(bench.requests), bench.status.marks_confirmed, bench.output.unmarked) == (asked, 1, ())
 
 
 def test_the_state_is_published_on_change_and_as_heartbeat() -> None:

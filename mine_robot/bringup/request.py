@@ -1,0 +1,28 @@
+"""What the user asked ``mine-robot run`` for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What the user asked for; ``sim`` is ``builtin`` or ``none`` (the real robot), ``rate`` 0 for as fast as possible.
+
+    ``resume`` is the directory of a run to go on with; then everything else has to be as it was.
+    """
+
+    field: Path
+    scenario: Path | None = None
+    parameters: tuple[Path, ...] = ()
+    out: Path | None = None
+    sim: str = "builtin"
+    rate: float = 0.0
+    seed: int | None = None
+    resume: Path | None = None
+
+    @property
+    def simulated(self) -> bool:
+        """True if no real robot is driven."""
+        return self.sim != "none"
