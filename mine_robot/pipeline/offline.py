@@ -1,7 +1,8 @@
 """A whole simulated mission without ROS: the same objects the nodes bind to topics, called in the order in which messages flow.
 
-For Monte-Carlo runs, benchmarks and tests of the algorithms together. What it cannot show is what only processes have: lost messages,
-dead nodes, start-up order.
+For Monte-Carlo runs, benchmarks and tests of the algorithms together. With a directory it writes the journal and the world's state as the
+processes do, and goes on from them after a kill. What it cannot show is what only processes have: lost messages, dead nodes, start-up
+order.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from mine_robot.control.follower import Follower
 from mine_robot.control.guard import Guard
@@ -18,16 +20,19 @@ from mine_robot.core.types import Health, MarkResult, MissionStatus, NavState, S
 from mine_robot.detection.detector import Detector
 from mine_robot.localization.localizer import Localizer
 from mine_robot.marking.marker import Marker
+from mine_robot.mission.journal import Journal
 from mine_robot.mission.machine import Mission
 from mine_robot.pipeline.coverage import CoverageManager
 from mine_robot.pipeline.loading import ParameterFiles
-from mine_robot.pipeline.simulation import Simulation
+from mine_robot.pipeline.recall import Memory, recall
+from mine_robot.pipeline.simulation import Simulation, SimulationFiles
 from mine_robot.sim.scenario import Scenario
 from mine_robot.sim.types import TrueState
 
 TICK_STEPS = 2  # the nodes tick at 10 Hz, the world steps at 20 Hz
 LEDGER_STEPS = 8
 COMMAND_DELAY_STEPS = 1
+JOURNAL = "journal.sqlite"
 
 
 @dataclass
@@ -45,7 +50,10 @@ class OfflineLog:
 class OfflineMission:
     """One robot on one field in one simulated world."""
 
-    def __init__(self, area: Field, robot: Robot, files: ParameterFiles, scenario: Scenario) -> None:
+    def __init__(
+        self, area: Field, robot: Robot, files: ParameterFiles, scenario: Scenario, directory: Path | None = None
+    ) -> None:
+        """Begin, or go on with what ``directory`` holds; None keeps nothing."""
         params = {node: files.build(node) for node in files.nodes}
         limits = params["mission"].limits
         self.simulation = Simulation(scenario, area, robot, params["simulator"])
@@ -54,8 +62,12 @@ class OfflineMission:
         self.coverage = CoverageManager(params["planner"], limits, robot, area)
         self.follower = Follower(params["follower"], limits, robot)
         self.guard = Guard(params["guard"], limits, robot)
-        self.marker = Marker(params["marker"], robot)
+        memory = Memory() if directory is None else recall(directory / JOURNAL)
+        self.journal = None if directory is None else Journal(directory / JOURNAL)
+        self.files = None if directory is None else SimulationFiles(directory, self.simulation)
+        self.marker = Marker(params["marker"], robot, memory.unresolved, params["marker"].run)
         self.mission = Mission(params["mission"], limits)
+        self._take_up(memory)
         self.log = OfflineLog()
         self._commands = deque([Twist2(0.0, 0.0, 0.0)] * COMMAND_DELAY_STEPS)
         self._nav: NavState | None = None
@@ -63,6 +75,16 @@ class OfflineMission:
         self._revision = -1
         self._to_actuator = b""
         self._from_actuator = b""
+
+    def _take_up(self, memory: Memory) -> None:
+        """Go on from what an earlier process remembers."""
+        if not memory.began:
+            return
+        self.detector.restore(memory.targets)
+        self.coverage.recall(memory)
+        self.guard.set_grid(self.coverage.grid(self.t))
+        self.mission.restore(memory.requests, memory.results)
+        self.mission.set_targets(memory.targets)
 
     @property
     def t(self) -> float:
@@ -83,6 +105,8 @@ class OfflineMission:
     def step(self) -> None:
         """One step of the world and everything that follows from it."""
         batch, received = self.simulation.step(self._commands.popleft(), self._to_actuator)
+        if self.files is not None:
+            self.files.record()
         self._to_actuator = b""
         self._from_actuator += received
         for wheels in batch.wheels:
@@ -103,19 +127,26 @@ class OfflineMission:
         self._commands.append(command)
         self._steps += 1
         if self._steps % LEDGER_STEPS == 0:
-            self.guard.set_grid(self.coverage.grid(batch.t))
+            grid = self.coverage.grid(batch.t)
+            self.guard.set_grid(grid)
+            if self.journal is not None and self._nav is not None:
+                self.journal.ledger(grid, self._nav.pose)
         if self._steps % TICK_STEPS == 0:
             self._tick(batch.t)
         self.log.truth.append(self.simulation.truth)
 
     def _on_nav(self, state: NavState) -> Twist2:
         """What follows from a pose: evidence, targets, ledger, and the next command."""
+        if self._nav is None and self.journal is not None:
+            self.journal.info({"home": [state.pose.x, state.pose.y, state.pose.yaw]})
         self._nav = state
         records = self.detector.add_nav(state)
         if self.detector.revision != self._revision:
             self._revision = self.detector.revision
             targets = self.detector.targets()
             self.log.targets.append((state.t, targets))
+            if self.journal is not None:
+                self.journal.targets(state.t, targets)
             self.coverage.set_targets(targets)
             self.mission.set_targets(targets)
         self.coverage.set_nav(state)
@@ -134,11 +165,18 @@ class OfflineMission:
         self._to_actuator += outgoing
         if result is not None:
             self.log.marks.append(result)
+            if self.journal is not None:
+                self.journal.mark_result(result)
             self.mission.set_mark_result(result)
         for report in self.health():
             self.mission.set_health(report)
         output = self.mission.update(t)
+        if self.journal is not None and output.changed:
+            self.journal.status(output.status)
+        self.marker.set_mission(output.status.state)
         for request in output.mark_requests:
+            if self.journal is not None:
+                self.journal.mark_request(request)
             self.marker.request(request)
         self.follower.set_mission(output.status)
         self.guard.set_mission(output.status)
