@@ -9,7 +9,7 @@ from mine_robot.pipeline.parameters import PlannerNodeParams
 from mine_robot.pipeline.recall import recall
 from mine_robot.records.run_directory import RunDirectory
 from mine_robot.ros import decode, encode
-from mine_robot.ros.node import StackNode, existing_path
+from mine_robot.ros.node import HEARTBEAT_S, StackNode, existing_path
 from mine_robot.ros.topics import EVIDENCE, LEDGER, MISSION_STATE, ODOMETRY, PLAN, TARGETS
 
 LEDGER_PERIOD_S = 0.4  # the robot moves 0.2 m in it at search speed, well within the 0.7 m between head and tracks
@@ -28,6 +28,7 @@ class PlannerNode(StackNode[PlannerNodeParams]):
         self.coverage = CoverageManager(self.params, self.params.limits, robot, field)
         self.coverage.recall(recall(RunDirectory(existing_path(files.run_directory, "run_directory")).journal))
         self.ledger_t = -LEDGER_PERIOD_S
+        self.progress_t, self.progress = -HEARTBEAT_S, self.coverage.progress()
         self.ledger = self.talk(LEDGER)
         self.plan = self.talk(PLAN)
         self.poll(ODOMETRY, decode.odometry, self.coverage.set_nav, newest=True)
@@ -58,5 +59,7 @@ class PlannerNode(StackNode[PlannerNodeParams]):
         self.ledger.publish(encode.ledger(self.coverage.grid(t)))
 
     def health(self, t: float) -> tuple[Health, ...]:
-        """Progress of the coverage."""
-        return (self.coverage.progress(),)
+        """Progress of the coverage, counted anew once a heartbeat: it sums over the whole ledger."""
+        if not self.progress_t <= t < self.progress_t + HEARTBEAT_S - 1e-6:
+            self.progress_t, self.progress = t, self.coverage.progress()
+        return (self.progress,)
