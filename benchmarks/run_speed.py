@@ -3,7 +3,7 @@
 Runs a mission at the highest rate and looks at the CPU time of each node's process (Linux: ``/proc``) at two simulated instants. CPU time
 says more than wall time, which depends on what else the machine does.
 
-    python benchmarks/run_speed.py [--field FIELD] [--scenario SCENARIO] [--begin 20] [--span 60 | --to-end] [--out DIR]
+    python benchmarks/run_speed.py [--field FIELD] [--scenario SCENARIO] [--params FILE] [--begin 20] [--span 60 | --to-end] [--out DIR]
 """
 
 from __future__ import annotations
@@ -85,6 +85,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--field", type=Path, default=ROOT / "config/missions/demo_field.geojson")
     parser.add_argument("--scenario", type=Path, default=ROOT / "config/scenarios/demo.yaml")
+    parser.add_argument("--params", type=Path, help="parameter file laid over config/robot.yaml")
     parser.add_argument("--begin", type=float, default=20.0, help="simulated time from which to count, s")
     parser.add_argument("--span", type=float, default=60.0, help="simulated time to count, s")
     parser.add_argument("--to-end", action="store_true", help="let the mission end and time that, too")
@@ -92,6 +93,7 @@ def main() -> None:
     options = parser.parse_args()
     run = options.out or Path(tempfile.mkdtemp(prefix="run_speed_"))
     command = [Path(sys.executable).with_name("mine-robot"), "run", options.field, "--scenario", options.scenario]
+    command += ["--params", options.params] if options.params else []
     started = time.monotonic()
     runner = subprocess.Popen([str(word) for word in (*command, "--out", run)], stdout=subprocess.DEVNULL)
     try:
