@@ -1,8 +1,10 @@
 """Missions killed with SIGKILL at random instants and resumed until they are complete. What is lost, what is doubled?
 
 ``python benchmarks/kill_campaign.py --runs 200`` runs the whole stack without ROS (:mod:`mine_robot.pipeline.offline`) in a process of its
-own, with journal and world on the disk, and kills that process, and every successor, at instants drawn from the seed; ``--processes``
-does the same to the real processes of ``mine-robot run``. Prints a tally as JSON; exit code 1 if anything that must be zero is not.
+own, with journal and world on the disk, and kills that process, and every successor, at instants drawn from the seed. Marker, actuator,
+mission, journal, ledger, planner, follower and guard are the real ones; navigation and detection are models with their delays
+(``benchmarks/kill_model.py``), or real with ``--full``. The same with real processes: ``benchmarks/process_kill_campaign.py``. Prints a
+tally as JSON; exit code 1 if anything that must be zero is not.
 """
 
 from __future__ import annotations
@@ -22,24 +24,25 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
+from kill_model import install
 
 from mine_robot.bringup.resources import resource
-from mine_robot.core.types import MarkStatus, MissionState, SweepEvidence
+from mine_robot.core.types import Cell, MarkStatus, MissionState, SweepEvidence
 from mine_robot.coverage.ledger import Ledger
 from mine_robot.mission.journal_reader import JournalRecord, read_journal
 from mine_robot.pipeline.loading import ParameterFiles, load_field, load_robot, scenario_from_content
 from mine_robot.pipeline.offline import JOURNAL, OfflineMission
 from mine_robot.pipeline.recall import memory_of, recall
+from mine_robot.sim.world import STEP_S
 
 LIMIT_S = 1500.0  # of simulated time
 MAX_KILLS = 5
-MISSION_S = 12.0  # rough wall time of an undisturbed mission, over which the kills are spread; measured at the start
 SAME_PLACE_M = 0.15
 
 
 @dataclass
 class Tally:
-    """What came of it. The counts from ``not_complete`` on must be zero."""
+    """What came of it. :attr:`faults` must be zero."""
 
     runs: int = 0
     kills: int = 0
@@ -52,7 +55,8 @@ class Tally:
     double_marks: int = 0
     false_marks: int = 0
     resumed_with_more_ground_than_evidence: int = 0
-    hazards_missed: int = 0
+    searched_but_not_found: int = 0
+    hazards_not_reached: int = 0
     failures: list[str] = field(default_factory=list)
 
     @property
@@ -60,12 +64,12 @@ class Tally:
         """Everything that must not happen."""
         return (
             self.not_complete + self.detections_lost + self.targets_without_mark_or_reason + self.double_marks
-            + self.false_marks + self.resumed_with_more_ground_than_evidence
+            + self.false_marks + self.resumed_with_more_ground_than_evidence + self.searched_but_not_found
         )  # fmt: skip
 
 
-def plot(folder: Path, width: float = 3.0, depth: float = 1.6) -> Path:
-    """A hazard area of ``width`` x ``depth`` m beside 7 x 3 m of safe ground."""
+def plot(folder: Path, width: float = 3.6, depth: float = 1.6) -> Path:
+    """A hazard area of ``width`` x ``depth`` m beside 9 x 3 m of safe ground."""
     east, north = 1.0 / 85334.0, 1.0 / 111035.0  # degrees a metre at 40° north
 
     def ring(x0: float, y0: float, x1: float, y1: float) -> list[list[float]]:
@@ -76,7 +80,7 @@ def plot(folder: Path, width: float = 3.0, depth: float = 1.6) -> Path:
         {"type": "Feature", "properties": {"role": role}, "geometry": {"type": "Polygon", "coordinates": [shape]}}
         for role, shape in (
             ("hazard_area", ring(-width / 2, 0.0, width / 2, depth)),
-            ("safe_area", ring(-3.5, -3.0, 3.5, 0.0)),
+            ("safe_area", ring(-4.5, -3.0, 4.5, 0.0)),
         )
     ]
     path = folder / "plot.geojson"
@@ -85,26 +89,38 @@ def plot(folder: Path, width: float = 3.0, depth: float = 1.6) -> Path:
 
 
 def world(seed: int) -> dict[str, object]:
-    """A scenario with a mine and a piece of scrap where the seed puts them."""
+    """A scenario with two mines where the seed puts them."""
     rng = np.random.default_rng(seed)
+    spots = (("tm62", -1.6, 0.08), ("pmn", 0.6, 0.05))
     objects = [
-        {
-            "type": "tm62",
-            "east": float(rng.uniform(-1.0, -0.3)),
-            "north": float(rng.uniform(0.5, 1.1)),
-            "depth_m": 0.08,
-        },
-        {"type": "pmn", "east": float(rng.uniform(0.3, 1.0)), "north": float(rng.uniform(0.5, 1.1)), "depth_m": 0.05},
+        {"type": kind, "east": west + rng.uniform(0.0, 0.8), "north": rng.uniform(0.3, 1.3), "depth_m": depth}
+        for kind, west, depth in spots
     ]
     return {"seed": seed, "objects": objects}
+
+
+class Trigger:
+    """Writes to ``pipe`` once the mission has come to the moment to be killed: a step, or a step of its marking."""
+
+    def __init__(self, pipe: int, rng: np.random.Generator, steps: int) -> None:
+        self._pipe = pipe
+        self._marking = rng.random() < 0.5
+        self._left = int(rng.integers(1, 60 if self._marking else steps))
+
+    def __call__(self, mission: OfflineMission) -> None:
+        """After every step."""
+        state = mission.log.states[-1].state if mission.log.states else MissionState.IDLE
+        self._left -= not self._marking or state is MissionState.MARK
+        if self._left == 0:
+            os.write(self._pipe, b"!")
 
 
 class Run:
     """One mission in a directory, killed and resumed."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, full: bool) -> None:
         folder.mkdir(parents=True)
-        self.folder, self.seed = folder, seed
+        self.folder, self.seed, self.full = folder, seed, full
         self.area = load_field(plot(folder))
         self.robot = load_robot(resource("urdf/mine_robot.urdf.xacro"))
         self.files = ParameterFiles([resource("config/robot.yaml"), resource("config/sim.yaml")])
@@ -112,9 +128,12 @@ class Run:
         self.scenario = scenario_from_content(world(seed), folder / "scenario", self.area.datum)
         self.seen: dict[int, tuple[float, float]] = {}
 
-    def child(self) -> None:
-        """Run the mission to its end; called in a process of its own."""
+    def child(self, trigger: Trigger | None = None) -> None:
+        """Run the mission to its end in a process of its own; ``trigger`` tells the parent when the moment to kill has come."""
+        known = recall(self.folder / JOURNAL).targets
         mission = OfflineMission(self.area, self.robot, self.files, self.scenario, self.folder)
+        if not self.full:
+            install(mission, self.robot, self.seed, known)
         log = (self.folder / "evidence").open("ab")
         book = mission.coverage.add_evidence
 
@@ -125,8 +144,15 @@ class Run:
             book(records)
 
         mission.coverage.add_evidence = add_evidence  # type: ignore[method-assign]
-        mission.run(LIMIT_S)
+        mission.run(LIMIT_S, trigger)
         (self.folder / "unmarked").write_text(json.dumps(mission.mission.update(mission.t).unmarked), encoding="utf-8")
+
+    def length(self) -> float:
+        """Simulated time in s of the undisturbed mission."""
+        self.child()
+        record = self.record()
+        assert record is not None
+        return record.statuses[-1].t
 
     def record(self) -> JournalRecord | None:
         """What the journal holds now."""
@@ -166,24 +192,27 @@ class Run:
         return [tuple(mark) for mark in json.loads(state.read_text())["marks"]] if state.exists() else []
 
 
-def run_killed(run: Run, rng: np.random.Generator, tally: Tally, span: float) -> None:
+def run_killed(run: Run, rng: np.random.Generator, tally: Tally, steps: int) -> None:
     """Start, kill, look, resume, until the mission is complete."""
     context = multiprocessing.get_context("fork")
     for attempt in range(MAX_KILLS + 1):
-        child = context.Process(target=run.child)
+        reader, writer = os.pipe()
+        trigger = Trigger(writer, rng, steps) if attempt < MAX_KILLS else None
+        child = context.Process(target=run.child, args=(trigger,))
         child.start()
-        last = attempt == MAX_KILLS
-        child.join(None if last else float(rng.uniform(0.05, 1.0) * span))
-        if child.is_alive():
+        os.close(writer)
+        if os.read(reader, 1):  # empty if the child ended first
+            time.sleep(float(rng.uniform(0.0, 0.02)))
             os.kill(child.pid or 0, signal.SIGKILL)
-            child.join()
+        os.close(reader)
+        child.join()
+        if child.exitcode == -signal.SIGKILL:
             tally.kills += 1
             after_kill(run, tally)
-        elif child.exitcode == 0:
-            return
-        else:
+            continue
+        if child.exitcode != 0:
             tally.failures.append(f"seed {run.seed}: exit code {child.exitcode}")
-            return
+        return
 
 
 def after_kill(run: Run, tally: Tally) -> None:
@@ -237,26 +266,29 @@ def judge(run: Run, tally: Tally) -> None:
     open_ = [t.id for t in record.targets if t.p_hazard >= threshold and t.id not in confirmed and t.id not in unmarked]
     tally.targets_without_mark_or_reason += len(open_)
     at = np.array([(target.x, target.y) for target in record.targets]).reshape(-1, 2)
-    for item in run.scenario.objects:
-        found = bool((np.hypot(*(at - (item.x, item.y)).T) <= 0.3).any())
-        tally.hazards_missed += not found
+    missed = [item for item in run.scenario.objects if not (np.hypot(*(at - (item.x, item.y)).T) <= 0.3).any()]
+    assert record.ledger is not None
+    for item in missed:
+        row = int((item.y - record.ledger.y0) / record.ledger.resolution)
+        column = int((item.x - record.ledger.x0) / record.ledger.resolution)
+        if record.ledger.cells[row, column] == Cell.SEARCHED:
+            tally.searched_but_not_found += 1
+            tally.failures.append(f"seed {run.seed}: the {item.kind} lies under searched ground and is no target")
+    tally.hazards_not_reached += len(missed)
     if doubled or false or open_:
         tally.failures.append(f"seed {run.seed}: doubled {doubled}, false {false}, open {open_}")
 
 
-def campaign(runs: int, seed: int, keep: Path | None = None) -> Tally:
+def campaign(runs: int, seed: int, keep: Path | None = None, *, full: bool = False) -> Tally:
     """``runs`` missions, each in a world of its own."""
     tally = Tally()
     with tempfile.TemporaryDirectory() as scratch:
         base = keep or Path(scratch)
-        began = time.monotonic()
-        reference = Run(base / "reference", seed)
-        reference.child()
-        span = time.monotonic() - began
+        steps = round(Run(base / "reference", seed, full).length() / STEP_S)
         for index in range(runs):
             rng = np.random.default_rng([seed, index])
-            run = Run(base / f"run{index}", seed + 1 + index)
-            run_killed(run, rng, tally, span)
+            run = Run(base / f"run{index}", seed + 1 + index, full)
+            run_killed(run, rng, tally, steps)
             judge(run, tally)
             if keep is None:
                 shutil.rmtree(run.folder)
@@ -270,8 +302,9 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1000)
     parser.add_argument("--keep", type=Path, help="Folder that keeps every run.")
+    parser.add_argument("--full", action="store_true", help="Real navigation and detection.")
     arguments = parser.parse_args()
-    tally = campaign(arguments.runs, arguments.seed, arguments.keep)
+    tally = campaign(arguments.runs, arguments.seed, arguments.keep, full=arguments.full)
     print(json.dumps({**asdict(tally), "faults": tally.faults}, indent=2))
     return 1 if tally.faults or tally.failures else 0
 
