@@ -115,6 +115,29 @@ def plan(
 
 
 @app.command()
+def replay(
+    log: Annotated[Path, typer.Argument(metavar="LOG", help="MCAP file, rosbag2 folder, sqlite3 file or ROS 1 bag.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder that receives the results.")],
+    only: Annotated[str, typer.Option(help="Part of the stack to run: localization.")] = "all",
+    params: ParameterFile = None,
+    urdf: Annotated[Path | None, typer.Option(help="The robot that made the log (URDF or xacro).")] = None,
+    field: Annotated[
+        Path | None, typer.Option(help="Field whose datum is the origin; by default the first fix.")
+    ] = None,
+    remap: Annotated[
+        list[str] | None, typer.Option(metavar="FROM:=TO", help="Take the log's topic FROM as TO, e.g. /fix:=gnss/fix.")
+    ] = None,
+) -> None:
+    """Run a recording through the stack's algorithms again."""
+    from mine_robot.bringup.replaying import replay_log
+
+    complete, lines = replay_log(log, out, only, tuple(params or ()), urdf, field, tuple(remap or ()))
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)
+    raise typer.Exit(0 if complete else 1)
+
+
+@app.command()
 def report(folder: RunFolder) -> None:
     """Write summary, map, tables and report of a run again from its records."""
     from mine_robot.bringup.display import show_summary

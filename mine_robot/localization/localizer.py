@@ -24,6 +24,7 @@ from mine_robot.core.types import (
 from mine_robot.localization.alignment import Alignment, Start
 from mine_robot.localization.axes import AxisWatch, gravity_problem
 from mine_robot.localization.checks import ImuCheck, covariance_known, fix_problem, heading_problem, wheel_problem
+from mine_robot.localization.filter import AIDING, LATENCY
 from mine_robot.localization.health import Condition, Notices, assess
 from mine_robot.localization.navigator import START_POSITION, ImuStep, Navigator, Reading
 from mine_robot.localization.params import LocalizationParams
@@ -140,6 +141,11 @@ class Localizer:
             align(reading)
             self._early = [item for item in self._early if item.t > self._t - self._params.max_age]
             self._early.append(reading)
+
+    @property
+    def latency(self) -> float:
+        """Estimated time in s by which the fixes are older than their stamps, on the IMU's clock."""
+        return float(self._navigator.filter.aiding[LATENCY.start - AIDING.start])
 
     def health(self, t: float) -> Health:
         """Health at time ``t`` of the stack's clock."""

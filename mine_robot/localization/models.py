@@ -96,7 +96,7 @@ def no_sideslip(filter_: ErrorStateFilter, base: Array, noise: WheelNoise) -> Me
     velocity, jacobian = base_velocity(filter_, base)
     x, y, z = velocity.tolist()
     sigma = math.hypot(noise.free, noise.free_share * x)
-    sideways = math.hypot(sigma, noise.skid * float(filter_.rate[2]))
+    sideways = math.hypot(sigma, noise.free_skid * float(filter_.rate[2]))
     return Measurement(np.array([-y, -z]), jacobian[1:], np.diag([sideways**2, sigma**2]))
 
 

@@ -28,9 +28,10 @@ from mine_robot.localization.filter import (
     STATES,
     VELOCITY,
     ErrorStateFilter,
+    Innovation,
     Measurement,
 )
-from mine_robot.localization.gating import Doubt, Gate, Refusals
+from mine_robot.localization.gating import RETURN_SHARE, RETURN_SIGMAS, Doubt, Gate, Refusals
 from mine_robot.localization.params import LocalizationParams
 
 Reading = GnssFix | HeadingFix | WheelSample
@@ -39,13 +40,15 @@ VERTICAL_RATIO = 1.5  # vertical floor of a GNSS sigma in units of the horizonta
 START_POSITION, START_YAW = 10.0, 0.5  # m, rad: priors that the next measurement replaces
 BRIDGED_ACCELERATION, BRIDGED_RATE = 1.0, 0.3  # m/s², rad/s: what a robot may do unseen while the IMU pauses
 CONTRADICTION_S = {"gnss": 0.0, "heading": 1.0}  # shorter refusals are outliers; a false position is to be seen at once
+SUSPECT_ACCELERATION, SUSPECT_RATE = 1.0, 0.05  # m/s², rad/s: what an inertial unit alone is taken to be wrong by when fixes contradict
 AID_S = 0.05  # standstill and the constraint without tracks are looked at so often
 WHEELS_FRESH_S = 0.5
 WHEEL_QUIET = 2e-3  # m/s and rad/s: encoders at rest read zero
 SLIPPED_MAX = 1.0  # m; no receiver's position walks further unnoticed
 SLIPPERY_SIGMA, SLIPPERY_TIME = 0.4, 20.0  # slip (sigma) and its correlation time in s while the tracks are known to slip
 SLIPPERY_S, GRIP_S = 0.2, 3.0  # so long the tracks have to contradict before they count as slipping, and to agree again
-STEADY_S = 1.5  # fixes that agree with a standstill for so long have not walked
+STEADY_S = 1.0  # fixes that stay for so long while the robot stands have not walked before
+RETURN_FACTOR = 1.5  # how much longer than the doubtful way a jump back may be
 FROZEN_SPEED = 0.1  # m/s above which fixes cannot repeat their coordinates
 
 
@@ -82,13 +85,14 @@ class Memory:
     wheels_t: float = -math.inf
     wheels_moved_t: float = -math.inf
     still: bool = False
-    still_since: float = math.inf
     aided_t: float = -math.inf
     rate_sum: Array = field(default_factory=lambda: np.zeros(3))
     rate_time: float = 0.0
     slippery: bool = False
     grip_t: float = -math.inf  # last time at which a slippery track slipped
     slip_by_fixes: float = 0.0  # the part of the slip that only the fixes tell of
+    refused: Array = field(default_factory=lambda: np.zeros(2))  # how far off the last refused fix was, m
+    still_fix: tuple[float, Array] | None = None  # time and antenna of the first fix of this standstill
     slipped: float = 0.0  # m by which the position would be wrong if it was not slip but a walking GNSS position
 
     def copy(self) -> Memory:
@@ -126,10 +130,10 @@ class Navigator:
         constants = (
             (SCALE, params.wheel.scale_sigma),
             (MOUNT, params.imu.mount),
-            (LATENCY, params.gnss.latency),
         )
         for states, sigma in constants:
             filter_.set_aiding(states, sigma**2, math.inf, renew=False)
+        filter_.set_aiding(LATENCY, params.gnss.latency**2, params.gnss.latency_time, renew=False)
         filter_.set_aiding(SLIP, params.wheel.slip_sigma**2, params.wheel.slip_time, renew=False)
         filter_.start(attitude, velocity, sigmas)
         filter_.inflate_yaw(yaw_sigma**2)
@@ -206,42 +210,74 @@ class Navigator:
 
     def _use_fix(self, fix: GnssFix) -> None:
         memory, filter_ = self.memory, self.filter
-        memory.fix_t = fix.t
+        interval, memory.fix_t = min(fix.t - memory.fix_t, 1.0), fix.t
         place = (fix.longitude, fix.latitude, fix.height)
         memory.frozen = place == memory.last_place and float(np.hypot(*filter_.velocity[:2])) > FROZEN_SPEED
         memory.last_place = place
-        if memory.frozen:
-            memory.gates["gnss"] = memory.gates.get("gnss", Refusals()).after(fix.t, False)
-            return
-        measurement = models.gnss_position(filter_, self._antenna, self._datum.to_map(*place), self._describe(fix))
-        innovation = filter_.compare(measurement)
         refusals = memory.gates.get("gnss", Refusals())
-        good = self._gate.passes(innovation)
-        doubt = memory.doubts["gnss"]
-        off = measurement.residual[:2]
-        if good:
-            if refusals.refuses:
-                self._end_refusal(fix.t, off, math.sqrt(float(innovation.measurement.noise[0, 0])))
-        elif doubt.active(fix.t) and doubt.undone_by(off, math.sqrt(float(np.trace(measurement.noise[:2, :2])))):
-            memory.doubts["gnss"] = Doubt()
-            self._open(POSITION, START_POSITION**2)
-            good = True
-        elif refusals.lasting(fix.t) >= self.params.gnss.recovery:
-            memory.doubts["gnss"] = Doubt(fix.t, off, self.params.gnss.doubt)
-            self._open(POSITION, START_POSITION**2)
-            good = True
+        antenna = self._datum.to_map(*place)
+        scatter = self.params.gnss.jitter**2 * np.outer(filter_.velocity, filter_.velocity)
+        measurement = models.gnss_position(filter_, self._antenna, antenna, self._describe(fix) + scatter)
+        innovation = filter_.compare(measurement)
+        good = not memory.frozen and (self._gate.passes(innovation) or self._believe(fix.t, innovation, refusals))
+        if good and refusals.refuses:
+            self._doubt_agreement(fix.t, measurement)
         memory.gates["gnss"] = refusals.after(fix.t, good)
-        if good:
-            memory.good_fix_t = fix.t
-            before = float(filter_.aiding[models.SLIPPING])
-            filter_.apply(filter_.compare(measurement))
-            memory.slip_by_fixes += float(filter_.aiding[models.SLIPPING]) - before
+        if not good:
+            memory.refused = measurement.residual[:2]
+            if fix.t - memory.wheels_t > WHEELS_FRESH_S:
+                self._suspect_inertial(interval)
+            return
+        memory.good_fix_t = fix.t
+        before = float(filter_.aiding[models.SLIPPING])
+        filter_.apply(filter_.compare(measurement))
+        memory.slip_by_fixes += float(filter_.aiding[models.SLIPPING]) - before
+        self._compare_at_rest(fix.t, antenna, math.sqrt(float(np.trace(measurement.noise[:2, :2]))))
 
-    def _end_refusal(self, t: float, off: Array, noise: float) -> None:
-        """Fixes are plausible again. If only because the position has become vague meanwhile, it is doubted as if it had given in."""
-        size = float(np.linalg.norm(off))
-        if size > 6.0 * noise and not self.memory.doubts["gnss"].active(t):
-            self.memory.doubts["gnss"] = Doubt(t, off, self.params.gnss.doubt)
+    def _believe(self, t: float, innovation: Innovation, refusals: Refusals) -> bool:
+        """Whether to follow a fix that the filter would refuse: because it undoes what is in doubt, or because fixes insisted."""
+        memory = self.memory
+        measurement = innovation.measurement
+        off, sigma = measurement.residual[:2], math.sqrt(float(np.trace(measurement.noise[:2, :2])))
+        doubt = memory.doubts["gnss"]
+        if doubt.active(t) and doubt.undone_by(off, sigma):
+            memory.doubts["gnss"] = Doubt()
+        elif memory.slipped > 0.0 and float(np.linalg.norm(off)) < RETURN_FACTOR * memory.slipped + RETURN_SIGMAS * sigma:
+            memory.slipped = memory.slip_by_fixes = 0.0
+        elif refusals.lasting(t) >= self.params.gnss.recovery:
+            memory.doubts["gnss"] = Doubt(t, off, self.params.gnss.doubt)
+        else:
+            return False
+        self._open(POSITION, START_POSITION**2)
+        return True
+
+    def _suspect_inertial(self, interval: float) -> None:
+        """Without tracks to speak for it, the inertial solution may as well be wrong as a fix that contradicts it."""
+        self._open(VELOCITY, (SUSPECT_ACCELERATION * interval) ** 2)
+        self.filter.inflate_yaw((SUSPECT_RATE * interval) ** 2)
+
+    def _doubt_agreement(self, t: float, measurement: Measurement) -> None:
+        """Fixes are plausible again. If they are where they were when they were refused, the position has only become vague meanwhile:
+        they are doubted as if the filter had given in to them.
+        """
+        memory = self.memory
+        size = float(np.linalg.norm(memory.refused))
+        sigma = math.sqrt(float(np.trace(measurement.noise[:2, :2])))
+        same = float(np.linalg.norm(measurement.residual[:2] - memory.refused)) < RETURN_SHARE * size
+        if same and size > RETURN_SIGMAS * sigma and not memory.doubts["gnss"].active(t):
+            memory.doubts["gnss"] = Doubt(t, measurement.residual[:2], self.params.gnss.doubt)
+
+    def _compare_at_rest(self, t: float, antenna: Array, sigma: float) -> None:
+        """Fixes that stay while the robot stands have not walked before: it was slip."""
+        memory = self.memory
+        if not memory.still:
+            memory.still_fix = None
+        elif memory.still_fix is None:
+            memory.still_fix = (t, antenna)
+        elif t - memory.still_fix[0] >= STEADY_S:
+            moved = float(np.hypot(*(antenna - memory.still_fix[1])[:2]))
+            if moved < RETURN_SIGMAS * sigma:
+                memory.slipped = memory.slip_by_fixes = 0.0
 
     def _open(self, states: slice, variance: float) -> None:
         added = np.zeros(STATES)
@@ -362,13 +398,9 @@ class Navigator:
             still = self._try(models.standstill(self.filter, rate, sigma, params.standstill))
         elif not wheels:
             self._try(models.no_sideslip(self.filter, self._base, params.wheel))
-        memory.still_since = (memory.still_since if memory.still else imu.t) if still else math.inf
         memory.still = still
         memory.aided_t = imu.t
         memory.rate_sum, memory.rate_time = np.zeros(3), 0.0
-        steady = imu.t - memory.still_since > STEADY_S and memory.good_fix_t >= memory.fix_t
-        if memory.slipped and steady:
-            memory.slipped = 0.0
 
     # --- output ------------------------------------------------------------------------------------------------------
     def state(self) -> NavState:

@@ -75,6 +75,10 @@ class GnssNoise:
     latency: float = param(
         "Error of the time stamps against those of the IMU (sigma), estimated.", default=0.02, unit="s", low=0.0, high=0.5
     )
+    latency_time: float = param(
+        "Correlation time of that error.", default=300.0, unit="s", low=1.0, high=1e5
+    )
+    jitter: float = param("Scatter of the time stamps (sigma).", default=0.005, unit="s", low=0.0, high=0.1)
     unknown_factor: float = param(
         "Multiple of the floor that is assumed for a fix without a usable covariance.", default=4.0, low=1.0, high=100.0
     )
@@ -114,7 +118,7 @@ class WheelNoise:
 
     sigma: float = param("Noise of the speed.", default=0.02, unit="m/s", low=1e-3, high=0.5)
     scale_sigma: float = param("Constant scale error (sigma), estimated.", default=0.03, low=0.0, high=0.5)
-    slip_sigma: float = param("Slip that comes and goes (sigma), estimated.", default=0.03, low=1e-3, high=0.5)
+    slip_sigma: float = param("Slip that comes and goes (sigma), estimated.", default=0.025, low=1e-3, high=0.5)
     slip_time: float = param("Correlation time of the slip.", default=4.0, unit="s", low=0.1, high=100.0)
     slip_doubt: float = param(
         "Estimated slip from which a walking GNSS position might as well be the reason: the position is doubted until a stop.",
@@ -133,7 +137,14 @@ class WheelNoise:
         low=1e-3,
         high=5.0,
     )
-    free_share: float = param("The same, as a share of the speed.", default=0.02, low=0.0, high=0.5)
+    free_skid: float = param(
+        "The same per yaw rate; how far from base_link such a vehicle turns is not known well.",
+        default=1.0,
+        unit="m",
+        low=0.0,
+        high=5.0,
+    )
+    free_share: float = param("The same as a share of the speed.", default=0.02, low=0.0, high=0.5)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,88 @@
+"""Messages of a recording, whoever made it: MCAP, rosbag2 folder (MCAP or sqlite3), bare sqlite3 file, or a ROS 1 bag."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.typesys import Stores, get_typestore
+
+from mine_robot.records.bag import BagReader
+from mine_robot.records.errors import RecordError
+
+MCAP, PLAIN = ".mcap", (".db3", ".bag")
+
+
+class LogSource:
+    """A recording. ``topics`` maps names to message types; use it as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        """Open ``path``; raises :class:`RecordError` with one line if it is no recording."""
+        if not path.exists():
+            raise RecordError(f"the log {path} does not exist")
+        self.path = path
+        self.problems: list[str] = []
+        self._mcap: list[BagReader] = []
+        self._reader: AnyReader | None = None
+        files = _files(path)
+        if files and all(file.suffix == MCAP for file in files):
+            self._mcap = [BagReader(file) for file in files]
+            self.topics = {raw.topic: raw.type_name for reader in self._mcap for raw in reader.raw()}
+            return
+        try:
+            self._reader = AnyReader(files or [path], default_typestore=get_typestore(Stores.ROS2_JAZZY))
+            self._reader.open()
+        except Exception as error:  # the readers of four formats raise many kinds for one thing: not readable
+            self._reader = None
+            raise RecordError(f"{path} cannot be read as a ROS recording: {_line(error)}") from None
+        self.topics = {connection.topic: connection.msgtype for connection in self._reader.connections}
+
+    def __enter__(self) -> LogSource:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._reader is not None:
+            self._reader.close()
+
+    def messages(self, topics: Mapping[str, Any]) -> Iterator[tuple[str, int, Any]]:
+        """Yield ``(topic, t_ns, message)`` of ``topics`` in the order of recording; what cannot be read is in ``problems``."""
+        if self._reader is None:
+            for reader in self._mcap:
+                yield from reader.messages(set(topics))
+                if reader.truncated:
+                    self.problems.append(f"{reader.path.name} is cut short")
+                if reader.damaged:
+                    self.problems.append(f"{reader.path.name}: {reader.damaged} damaged pieces were skipped")
+            return
+        wanted = [connection for connection in self._reader.connections if connection.topic in topics]
+        try:
+            for connection, t_ns, data in self._reader.messages(connections=wanted):
+                try:
+                    yield connection.topic, t_ns, self._reader.deserialize(data, connection.msgtype)
+                except (AnyReaderError, KeyError):
+                    self.problems.append(f"{connection.topic}: a message cannot be decoded")
+        except Exception as error:  # a damaged file; what came before it stands
+            self.problems.append(f"{self.path.name} cannot be read to its end: {_line(error)}")
+
+
+def _files(path: Path) -> list[Path]:
+    """The files of a recording that need no ``metadata.yaml``; empty for what the rosbag2 reader is to open as a folder."""
+    if path.is_file():
+        if path.suffix not in (MCAP, *PLAIN):
+            raise RecordError(f"{path} is not a recording: expected a folder, .mcap, .db3 or .bag")
+        return [path]
+    mcap = sorted(path.glob("*.mcap"))
+    if mcap:
+        return mcap
+    if (path / "metadata.yaml").is_file():
+        return []
+    plain = sorted(path.glob("*.db3"))
+    if not plain:
+        raise RecordError(f"the folder {path} holds no recording")
+    return plain
+
+
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

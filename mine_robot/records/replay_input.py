@@ -1,0 +1,115 @@
+"""The navigation sensors of a recording, as the localisation takes them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from mine_robot.core.geodesy import Datum
+from mine_robot.core.types import FixStatus, GnssFix
+from mine_robot.pipeline.localization import Sample
+from mine_robot.records.errors import RecordError
+from mine_robot.records.log_source import LogSource
+from mine_robot.ros import decode
+from mine_robot.ros.topics import GNSS_FIX, GNSS_HEADING, IMU, WHEELS, Topic
+
+CLOCKS_APART_S = 0.4  # stamps of one sensor that differ so much from the IMU's, against the recorder's clock, are of another clock
+
+DECODERS: dict[Topic, Callable[[Any], Sample]] = {
+    IMU: decode.imu,
+    GNSS_FIX: decode.fix,
+    GNSS_HEADING: decode.heading,
+    WHEELS: decode.wheels,
+}
+ESSENTIAL = (IMU, GNSS_FIX)
+HEADING_TYPES = {"sensor_msgs/msg/Imu", "geometry_msgs/msg/PoseWithCovarianceStamped"}
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Samples in the order of arrival, a datum at the first usable fix, and remarks for the operator."""
+
+    samples: list[Sample]
+    datum: Datum | None
+    remarks: tuple[str, ...]
+
+
+def read_samples(log: Path, remap: Mapping[str, str]) -> Recording:
+    """Read the sensors of ``log``; ``remap`` maps its names to ours. Raises :class:`RecordError` if IMU or GNSS are not there."""
+    with LogSource(log) as source:
+        topics = find_topics(source.topics, remap)
+        missing = [topic.name for topic in ESSENTIAL if topic not in topics.values()]
+        if missing:
+            there = ", ".join(f"{name} ({kind})" for name, kind in sorted(source.topics.items())) or "nothing"
+            raise RecordError(f"{log}: no topic {' and '.join(missing)}; the log holds {there}; name them with --remap FROM:=TO")
+        arrivals, remarks = _decode(source, topics)
+        remarks += source.problems
+    remarks += _one_clock(arrivals)
+    samples = [sample for _, _, sample in arrivals]
+    return Recording(samples, _datum(samples), tuple(dict.fromkeys(remarks)))
+
+
+def find_topics(there: Mapping[str, str], remap: Mapping[str, str]) -> dict[str, Topic]:
+    """Which of the log's topics is which of ours: as remapped, by name behind any namespace, or as the only one of its type."""
+    found: dict[str, Topic] = {}
+    known = {topic.name: topic for topic in DECODERS}
+    for name, target in remap.items():
+        topic = known.get(target.lstrip("/"))
+        if topic is None:
+            raise RecordError(f"--remap {name}:={target}: '{target}' is none of {', '.join(known)}")
+        if name not in there and "/" + name.lstrip("/") not in there:
+            raise RecordError(f"--remap {name}:={target}: the log has no topic '{name}'; it holds {', '.join(sorted(there))}")
+        found[name if name in there else "/" + name.lstrip("/")] = topic
+    for topic in DECODERS:
+        kinds = HEADING_TYPES if topic is GNSS_HEADING else {topic.type_name}
+        if topic not in found.values():
+            names = [name for name, kind in there.items() if kind in kinds and name not in found]
+            named = [name for name in names if ("/" + name.lstrip("/")).endswith("/" + topic.name)]
+            if named or (topic in ESSENTIAL and len(names) == 1):
+                found[(named or names)[0]] = topic
+    return found
+
+
+def _decode(source: LogSource, topics: Mapping[str, Topic]) -> tuple[list[tuple[str, float, Sample]], list[str]]:
+    arrivals: list[tuple[str, float, Sample]] = []
+    refused: dict[str, str] = {}
+    for name, t_ns, message in source.messages(topics):
+        try:
+            sample = DECODERS[topics[name]](message)
+        except (decode.DecodeError, AttributeError, ValueError) as error:
+            refused.setdefault(name, str(error))
+            continue
+        if sample.t == 0.0:  # a driver that does not stamp
+            sample = replace(sample, t=t_ns / 1e9)
+        arrivals.append((topics[name].name, t_ns / 1e9, sample))
+    remarks = [f"{name} is read as {topic.name}" for name, topic in topics.items() if name.lstrip("/") != topic.name]
+    return arrivals, remarks + [f"{name}: messages refused: {why}" for name, why in refused.items()]
+
+
+def _one_clock(arrivals: list[tuple[str, float, Sample]]) -> list[str]:
+    """Shift sensors whose stamps are of another clock than the IMU's, as the times of recording show."""
+    ahead: dict[str, list[float]] = {}
+    for name, t, sample in arrivals:
+        ahead.setdefault(name, []).append(sample.t - t)
+    if IMU.name not in ahead:
+        return []
+    offsets = {name: median(values) - median(ahead[IMU.name]) for name, values in ahead.items()}
+    shifts = {name: offset for name, offset in offsets.items() if abs(offset) > CLOCKS_APART_S}
+    for i, (name, t, sample) in enumerate(arrivals):
+        if name in shifts:
+            arrivals[i] = (name, t, replace(sample, t=sample.t - shifts[name]))
+    return [f"{name}: stamps are {offset:+.2f} s off the IMU's clock and were shifted" for name, offset in shifts.items()]
+
+
+def _datum(samples: list[Sample]) -> Datum | None:
+    """At the first fix that is one."""
+    for sample in samples:
+        if isinstance(sample, GnssFix) and sample.status != FixStatus.NONE:
+            place = (sample.latitude, sample.longitude, sample.height)
+            if all(math.isfinite(value) for value in place) and abs(sample.latitude) <= 90.0:
+                return Datum(*place)
+    return None
