@@ -27,7 +27,7 @@ from mine_robot.core.types import (
 )
 from mine_robot.mission.advance import SAME_STAMP, Advance, Drive
 from mine_robot.mission.params import MissionParams
-from mine_robot.mission.reactions import ACTIVE, DRIVING, Action, HealthWatch, Reaction
+from mine_robot.mission.reactions import BEGUN, DRIVING, Action, HealthWatch, Reaction, tilt_of
 from mine_robot.mission.suspects import Suspects
 from mine_robot.mission.transitions import TRANSITIONS
 
@@ -78,7 +78,9 @@ class Mission:
 
     # --- commands ------------------------------------------------------------------------------------------------
     def start(self) -> tuple[bool, str]:
-        """Begin; accepted only once."""
+        """Begin, once; or go on after the robot was lost, as :meth:`resume`."""
+        if self._state is S.HOLD:
+            return self.resume()
         if self._state is not S.IDLE:
             return False, f"the mission cannot be started: it is in state {self._state.value}"
         self._started = True
@@ -138,8 +140,9 @@ class Mission:
         self._progress = progress
 
     def set_nav(self, nav: NavState) -> None:
-        """Take the pose; it only decides which suspect is nearest."""
+        """Take the pose: it decides which suspect is nearest, and how far the robot is tilted."""
         self._nav = nav
+        self._new_health.append(tilt_of(nav, self._params.tilt_max))
 
     def set_mark_result(self, result: MarkResult) -> None:
         """Take the marker's result."""
@@ -209,17 +212,22 @@ class Mission:
 
     # --- reactions -----------------------------------------------------------------------------------------------
     def _react(self) -> None:
-        if self._state not in ACTIVE and self._state is not S.HOLD:
+        if self._state not in BEGUN:
             return
         fired = self._watch.fired(self._now, self._state, self._entered)
-        if fired and fired[0].action is Action.HOLD:
-            words = self._words(fired[0])
-            self._to(S.HOLD, f"holding: {words}")
-            self._held = {row for row in fired if row.action is Action.HOLD}
-        elif fired and fired[0].action is Action.RETURN and not self._ending:
+        holds = {row for row in fired if row.action is Action.HOLD}
+        first = fired[0].action if fired else None
+        if first is Action.ESTOP:
+            self._to(S.ESTOP, f"emergency stop: {self._words(fired[0])}")
+        elif holds and self._state is S.HOLD:
+            self._held |= holds
+        elif first is Action.HOLD:
+            self._to(S.HOLD, f"holding: {self._words(fired[0])}")
+            self._held = holds
+        elif first is Action.RETURN and not self._ending:
             self._ending = self._words(fired[0])
             self._replan(f"driving home: {self._ending}")
-        elif fired and fired[0].action is Action.REPLAN:
+        elif first is Action.REPLAN:
             self._try_again(self._words(fired[0]))
 
     def _words(self, row: Reaction) -> str:
@@ -248,7 +256,7 @@ class Mission:
         marker_hold = self._operator.startswith("marker")
         if self._held:
             if all(self._watch.cleared(self._now, row) for row in self._held):
-                self._resume("the fault has cleared")
+                self._cleared()
         elif marker_hold and self._watch.health("marker", self._now).level < Level.ERROR:
             self._resume("the marker works again")
         elif marker_hold and waited > self._params.marker_wait:
@@ -257,6 +265,15 @@ class Mission:
             self._replan(f"going on without a mark at target {self._goal_target}: {self._operator}")
         if self._state is S.HOLD and waited > self._params.hold_timeout:
             self._to(S.ABORTED, f"gave up after {waited:.0f} s: {self._reason}")
+
+    def _cleared(self) -> None:
+        """The cause of the hold is gone: go on, or have a person say so."""
+        unsure = [row.event for row in self._held if row.confirm]
+        if not unsure:
+            self._resume("the fault has cleared")
+        elif not self._operator:
+            self._operator = unsure[0]
+            self._reason, self._entered = f"waiting for the operator: {unsure[0]}, look and resume", self._now
 
     def _resume(self, why: str) -> None:
         if not self._started:

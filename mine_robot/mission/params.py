@@ -44,3 +44,10 @@ class MissionParams:
     heartbeat: float = param(
         "Longest time between two publications of the state.", default=0.5, unit="s", low=0.1, high=5.0
     )
+    tilt_max: float = param(
+        "Roll or pitch beyond which the robot stands until a person has looked.",
+        default=0.4,
+        unit="rad",
+        low=0.02,
+        high=0.8,
+    )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import IntEnum
 
-from mine_robot.core.types import Health, Level, MissionState
+import numpy as np
+
+from mine_robot.core.types import Health, Level, MissionState, NavState
 
 PLAN, SEARCH, APPROACH, MARK, RETURN, HOLD = (
     MissionState.PLAN,
@@ -17,46 +20,75 @@ PLAN, SEARCH, APPROACH, MARK, RETURN, HOLD = (
 )
 ACTIVE = frozenset({PLAN, SEARCH, APPROACH, MARK, RETURN})
 DRIVING = frozenset({SEARCH, APPROACH, RETURN})
+BEGUN = ACTIVE | {MissionState.ALIGN, HOLD, MissionState.PAUSED}
 
 
 class Action(IntEnum):
-    """What to do, the most severe last."""
+    """What to do, the most severe last; of several the most severe wins."""
 
     REPLAN = 1  # stop and ask for a new plan; too many in a row become a hold
     RETURN = 2  # end the search and drive home
-    HOLD = 3  # stand until the component is well again
+    HOLD = 3  # stand until the cause is gone
+    ESTOP = 4  # stand, actuator made safe, latched until a person resumes
 
 
 @dataclass(frozen=True)
 class Reaction:
     """If ``component`` is at ``level`` or worse for ``after`` s in one of ``states``: ``action``.
 
-    A hold ends once the component has been better than ``level`` for ``clear`` s. ``label`` names the component in reasons.
+    ``value`` narrows it to reports that carry this key and text. A hold ends once the cause has been gone for ``clear`` s and, with
+    ``confirm``, a person has said so. ``limit`` is the longest time in s of the stack from the cause to the command to stand (for RETURN:
+    to the decision). ``label`` names the component in reasons.
     """
 
+    event: str
     component: str
     label: str
     level: Level
     after: float
     action: Action
     states: frozenset[MissionState]
+    limit: float
     clear: float = 1.0
+    confirm: bool = False
+    value: tuple[str, str] | None = None
+
+    def applies(self, health: Health) -> bool:
+        """True if ``health`` is a cause."""
+        wanted = self.value is None or health.values.get(self.value[0]) == self.value[1]
+        return health.level >= self.level and wanted
 
 
+# A planner at work is silent while the robot stands and waits for the plan; a hold would only make it begin again.
+SILENT_S = 2.0  # health_age, a tick of the mission and one of the guard
+R, L, A = Reaction, Level, Action
 REACTIONS = (
-    Reaction("localization", "localisation", Level.WARN, 0.0, Action.HOLD, ACTIVE),
-    Reaction("gpr", "ground radar", Level.WARN, 0.0, Action.HOLD, frozenset({SEARCH})),
-    Reaction("metal_detector", "metal detector", Level.WARN, 0.0, Action.HOLD, frozenset({SEARCH})),
-    Reaction("coverage", "coverage", Level.ERROR, 0.0, Action.HOLD, ACTIVE),
-    Reaction("follower", "path follower", Level.STALE, 0.0, Action.HOLD, ACTIVE),
-    Reaction("follower", "path follower", Level.ERROR, 1.5, Action.REPLAN, DRIVING),
-    Reaction("guard", "safety guard", Level.STALE, 0.0, Action.HOLD, ACTIVE),
-    Reaction("guard", "safety guard", Level.ERROR, 0.5, Action.HOLD, DRIVING),
-    Reaction("guard", "safety guard", Level.WARN, 2.0, Action.REPLAN, DRIVING),
-    Reaction("journal", "journal", Level.ERROR, 0.0, Action.HOLD, ACTIVE),
-    Reaction("command_link", "link to the operator", Level.WARN, 0.0, Action.HOLD, ACTIVE),
-    Reaction("battery", "battery", Level.WARN, 0.0, Action.RETURN, frozenset({PLAN, SEARCH, APPROACH, HOLD})),
-)
+    R("emergency stop button", "emergency_stop", "emergency stop", L.ERROR, 0.0, A.ESTOP, BEGUN, 0.7),
+    R("out of the field (geofence)", "geofence", "geofence", L.ERROR, 0.0, A.ESTOP, BEGUN, 0.7),
+    R("localisation lost", "localization", "localisation", L.ERROR, 0.0, A.HOLD, ACTIVE, 1.0),
+    R(
+        "localisation lost for longer", "localization", "localisation", L.ERROR, 3.0, A.HOLD, frozenset({HOLD}), 4.5,
+        confirm=True, value=("state", "LOST"),
+    ),
+    R("localisation degraded", "localization", "localisation", L.WARN, 0.0, A.HOLD, ACTIVE, 2.5),
+    R("tilt", "tilt", "tilt", L.ERROR, 0.2, A.HOLD, ACTIVE, 0.7, confirm=True),
+    R("radar dead or frozen", "gpr", "ground radar", L.WARN, 0.0, A.HOLD, frozenset({SEARCH}), 2.0),
+    R("metal detector dead or frozen", "metal_detector", "metal detector", L.WARN, 0.0, A.HOLD, frozenset({SEARCH}), 2.0),
+    R("head too high or too low", "head", "sensor head", L.WARN, 1.0, A.REPLAN, frozenset({SEARCH}), 2.0),
+    R("coverage fails", "coverage", "coverage", L.ERROR, 0.0, A.HOLD, ACTIVE - {PLAN}, SILENT_S),
+    R("coverage does not plan", "coverage", "coverage", L.ERROR, 30.0, A.HOLD, frozenset({PLAN}), 33.0),
+    R("path follower dies", "follower", "path follower", L.STALE, 0.0, A.HOLD, ACTIVE, SILENT_S),
+    R("path follower cannot follow", "follower", "path follower", L.ERROR, 1.5, A.REPLAN, DRIVING, 2.5),
+    R("guard dies", "guard", "safety guard", L.STALE, 0.0, A.HOLD, ACTIVE, SILENT_S),
+    R("guard misses an input", "guard", "safety guard", L.ERROR, 0.5, A.HOLD, DRIVING, 1.2),
+    R("guard stops the robot", "guard", "safety guard", L.WARN, 2.0, A.REPLAN, DRIVING, 3.0),
+    R("marker dies", "marker", "marker", L.STALE, 0.0, A.HOLD, ACTIVE, SILENT_S),
+    R("recorder dies or cannot write", "recorder", "recorder", L.ERROR, 0.0, A.HOLD, ACTIVE, SILENT_S),
+    R("journal cannot be written (disk full)", "journal", "journal", L.ERROR, 0.0, A.HOLD, ACTIVE, 0.7),
+    R("disk almost full", "disk", "disk", L.WARN, 0.0, A.RETURN, ACTIVE | {HOLD}, 6.0),
+    R("command link lost", "command_link", "command link", L.WARN, 0.0, A.HOLD, ACTIVE, 0.7),
+    R("battery low", "battery", "battery", L.WARN, 0.0, A.RETURN, frozenset({PLAN, SEARCH, APPROACH, HOLD}), 1.0),
+)  # fmt: skip
 
 # Needed before the robot moves at all, with the worst level that still allows it; their silence counts as a fault.
 REQUIRED = {
@@ -68,6 +100,8 @@ REQUIRED = {
     "guard": ("safety guard", Level.OK),
     "marker": ("marker", Level.WARN),
 }
+# Their silence counts as a fault once they have spoken.
+WATCHED = frozenset({*REQUIRED, "recorder", "command_link"})
 
 
 class HealthWatch:
@@ -86,7 +120,7 @@ class HealthWatch:
     def update(self, t: float) -> None:
         """Bring the times of every row up to ``t``."""
         for row in REACTIONS:
-            if self.health(row.component, t).level >= row.level:
+            if row.applies(self.health(row.component, t)):
                 self._bad_since.setdefault(row, t)
                 self._good_since.pop(row, None)
             else:
@@ -94,12 +128,12 @@ class HealthWatch:
                 self._bad_since.pop(row, None)
 
     def health(self, component: str, t: float) -> Health:
-        """The health now; a required component that is silent is STALE, another one that never reported is OK."""
+        """The health now; a watched component that is silent is STALE, one not required that never reported is OK."""
         report = self._reports.get(component)
         if report is None:
             level = Level.STALE if component in REQUIRED else Level.OK
             return Health(component, level, "no report yet")
-        if component in REQUIRED and t - report[0] > self._age:
+        if component in WATCHED and t - report[0] > self._age:
             return Health(component, Level.STALE, f"no report for {t - report[0]:.1f} s")
         return report[1]
 
@@ -124,3 +158,14 @@ class HealthWatch:
             if health.level > worst:
                 return f"{label}: {health.message}"
         return ""
+
+
+def tilt_of(nav: NavState, limit: float) -> Health:
+    """Health report ``tilt``: ERROR beyond ``limit`` rad of roll or pitch; not finite is no tilt but a lost position."""
+    angle = float(np.abs(nav.rpy[:2]).max())
+    words = f"{math.degrees(angle):.0f} degrees"
+    return (
+        Health("tilt", Level.ERROR, f"{words}, limit {math.degrees(limit):.0f}")
+        if angle > limit
+        else Health("tilt", Level.OK, words)
+    )
