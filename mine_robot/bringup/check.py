@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from mine_robot.bringup.kills import check_kills
 from mine_robot.bringup.resources import resource
 from mine_robot.core.geodesy import Datum
 from mine_robot.pipeline.loading import (
@@ -37,5 +38,5 @@ def check_file(path: Path) -> str:
         overlays = [] if path.resolve() == base.resolve() else [path]
         ParameterFiles([base, *overlays]).check()
         return "parameter file: ok"
-    scenario_from_content(content, path, Datum(0.0, 0.0))
+    check_kills(scenario_from_content(content, path, Datum(0.0, 0.0)), path)
     return "scenario: ok"

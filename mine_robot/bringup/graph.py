@@ -33,7 +33,7 @@ SENSOR_TOPICS = (IMU, GNSS_FIX, GNSS_HEADING, WHEELS, GPR_SCAN, METAL_SCAN)
 
 @dataclass(frozen=True)
 class GraphNode:
-    """One process of the stack. The death of a ``critical`` node ends the run."""
+    """One process of the stack. The death of a ``critical`` node ends the run; another one is started again and rejoins."""
 
     name: str
     doc: str
@@ -87,6 +87,7 @@ GRAPH: tuple[GraphNode, ...] = (
         "Mark sequence and the driver of the marking actuator.",
         subscribes=(ODOMETRY, MISSION_STATE, MARK_REQUEST),
         publishes=(MARK_RESULT,),
+        critical=False,
     ),
     GraphNode(
         "mission",
@@ -99,6 +100,7 @@ GRAPH: tuple[GraphNode, ...] = (
         "Writes log.mcap.",
         subscribes=tuple(topic for topic in TOPICS if topic is not CLOCK),
         publishes=(),
+        critical=False,
     ),
 )
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mine_robot import __version__
 from mine_robot.bringup.graph import GraphNode, graph
+from mine_robot.bringup.kills import check_kills
 from mine_robot.bringup.request import RunRequest as RunRequest
 from mine_robot.bringup.resources import resource
 from mine_robot.bringup.resume import check_resumable
@@ -56,7 +57,8 @@ def prepare_run(request: RunRequest, command: Sequence[str] = ()) -> PreparedRun
     files = ParameterFiles(parameter_paths(request))
     files.check()
     if request.simulated:
-        load_scenario(request.scenario, field, -1 if request.seed is None else request.seed)
+        scenario = load_scenario(request.scenario, field, -1 if request.seed is None else request.seed)
+        check_kills(scenario, request.scenario or request.field)
     directory = RunDirectory(_new_folder(request))
     directory.node_logs.mkdir(parents=True)
     shutil.copyfile(request.field, directory.field)
@@ -130,12 +132,3 @@ def _description(request: RunRequest, directory: RunDirectory, command: Sequence
         "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "command": " ".join(command),
     }
-
-
-def node_kills(directory: RunDirectory) -> list[tuple[float, str]]:
-    """``node_kill`` faults of the run's scenario: simulated time and node."""
-    if not directory.scenario.is_file():
-        return []
-    scenario = load_scenario(directory.scenario, load_field(directory.field))
-    kills = [fault for fault in scenario.faults if fault.kind == "node_kill"]
-    return sorted((fault.at, str(fault.options["node"])) for fault in kills)

@@ -10,10 +10,13 @@ from typing import Any
 from rich.console import Console
 
 from mine_robot.bringup.display import Display, show_summary
+from mine_robot.bringup.kills import node_kills
 from mine_robot.bringup.operator import Ending, Operator, Picture, Watch
-from mine_robot.bringup.prepare import PreparedRun, RunRequest, node_kills, prepare_run
+from mine_robot.bringup.prepare import PreparedRun, RunRequest, prepare_run
 from mine_robot.bringup.processes import Processes
 from mine_robot.records.finish import finish_run
+
+MAX_RESTARTS = 3  # of one node in a run; what dies more often is broken
 
 
 class Interrupted(Exception):
@@ -70,7 +73,8 @@ def _watch(prepared: PreparedRun, operator: Operator, processes: Processes, cons
     kills = node_kills(prepared.directory)
     resumed = prepared.request.resume is not None
     begun = False
-    critical = {node.name for node in prepared.nodes if node.critical}
+    nodes = {node.name: node for node in prepared.nodes}
+    restarts = dict.fromkeys(nodes, 0)
 
     def watch(picture: Picture) -> Ending | None:
         nonlocal begun
@@ -83,9 +87,12 @@ def _watch(prepared: PreparedRun, operator: Operator, processes: Processes, cons
         for death in processes.deaths():
             said = processes.tail(death.name)
             console.print(f"{death.text}: {said or 'it said nothing'}", style="red", highlight=False, markup=False)
-            if death.name in critical:
+            restarts[death.name] += 1
+            if nodes[death.name].critical or restarts[death.name] > MAX_RESTARTS:
                 operator.stop_robot()
                 return Ending(death.text)
+            processes.start(death.name, prepared.command(nodes[death.name]))
+            console.print(f"node '{death.name}' is started again", highlight=False)
         return None
 
     return watch

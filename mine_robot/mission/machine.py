@@ -226,7 +226,8 @@ class Mission:
             self._held = holds
         elif first is Action.RETURN and not self._ending:
             self._ending = self._words(fired[0])
-            self._replan(f"driving home: {self._ending}")
+            if not self._held:  # else home once the hold is over
+                self._replan(f"driving home: {self._ending}")
         elif first is Action.REPLAN:
             self._try_again(self._words(fired[0]))
 

@@ -44,6 +44,9 @@ class MissionParams:
     heartbeat: float = param(
         "Longest time between two publications of the state.", default=0.5, unit="s", low=0.1, high=5.0
     )
+    disk_min: float = param(
+        "Free space below which the robot drives home.", default=200.0, unit="MiB", low=0.0, high=1e6
+    )
     tilt_max: float = param(
         "Roll or pitch beyond which the robot stands until a person has looked.",
         default=0.4,

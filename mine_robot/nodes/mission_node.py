@@ -11,6 +11,7 @@ from mine_robot import __version__
 from mine_robot.core.types import Health, LedgerGrid, Level, MarkResult, MissionState, NavState, Pose2, Target
 from mine_robot.mission.journal import Journal, JournalError
 from mine_robot.mission.machine import Mission
+from mine_robot.pipeline.disk_watch import disk_health
 from mine_robot.pipeline.parameters import MissionNodeParams
 from mine_robot.pipeline.recall import Memory, recall
 from mine_robot.records.run_directory import RunDirectory
@@ -28,6 +29,8 @@ from mine_robot.ros.topics import (
     SERVICES,
     TARGETS,
 )
+
+DISK_PERIOD_S = 5.0
 
 
 class MissionNode(StackNode[MissionNodeParams]):
@@ -50,6 +53,8 @@ class MissionNode(StackNode[MissionNodeParams]):
         self.home_known = memory.home is not None
         self.noted: tuple[MissionState, str, float] | None = None
         self.broken = ""
+        self.directory = directory
+        self.disk_t, self.disk = -DISK_PERIOD_S, Health("disk", Level.OK, "not looked at yet")
         self.state = self.talk(MISSION_STATE)
         self.request = self.talk(MARK_REQUEST)
         self.poll(DIAGNOSTICS, decode.diagnostics, self.on_diagnostics)
@@ -147,7 +152,9 @@ class MissionNode(StackNode[MissionNodeParams]):
     def health(self, t: float) -> tuple[Health, ...]:
         """The journal, and that the mission lives; its state has a topic of its own."""
         journal = Health("journal", Level.ERROR if self.broken else Level.OK, self.broken or "writing")
-        return (Health("mission", Level.OK, "running"), journal)
+        if not self.disk_t <= t < self.disk_t + DISK_PERIOD_S:
+            self.disk_t, self.disk = t, disk_health(self.directory.path, self.params.disk_min)
+        return (Health("mission", Level.OK, "running"), journal, self.disk)
 
     def destroy_node(self) -> None:
         """Close the journal."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from mine_robot.core.types import Health, MissionStatus, Target
+from mine_robot.core.types import Health, MissionStatus, NavState, SweepEvidence, Target
 from mine_robot.pipeline.coverage import CoverageManager
+from mine_robot.pipeline.ground_watch import GroundWatch
 from mine_robot.pipeline.loading import load_field, load_robot
 from mine_robot.pipeline.parameters import PlannerNodeParams
 from mine_robot.pipeline.recall import recall
@@ -27,14 +28,25 @@ class PlannerNode(StackNode[PlannerNodeParams]):
         field = load_field(existing_path(files.field, "field"))
         self.coverage = CoverageManager(self.params, self.params.limits, robot, field)
         self.coverage.recall(recall(RunDirectory(existing_path(files.run_directory, "run_directory")).journal))
+        self.watch = GroundWatch(field, self.params.limits)
         self.ledger_t = -LEDGER_PERIOD_S
         self.progress_t, self.progress = -HEARTBEAT_S, self.coverage.progress()
         self.ledger = self.talk(LEDGER)
         self.plan = self.talk(PLAN)
-        self.poll(ODOMETRY, decode.odometry, self.coverage.set_nav, newest=True)
-        self.poll(EVIDENCE, decode.evidence, self.coverage.add_evidence)
+        self.poll(ODOMETRY, decode.odometry, self.on_odometry, newest=True)
+        self.poll(EVIDENCE, decode.evidence, self.on_evidence)
         self.poll(MISSION_STATE, decode.mission_status, self.on_mission)
         self.listen(TARGETS, decode.targets, self.on_targets)
+
+    def on_odometry(self, state: NavState) -> None:
+        """The pose plans begin at; and is it within the field?"""
+        self.coverage.set_nav(state)
+        self.watch.set_nav(state)
+
+    def on_evidence(self, records: list[SweepEvidence]) -> None:
+        """Book what was swept; and is the head at its height?"""
+        self.coverage.add_evidence(records)
+        self.watch.add_evidence(records)
 
     def on_targets(self, targets: tuple[Target, ...]) -> None:
         """A target's halo reaches the guard at once: the tracks may be half a metre away from it."""
@@ -62,4 +74,4 @@ class PlannerNode(StackNode[PlannerNodeParams]):
         """Progress of the coverage, counted anew once a heartbeat: it sums over the whole ledger."""
         if not self.progress_t <= t < self.progress_t + HEARTBEAT_S - 1e-6:
             self.progress_t, self.progress = t, self.coverage.progress()
-        return (self.progress,)
+        return (self.progress, *self.watch.reports())

@@ -29,6 +29,7 @@ class RecorderNode(StackNode[RecorderNodeParams]):
         directory = RunDirectory(existing_path(self.params.files.run_directory, "run_directory"))
         self.bag = BagWriter(directory.next_log())
         self.count = 0
+        self.broken = ""
         for topic in TOPICS:
             if topic is not CLOCK:
                 self.record(topic)
@@ -47,7 +48,12 @@ class RecorderNode(StackNode[RecorderNodeParams]):
 
         def write(data: bytes) -> None:
             sec, nanosec = STAMP.unpack_from(data, 4)
-            self.bag.write(name, sec * 1_000_000_000 + nanosec, data)
+            try:
+                self.bag.write(name, sec * 1_000_000_000 + nanosec, data)
+            except OSError as error:
+                self.broken = f"the log cannot be written: {error.strerror or error}"
+                return
+            self.broken = ""
             self.count += 1
 
         self.poll(topic, RAW, write)
@@ -59,4 +65,6 @@ class RecorderNode(StackNode[RecorderNodeParams]):
 
     def health(self, t: float) -> tuple[Health, ...]:
         """How much is recorded."""
-        return (Health("recorder", Level.OK, "recording", {"messages": str(self.count)}),)
+        values = {"messages": str(self.count)}
+        level = Level.ERROR if self.broken else Level.OK
+        return (Health("recorder", level, self.broken or "recording", values),)

@@ -11,7 +11,7 @@ import numpy as np
 
 from mine_robot.core.field import Field
 from mine_robot.core.robot import Robot
-from mine_robot.core.types import Pose2, Twist2
+from mine_robot.core.types import Health, Level, Pose2, Twist2
 from mine_robot.pipeline.loading import LoadError
 from mine_robot.pipeline.parameters import SimulatorNodeParams
 from mine_robot.sim.actuator import SimulatedActuator
@@ -25,6 +25,7 @@ from mine_robot.sim.world import STEP_S, SensorBatch, World, build_terrain, gene
 DEFAULT_SOIL = "loam"
 MARKER_FAULTS = ("marker_jam", "marker_empty", "marker_link")
 FLUSH_EVERY = 20  # steps: what a killed simulator may lose of the truth
+LOW_BATTERY = 0.15  # charge at which the robot should drive home
 STATE_EVERY = 10  # steps: what a killed world repeats; paint is written at once
 
 
@@ -66,6 +67,18 @@ class Simulation:
         batch = self.world.step(command)
         faults = {kind for kind in MARKER_FAULTS if self.scenario.active(kind, batch.t)}
         return batch, self.actuator.tick(batch.t, faults)
+
+    def reports(self) -> tuple[Health, ...]:
+        """What a robot's own electronics report: battery, command link, emergency stop button."""
+        charge, t = self.battery, self.t
+        level, word = (Level.WARN, "low") if charge < LOW_BATTERY else (Level.OK, "charged")
+        lost = self.scenario.active("command_link_lost", t) is not None
+        pressed = self.scenario.active("estop_button", t) is not None
+        return (
+            Health("battery", level, word, {"charge": f"{charge:.2f}"}),
+            Health("command_link", *((Level.ERROR, "commands do not reach the base") if lost else (Level.OK, "up"))),
+            Health("emergency_stop", *((Level.ERROR, "the button is pressed") if pressed else (Level.OK, "released"))),
+        )
 
     def export(self) -> dict[str, Any]:
         """State as plain numbers and text, fit for JSON. The sensors' drift is not part of it: a restart warms them up anew."""

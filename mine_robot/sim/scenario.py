@@ -38,8 +38,15 @@ FAULT_OPTIONS: dict[str, tuple[str, ...]] = {
     "marker_link": (),
     "command_link_lost": (),
     "low_battery": (),
+    "estop_button": (),
+    "head_high": ("height_m",),
+    "dragged": ("east_m", "north_m"),
     "node_kill": ("node",),
 }
+OPTION_RANGES = {
+    "ratio": (0.0, 1.0), "offset_m": (0.0, 100.0), "direction_deg": (-360.0, 360.0),
+    "height_m": (0.0, 1.0), "east_m": (-50.0, 50.0), "north_m": (-50.0, 50.0),
+}  # fmt: skip
 MAX_DEPTH_M = 1.0
 OBJECT_SPACING_M = 1.0
 BORDER_MARGIN_M = 0.4
@@ -199,6 +206,8 @@ def _fault(item: Any, label: str) -> Fault:
     kind = _known(values.get("kind"), FAULT_OPTIONS, f"kind of {label}")
     label = f"{label} ({kind})"
     _check_keys(values, (*FAULT_KEYS, *FAULT_OPTIONS[kind]), label)
+    if kind == "node_kill" and "node" not in values:
+        raise ScenarioError(f"{label} has no 'node': which one is to be killed?")
     if "at_s" not in values:
         raise ScenarioError(f"{label} has no 'at_s'")
     at = _number(values["at_s"], f"'at_s' of {label}", 0.0)
@@ -218,8 +227,7 @@ def _option(key: str, value: Any, label: str) -> Any:
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise ScenarioError(f"{name} must be a whole number from 0, got {value!r}")
         return value
-    low, high = {"ratio": (0.0, 1.0), "offset_m": (0.0, 100.0), "direction_deg": (-360.0, 360.0)}[key]
-    return _number(value, name, low, high)
+    return _number(value, name, *OPTION_RANGES[key])
 
 
 def _mapping(value: Any, label: str) -> Mapping[str, Any]:

@@ -54,6 +54,10 @@ class Vehicle:
         if math.isfinite(twist.speed) and math.isfinite(twist.yaw_rate):
             self._command = twist
 
+    def shift(self, east: float, north: float) -> None:
+        """Be moved by somebody, m."""
+        self._x, self._y = self._x + east, self._y + north
+
     def step(self, t: float, dt: float, lost_grip: float = 0.0) -> TrueState:
         """Advance by ``dt`` s to time ``t``; ``lost_grip`` (0 to 1) is the share of the track speed lost to a fault."""
         speed, yaw_rate = self._target(t)

@@ -142,6 +142,7 @@ class World:
         """Advance by 50 ms under ``command`` (None: none arrived) and measure."""
         if command is not None and not self._scenario.active("command_link_lost", self.t):
             self._vehicle.command(command)
+        self._drag()
         imu: list[ImuSample] = []
         fixes: list[GnssFix] = []
         headings: list[HeadingFix] = []
@@ -160,7 +161,14 @@ class World:
         truth = self._vehicle.state
         wheel = self._wheel.sample(self.t, *self._vehicle.track_twist)
         return SensorBatch(
-            self.t, imu, fixes, headings, [wheel], self._scan_gpr(truth), self._scan_metal(truth), self.battery
+            self.t,
+            imu,
+            fixes,
+            headings,
+            [wheel],
+            self._scan_gpr(self._raised(truth)),
+            self._scan_metal(self._raised(truth)),
+            self.battery,
         )
 
     def export(self) -> dict[str, Any]:
@@ -186,6 +194,19 @@ class World:
             getattr(self, f"_{name}").restore(data[name])
         for name, state in data["generators"].items():
             self._rngs[name].bit_generator.state = state
+
+    def _drag(self) -> None:
+        """Somebody moves the robot: once, at the beginning of the fault."""
+        fault = self._scenario.active("dragged", self.t)
+        if fault is not None and self.t - fault.at < STEP_S - 1e-9:
+            self._vehicle.shift(float(fault.options.get("east_m", 0.0)), float(fault.options.get("north_m", 0.0)))
+
+    def _raised(self, truth: TrueState) -> TrueState:
+        """The motion as the head sees it: higher than it should be while it is stuck."""
+        fault = self._scenario.active("head_high", self.t)
+        if fault is None:
+            return truth
+        return replace(truth, position=truth.position + np.array([0.0, 0.0, float(fault.options.get("height_m", 0.15))]))
 
     def _lost_grip(self) -> float:
         fault = self._scenario.active("wheel_slip", self.t)

@@ -51,6 +51,11 @@ def test_an_empty_file_is_the_default_scenario() -> None:
     assert scenario_from_dict({}, FIELD.datum) == Scenario()
 
 
+def test_a_killing_has_to_say_whom() -> None:
+    with pytest.raises(ScenarioError, match="fault 1 \\(node_kill\\) has no 'node'"):
+        scenario(faults=[{"kind": "node_kill", "at_s": 1.0}])
+
+
 def test_all_fault_kinds_of_the_contract_are_accepted() -> None:
     kinds = [
         "gnss_dropout",
@@ -70,7 +75,8 @@ def test_all_fault_kinds_of_the_contract_are_accepted() -> None:
         "node_kill",
     ]
     assert set(kinds) <= set(FAULT_OPTIONS)
-    parsed = scenario(faults=[{"kind": kind, "at_s": 1.0, "for_s": 2.0} for kind in kinds])
+    options = {"node_kill": {"node": "planner"}}
+    parsed = scenario(faults=[{"kind": kind, "at_s": 1.0, "for_s": 2.0, **options.get(kind, {})} for kind in kinds])
     assert all(parsed.active(kind, 2.0) for kind in kinds)
 
 
