@@ -23,6 +23,7 @@ from mine_robot.marking.marker import Marker
 from mine_robot.mission.journal import Journal
 from mine_robot.mission.machine import Mission
 from mine_robot.pipeline.coverage import CoverageManager
+from mine_robot.pipeline.ground_watch import GroundWatch
 from mine_robot.pipeline.loading import ParameterFiles
 from mine_robot.pipeline.recall import Memory, recall
 from mine_robot.pipeline.simulation import Simulation, SimulationFiles
@@ -60,6 +61,7 @@ class OfflineMission:
         self.localizer = Localizer(params["localization"], limits, robot, area.datum)
         self.detector = Detector(params["detector"], limits, robot)
         self.coverage = CoverageManager(params["planner"], limits, robot, area)
+        self.watch = GroundWatch(area, limits)
         self.follower = Follower(params["follower"], limits, robot)
         self.guard = Guard(params["guard"], limits, robot)
         memory = Memory() if directory is None else recall(directory / JOURNAL)
@@ -151,6 +153,8 @@ class OfflineMission:
             self.mission.set_targets(targets)
         self.coverage.set_nav(state)
         self.coverage.add_evidence(records)
+        self.watch.set_nav(state)
+        self.watch.add_evidence(records)
         wanted, progress = self.follower.update(state)
         self.mission.set_progress(progress)
         self.mission.set_nav(state)
@@ -198,4 +202,6 @@ class OfflineMission:
             self.follower.health(t),
             self.guard.health(t),
             self.marker.health(t),
+            *self.watch.reports(),
+            *self.simulation.reports(),
         ]
