@@ -27,13 +27,15 @@ ROTATION_STEP = math.radians(2.5)
 class Footprint:
     """The robot as a plan sees it, m in ``base_link``.
 
-    ``box`` encloses the grown contact patches, ``radius`` is that of the disc it sweeps on the spot. The searched line is ``ahead`` of
-    ``base_link`` and reaches ``half_sweep`` to each side as tracks may rely on, ``half_count`` as the ledger will probably book;
-    neighbouring lanes are spaced so that ``half_lane`` is new on each side. ``head`` must not enter an obstacle and sweeps a disc of
-    ``head_radius`` on the spot.
+    ``box`` encloses the grown contact patches, ``radius`` is that of the disc it sweeps on the spot. ``leaving`` is grown without the
+    tolerance of tracking, for the first drive from where the robot really stands: that tolerance it has used up. The searched line is
+    ``ahead`` of ``base_link`` and reaches ``half_sweep`` to each side as tracks may rely on, ``half_count`` as the ledger will probably
+    book; neighbouring lanes are spaced so that ``half_lane`` is new on each side. ``head`` must not enter an obstacle and sweeps a disc
+    of ``head_radius`` on the spot.
     """
 
     box: Patch
+    leaving: Patch
     radius: float
     ahead: float
     half_sweep: float
@@ -51,6 +53,7 @@ class Footprint:
         half_sweep = robot.sweep_width / 2.0 - params.sweep_margin
         return cls(
             box=box,
+            leaving=box.grown(-limits.tracking_tolerance),
             radius=float(np.hypot(*box.corners.T).max()),
             ahead=robot.sweep_ahead,
             half_sweep=half_sweep,
@@ -152,8 +155,13 @@ class Ground:
         return mask
 
     def can_drive(self, pose: Pose2, distance: float, excused: Mask | None = None) -> bool:
-        """True if driving straight by ``distance`` m (negative: backwards) touches drivable cells only, or ``excused`` ones."""
-        window, touched = self.rectangle(pose, _stretched(self.footprint.box, distance), touching=True)
+        """True if driving straight by ``distance`` m (negative: backwards) touches drivable cells only.
+
+        ``excused`` marks the drive as the first from where the robot really stands: these cells, under it, do not count, and its contact
+        patches need no room for an error of tracking.
+        """
+        box = self.footprint.box if excused is None else self.footprint.leaving
+        window, touched = self.rectangle(pose, _stretched(box, distance), touching=True)
         closed = touched & ~self.drivable[window]
         if excused is not None:
             closed &= ~excused[window]

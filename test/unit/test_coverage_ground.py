@@ -1,0 +1,47 @@
+"""Single moves checked on the raster of the ledger."""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from coverage_setup import limits, robot
+
+from mine_robot.core.types import Cell, LedgerGrid, Pose2
+from mine_robot.coverage.ground import Footprint, Ground
+from mine_robot.coverage.params import CoverageParams
+
+RES = 0.05
+
+
+def corridor(half_width: float) -> Ground:
+    """Ground 10 m long along x, drivable within ``half_width`` of y = 0."""
+    y = (np.arange(80) + 0.5) * RES - 2.0
+    cells = np.full((80, 240), Cell.PENDING, dtype=np.int8)
+    cells[np.abs(y) <= half_width] = Cell.SEARCHED
+    grid = LedgerGrid(0.0, -1.0, -2.0, RES, cells)
+    return Ground(grid, Footprint.of(robot(), limits(), CoverageParams()))
+
+
+@pytest.mark.parametrize(
+    "offset, turned", [(0.02, 0.0), (-0.02, 0.0), (0.0, math.radians(0.3)), (0.01, math.radians(-0.3))]
+)
+def test_the_first_drive_needs_no_room_for_an_error_of_tracking(offset: float, turned: float):
+    """A robot that stands as far off its lane as the tolerance allows can still back out of it."""
+    ground = corridor(0.5)
+    planned, real = Pose2(8.0, 0.0, 0.0), Pose2(8.0, offset, turned)
+    assert ground.can_drive(planned, -6.0)
+    assert not ground.can_drive(real, -6.0)
+    assert ground.can_drive(real, -6.0, ground.standing(real))
+
+
+def test_the_first_drive_still_keeps_the_tracks_on_good_ground():
+    ground = corridor(0.5)
+    real = Pose2(8.0, 0.0, math.radians(2.0))
+    assert not ground.can_drive(real, -6.0, ground.standing(real))
