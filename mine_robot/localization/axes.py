@@ -88,7 +88,9 @@ class AxisWatch:
         """One line that says what does not fit; empty if nothing does."""
         product, square = self._turns.tolist()
         if square > TURNS_MIN and product < GAIN_MIN * square:
-            return f"the gyroscope shows {100.0 * product / square:.0f} % of the turns: axes swapped, or imu_link is wrong"
+            return (
+                f"the gyroscope shows {100.0 * product / square:.0f} % of the turns: axes swapped, or imu_link is wrong"
+            )
         weight, a, fx, fy, aa, ax, ay = self._pushes.tolist()
         if weight <= 0.0:
             return ""
@@ -96,5 +98,7 @@ class AxisWatch:
         if spread > PUSHES_MIN:
             ahead, aside = (ax - a * fx / weight) / spread, (ay - a * fy / weight) / spread
             if ahead < GAIN_MIN and math.hypot(ahead, aside) > SIZE_MIN:
-                return "the accelerometer shows the robot's pushes along another axis: axes swapped, or imu_link is wrong"
+                return (
+                    "the accelerometer shows the robot's pushes along another axis: axes swapped, or imu_link is wrong"
+                )
         return ""

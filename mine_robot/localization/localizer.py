@@ -199,7 +199,9 @@ class Localizer:
         if self._t - self._wheels_t < WHEELS_FRESH_S:
             still = still and self._t - self._moved_t > self._params.standstill.window
         elif step.quiet is not None:  # without tracks at rest to vouch for it, a turn is not taken for a bias
-            still = float(np.abs(step.quiet).max()) < max(self._params.standstill.rate, 2.0 * self._params.imu.gyro_bias)
+            still = float(np.abs(step.quiet).max()) < max(
+                self._params.standstill.rate, 2.0 * self._params.imu.gyro_bias
+            )
         start = self._alignment.add_imu(step, still)
         if start is not None and not self._axes_problem:
             self._start(start, step)

@@ -40,13 +40,21 @@ VERTICAL_RATIO = 1.5  # vertical floor of a GNSS sigma in units of the horizonta
 START_POSITION, START_YAW = 10.0, 0.5  # m, rad: priors that the next measurement replaces
 BRIDGED_ACCELERATION, BRIDGED_RATE = 1.0, 0.3  # m/s², rad/s: what a robot may do unseen while the IMU pauses
 CONTRADICTION_S = {"gnss": 0.0, "heading": 1.0}  # shorter refusals are outliers; a false position is to be seen at once
-SUSPECT_ACCELERATION, SUSPECT_RATE = 1.0, 0.05  # m/s², rad/s: what an inertial unit alone is taken to be wrong by when fixes contradict
+SUSPECT_ACCELERATION, SUSPECT_RATE = (
+    1.0,
+    0.05,
+)  # m/s², rad/s: what an inertial unit alone is taken to be wrong by when fixes contradict
 AID_S = 0.05  # standstill and the constraint without tracks are looked at so often
 WHEELS_FRESH_S = 0.5
 WHEEL_QUIET = 2e-3  # m/s and rad/s: encoders at rest read zero
 SLIPPED_MAX = 1.0  # m; no receiver's position walks further unnoticed
-SLIPPERY_SIGMA, SLIPPERY_TIME = 0.4, 20.0  # slip (sigma) and its correlation time in s while the tracks are known to slip
+SLIPPERY_SIGMA, SLIPPERY_TIME = (
+    0.4,
+    20.0,
+)  # slip (sigma) and its correlation time in s while the tracks are known to slip
 SLIPPERY_S, GRIP_S = 0.2, 3.0  # so long the tracks have to contradict before they count as slipping, and to agree again
+PULL_S = (1.0, 2.0, 3.0)  # corrections are summed over these times
+PULL_MIN, PULL_LIMIT = 0.04, 23.0  # m, and chi-square of two degrees with a probability of 1e-5
 STEADY_S = 1.0  # fixes that stay for so long while the robot stands have not walked before
 RETURN_FACTOR = 1.5  # how much longer than the doubtful way a jump back may be
 FROZEN_SPEED = 0.1  # m/s above which fixes cannot repeat their coordinates
@@ -90,7 +98,9 @@ class Memory:
     rate_time: float = 0.0
     slippery: bool = False
     grip_t: float = -math.inf  # last time at which a slippery track slipped
-    slip_by_fixes: float = 0.0  # the part of the slip that only the fixes tell of
+    pulls: tuple[tuple[float, Array, Array], ...] = ()  # corrections (2,) by the last fixes, their covariances
+    pulling: bool = False
+    pulled: Array = field(default_factory=lambda: np.zeros(2))
     refused: Array = field(default_factory=lambda: np.zeros(2))  # how far off the last refused fix was, m
     still_fix: tuple[float, Array] | None = None  # time and antenna of the first fix of this standstill
     slipped: float = 0.0  # m by which the position would be wrong if it was not slip but a walking GNSS position
@@ -229,9 +239,9 @@ class Navigator:
                 self._suspect_inertial(interval)
             return
         memory.good_fix_t = fix.t
-        before = float(filter_.aiding[models.SLIPPING])
-        filter_.apply(filter_.compare(measurement))
-        memory.slip_by_fixes += float(filter_.aiding[models.SLIPPING]) - before
+        innovation = filter_.compare(measurement)
+        filter_.apply(innovation)
+        self._watch_pull(fix.t, innovation)
         self._compare_at_rest(fix.t, antenna, math.sqrt(float(np.trace(measurement.noise[:2, :2]))))
 
     def _believe(self, t: float, innovation: Innovation, refusals: Refusals) -> bool:
@@ -242,8 +252,10 @@ class Navigator:
         doubt = memory.doubts["gnss"]
         if doubt.active(t) and doubt.undone_by(off, sigma):
             memory.doubts["gnss"] = Doubt()
-        elif memory.slipped > 0.0 and float(np.linalg.norm(off)) < RETURN_FACTOR * memory.slipped + RETURN_SIGMAS * sigma:
-            memory.slipped = memory.slip_by_fixes = 0.0
+        elif (
+            memory.slipped > 0.0 and float(np.linalg.norm(off)) < RETURN_FACTOR * memory.slipped + RETURN_SIGMAS * sigma
+        ):
+            memory.slipped = 0.0
         elif refusals.lasting(t) >= self.params.gnss.recovery:
             memory.doubts["gnss"] = Doubt(t, off, self.params.gnss.doubt)
         else:
@@ -267,6 +279,42 @@ class Navigator:
         if same and size > RETURN_SIGMAS * sigma and not memory.doubts["gnss"].active(t):
             memory.doubts["gnss"] = Doubt(t, measurement.residual[:2], self.params.gnss.doubt)
 
+    def _watch_pull(self, t: float, innovation: Innovation) -> None:
+        """Innovations of a sound filter are white, so its corrections cancel out over some seconds. A position that walks, and slip that
+        comes slowly, pull to one side, each step too small for the gate. (Whiteness test; Bar-Shalom et al. 2001, section 5.4.)
+        """
+        memory = self.memory
+        gain = innovation.gain[:2]
+        pull = (t, gain @ innovation.measurement.residual, gain @ innovation.cross[:2].T)
+        memory.pulls = (*(old for old in memory.pulls if t - old[0] < PULL_S[-1]), pull)
+        pulled = self._pulled(t)
+        if pulled is None:
+            memory.pulling = False
+            return
+        doubtful = pull[1] + memory.pulled if memory.pulling else pulled
+        memory.pulling, memory.pulled = True, doubtful
+        ahead, aside = (self.filter.base_attitude[:2, :2].T @ doubtful).tolist()
+        if abs(aside) > abs(ahead):  # no slip goes sideways
+            memory.doubts["gnss"] = Doubt(t, doubtful, self.params.gnss.doubt)
+        else:
+            memory.slipped = min(float(np.hypot(ahead, aside)), SLIPPED_MAX)
+
+    def _pulled(self, t: float) -> Array | None:
+        """Sum (2,) in m of the corrections over the shortest time for which it is too large, if there is any."""
+        total, variance, windows = np.zeros(2), np.zeros((2, 2)), list(PULL_S)
+        for when, pull, covariance in reversed(self.memory.pulls):
+            if t - when > windows[0]:
+                windows.pop(0)
+                if self._too_large(total, variance):
+                    return total
+            total, variance = total + pull, variance + covariance
+        return total if self._too_large(total, variance) else None
+
+    def _too_large(self, total: Array, variance: Array) -> bool:
+        if float(np.hypot(*total)) < PULL_MIN:
+            return False
+        return float(total @ np.linalg.solve(variance, total)) > PULL_LIMIT
+
     def _compare_at_rest(self, t: float, antenna: Array, sigma: float) -> None:
         """Fixes that stay while the robot stands have not walked before: it was slip."""
         memory = self.memory
@@ -277,7 +325,7 @@ class Navigator:
         elif t - memory.still_fix[0] >= STEADY_S:
             moved = float(np.hypot(*(antenna - memory.still_fix[1])[:2]))
             if moved < RETURN_SIGMAS * sigma:
-                memory.slipped = memory.slip_by_fixes = 0.0
+                memory.slipped = 0.0
 
     def _open(self, states: slice, variance: float) -> None:
         added = np.zeros(STATES)
@@ -329,7 +377,6 @@ class Navigator:
 
     def _use_wheels(self, sample: WheelSample) -> None:
         memory, filter_ = self.memory, self.filter
-        interval = min(sample.t - memory.wheels_t, WHEELS_FRESH_S)
         memory.wheels_t = sample.t
         if abs(sample.speed) > WHEEL_QUIET or abs(sample.yaw_rate) > WHEEL_QUIET:
             memory.wheels_moved_t = sample.t
@@ -347,7 +394,6 @@ class Navigator:
             self._try(Measurement(measurement.residual[1:], measurement.h[1:], measurement.noise[1:, 1:]))
         memory.gates["wheel"] = refusals.after(sample.t, good)
         self._judge_slip(sample.t, memory.gates["wheel"].lasting(sample.t) > SLIPPERY_S)
-        self._doubt_slip(abs(sample.speed) * interval, interval)
 
     def _judge_slip(self, t: float, contradicting: bool) -> None:
         """Tracks that slip more than grip allows say little of the speed until they grip again."""
@@ -362,17 +408,6 @@ class Navigator:
         elif memory.slippery and not slippery:
             self.filter.set_aiding(SLIP, params.slip_sigma**2, params.slip_time, renew=True)
         memory.slippery = slippery
-
-    def _doubt_slip(self, way: float, interval: float) -> None:
-        """Unusual slip over a ``way`` in m, of which only the fixes tell, could as well be a GNSS position that walks.
-
-        Slip that begins at once is felt by the accelerometers and comes in with the tracks' own measurements.
-        """
-        memory, params = self.memory, self.params.wheel
-        slip = abs(float(self.filter.aiding[models.SLIPPING]))
-        memory.slip_by_fixes *= math.exp(-interval / SLIPPERY_TIME)
-        if slip > params.slip_doubt and abs(memory.slip_by_fixes) > 0.5 * slip:
-            memory.slipped = min(memory.slipped + slip * way, SLIPPED_MAX)
 
     def _try(self, measurement: Measurement) -> bool:
         innovation = self.filter.compare(measurement)
@@ -407,7 +442,9 @@ class Navigator:
         """The estimate of ``base_link`` now."""
         memory = self.memory
         position = memory.doubts["gnss"].variance(memory.t) + memory.slipped**2
-        return models.nav_state(self.filter, memory.t, self._base, position, memory.doubts["heading"].variance(memory.t))
+        return models.nav_state(
+            self.filter, memory.t, self._base, position, memory.doubts["heading"].variance(memory.t)
+        )
 
     def contradiction(self) -> str:
         """What speaks against the estimate; empty if nothing does."""

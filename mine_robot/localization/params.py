@@ -73,11 +73,13 @@ class GnssNoise:
     )
     correlation_time: float = param("Correlation time of that share.", default=40.0, unit="s", low=1.0, high=1000.0)
     latency: float = param(
-        "Error of the time stamps against those of the IMU (sigma), estimated.", default=0.02, unit="s", low=0.0, high=0.5
+        "Error of the time stamps against those of the IMU (sigma), estimated.",
+        default=0.02,
+        unit="s",
+        low=0.0,
+        high=0.5,
     )
-    latency_time: float = param(
-        "Correlation time of that error.", default=300.0, unit="s", low=1.0, high=1e5
-    )
+    latency_time: float = param("Correlation time of that error.", default=300.0, unit="s", low=1.0, high=1e5)
     jitter: float = param("Scatter of the time stamps (sigma).", default=0.005, unit="s", low=0.0, high=0.1)
     unknown_factor: float = param(
         "Multiple of the floor that is assumed for a fix without a usable covariance.", default=4.0, low=1.0, high=100.0
@@ -121,7 +123,7 @@ class WheelNoise:
     slip_sigma: float = param("Slip that comes and goes (sigma), estimated.", default=0.025, low=1e-3, high=0.5)
     slip_time: float = param("Correlation time of the slip.", default=4.0, unit="s", low=0.1, high=100.0)
     slip_doubt: float = param(
-        "Estimated slip from which a walking GNSS position might as well be the reason: the position is doubted until a stop.",
+        "Estimated slip from which the tracks are taken to slip and say little of the speed.",
         default=0.08,
         low=0.01,
         high=1.0,
