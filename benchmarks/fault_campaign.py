@@ -1,7 +1,7 @@
 """Every row of the table of safety reactions, injected while the robot searches: how long until the wheels are told to stand?
 
 ``python benchmarks/fault_campaign.py --page docs/fault_campaign.md`` runs a mission without ROS for each row, strikes on a lane
-and measures the time of the stack from the cause to the first command of zero speed after which no other follows while the cause lasts (for
+and measures the time of the stack from the cause to the first command of zero speed (for
 driving home: to the decision). A row is injected in the world where the world has such a fault, else at the component's report, which is
 what its death or failure looks like to the mission. Exit code 1 if a row is late or does something else.
 """
