@@ -74,7 +74,6 @@ class Ledger:
         self.halo = np.zeros(shape, dtype=bool)
         self._last: SweepEvidence | None = None
         self._halos: tuple[tuple[float, float, float], ...] = ()
-        self._placed: dict[int, tuple[float, float, float]] = {}
         self.set_targets(())
 
     @property
@@ -130,31 +129,21 @@ class Ledger:
         """Put a halo around every known target and every target that is probably a hazard, instead of the halos before.
 
         The radius is ``limits.halo_radius`` plus k sigma of the target's position. That growth is capped: the tracks must stay out of
-        the halo while the marker stands over the target. A target whose position is refined keeps its halo as long as the disc of
-        ``limits.halo_radius`` about it stays within: the robot may stand where a halo that moves by a centimetre would enclose it.
-        A target with a position that is not finite cannot be placed and is left out.
+        the halo while the marker stands over the target. A target with a position that is not finite cannot be placed and is left out.
         """
         limits = self._limits
-        hazards = [
-            target
+        halos = [(float(x), float(y), limits.halo_radius) for x, y in self._known]
+        halos += [
+            (target.x, target.y, limits.halo_radius + self._growth(target))
             for target in targets
             if target.p_hazard >= limits.mark_p_hazard and math.isfinite(target.x) and math.isfinite(target.y)
         ]
-        self._placed = {target.id: self._halo_of(target) for target in hazards}
-        halos = [(float(x), float(y), limits.halo_radius) for x, y in self._known] + list(self._placed.values())
         if tuple(halos) == self._halos:
             return
         self._halos = tuple(halos)
         self.halo[:] = False
         for x, y, radius in halos:
             stamp_disc(self.halo, self.zones.x0, self.zones.y0, self.zones.resolution, x, y, radius)
-
-    def _halo_of(self, target: Target) -> tuple[float, float, float]:
-        """Place and radius of a target's halo: the one it has, if that still covers it."""
-        placed = self._placed.get(target.id)
-        if placed is not None and math.dist(placed[:2], (target.x, target.y)) + self._limits.halo_radius <= placed[2]:
-            return placed
-        return target.x, target.y, self._limits.halo_radius + self._growth(target)
 
     def _growth(self, target: Target) -> float:
         growth = self._limits.sigma_factor * max(target.sigma_x, target.sigma_y)

@@ -164,18 +164,6 @@ def test_cells_of_the_grid():
     assert at(2.0, -0.2) is Cell.SAFE  # swept as well, and no less safe
 
 
-def test_a_halo_stays_where_it_is_while_it_covers_the_refined_target():
-    ledger = make_ledger()
-    ledger.set_targets([target_at(1, 2.0, 2.0, sigma=0.03)])
-    before = ledger.halo.copy()
-    ledger.set_targets([target_at(1, 2.02, 2.0, sigma=0.02)])  # within what the radius holds for such
-    assert np.array_equal(ledger.halo, before)
-    ledger.set_targets([target_at(1, 2.15, 2.0, sigma=0.02)])
-    fresh = make_ledger()
-    fresh.set_targets([target_at(1, 2.15, 2.0, sigma=0.02)])
-    assert np.array_equal(ledger.halo, fresh.halo)
-
-
 def test_halos_follow_the_targets():
     ledger = make_ledger()
     ledger.set_targets([target_at(1, 2.0, 2.0), target_at(2, 3.0, 3.0, p_hazard=0.2), target_at(3, math.nan, 1.0)])
