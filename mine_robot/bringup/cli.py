@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -48,14 +49,22 @@ def run(
         Path | None,
         typer.Option(metavar="DIR", help="Go on with the run in DIR after a kill, a power cut or an abort."),
     ] = None,
+    remote: Annotated[
+        bool, typer.Option("--remote", help="Open the run to the network; needs DDS security (docs/security.md).")
+    ] = False,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="With --remote: without DDS security, everybody may drive the robot.")
+    ] = False,
 ) -> None:
     """Run a mission: over real ROS 2 topics, in simulation or on the robot."""
     from mine_robot.bringup.prepare import RunRequest
     from mine_robot.bringup.runner import run_mission
+    from mine_robot.bringup.security import check_remote
 
     if sim not in ("builtin", "none"):
         raise LoadError(f"--sim {sim}: must be builtin or none")
-    request = RunRequest(field, scenario, tuple(params or ()), out, sim, _rate(rate), seed, resume)
+    check_remote(remote, insecure, os.environ)
+    request = RunRequest(field, scenario, tuple(params or ()), out, sim, _rate(rate), seed, resume, remote)
     raise typer.Exit(run_mission(request, console, ["mine-robot", *sys.argv[1:]]))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mine_robot.bringup.graph import GRAPH, mermaid
 from mine_robot.bringup.safety_page import safety_page, state_diagram
+from mine_robot.bringup.security import policy
 from mine_robot.core.parameters import ParameterSpec, specs
 from mine_robot.pipeline.loading import ParameterFiles
 from mine_robot.pipeline.parameters import NODE_PARAMETERS, Common
@@ -98,6 +99,7 @@ def pages(folder: Path, config: Path) -> dict[Path, str]:
         folder / "parameters.md": parameters_page(ParameterFiles([config])),
         folder / "topics.md": topics_page(),
         folder / "safety_reactions.md": safety_page(),
+        folder.parent / "config" / "security" / "policy.xml": policy(),
         architecture: with_states(with_graph(architecture.read_text(encoding="utf-8"))),
     }
 
@@ -106,6 +108,7 @@ def main() -> None:
     """Write the pages."""
     folder = Path(sys.argv[1])
     for path, text in pages(folder, folder.parent / "config" / "robot.yaml").items():
+        path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
 

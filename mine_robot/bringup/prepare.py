@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import shutil
 import sys
 import zlib
@@ -17,6 +18,7 @@ from mine_robot.bringup.kills import check_kills
 from mine_robot.bringup.request import RunRequest as RunRequest
 from mine_robot.bringup.resources import resource
 from mine_robot.bringup.resume import check_resumable
+from mine_robot.bringup.security import ENCLAVE, secured
 from mine_robot.pipeline.loading import LoadError, ParameterFiles, expand_urdf, load_field, load_robot, load_scenario
 from mine_robot.records.run_directory import RunDirectory
 
@@ -31,7 +33,8 @@ class PreparedRun:
 
     def command(self, node: GraphNode) -> list[str]:
         """The command line of a node's process."""
-        return [sys.executable, "-m", "mine_robot.nodes", node.name, "--ros-args", *self.ros_arguments()]
+        enclave = ["--enclave", f"{ENCLAVE}/{node.name}"] if secured(os.environ) else []
+        return [sys.executable, "-m", "mine_robot.nodes", node.name, "--ros-args", *enclave, *self.ros_arguments()]
 
     def ros_arguments(self) -> list[str]:
         """What follows ``--ros-args`` for every node."""

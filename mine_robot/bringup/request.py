@@ -10,7 +10,8 @@ from pathlib import Path
 class RunRequest:
     """What the user asked for; ``sim`` is ``builtin`` or ``none`` (the real robot), ``rate`` 0 for as fast as possible.
 
-    ``resume`` is the directory of a run to go on with; then everything else has to be as it was.
+    ``resume`` is the directory of a run to go on with; then everything else has to be as it was. ``remote``: DDS may leave
+    this machine.
     """
 
     field: Path
@@ -21,6 +22,7 @@ class RunRequest:
     rate: float = 0.0
     seed: int | None = None
     resume: Path | None = None
+    remote: bool = False
 
     @property
     def simulated(self) -> bool:

@@ -56,6 +56,8 @@ def run_mission(request: RunRequest, console: Console, command: list[str]) -> in
 def environment(prepared: PreparedRun) -> dict[str, str]:
     """The environment of the nodes: one thread each for numeric libraries, logs in the run directory, DDS on this machine."""
     values = dict(os.environ)
+    if prepared.request.remote:
+        values["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "SUBNET"
     values.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     values["ROS_LOG_DIR"] = str(prepared.directory.node_logs)
     values["PYTHONUNBUFFERED"] = "1"
