@@ -39,10 +39,14 @@ def command(field: Path, out: Path, *options: str) -> list[str]:
     return [sys.executable, "-m", "mine_robot.bringup.cli", "run", str(field), "--out", str(out), *options]
 
 
-def run(field: Path, out: Path, *options: str, domain: int) -> FinishedRun:
-    """``mine-robot run`` to its end."""
+def run(field: Path, out: Path, *options: str, domain: int, resumed: Path | None = None) -> FinishedRun:
+    """``mine-robot run`` to its end; ``resumed`` is the directory of a run that goes on."""
+    words = command(field, out, *options)
+    if resumed is not None:
+        del words[words.index("--out") : words.index("--out") + 2]
+        out = resumed
     done = subprocess.run(
-        command(field, out, *options),
+        words,
         env=environment(domain),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -1,0 +1,129 @@
+"""The running system: an emergency stop is obeyed within 100 ms of its own time and makes the actuator safe; a killed run goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from stack import SMALL_FIELD, command, environment, logs, run
+
+from mine_robot.core.types import MissionState
+from mine_robot.mission.journal import JournalError
+from mine_robot.mission.journal_reader import JournalRecord, is_blank, read_journal
+from mine_robot.records.bag import BagReader
+from mine_robot.ros import decode
+
+pytestmark = pytest.mark.system
+SCENARIO = SMALL_FIELD.with_name("small_scenario.yaml")
+LIMIT_S = 150.0
+ESTOP_S = 0.1
+
+CALL = """
+import sys, time
+import rclpy
+from std_srvs.srv import Trigger
+rclpy.init()
+node = rclpy.create_node("hand")
+client = node.create_client(Trigger, sys.argv[1])
+assert client.wait_for_service(timeout_sec=60.0)
+future = client.call_async(Trigger.Request())
+rclpy.spin_until_future_complete(node, future, timeout_sec=60.0)
+print(future.result().success)
+rclpy.try_shutdown()
+"""
+
+
+def begin(out: Path, domain: int, *options: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command(SMALL_FIELD, out, *options),
+        env=environment(domain),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def record(out: Path) -> JournalRecord | None:
+    try:
+        return None if is_blank(out / "journal.sqlite") else read_journal(out / "journal.sqlite")
+    except JournalError:
+        return None
+
+
+def wait_for(out: Path, what) -> None:
+    limit = time.monotonic() + LIMIT_S
+    while time.monotonic() < limit:
+        found = record(out)
+        if found is not None and what(found):
+            return
+        time.sleep(0.1)  # a wait with a limit: there is no event to wait for across processes
+    raise AssertionError("the mission did not come so far: " + logs(out))
+
+
+def searching(found: JournalRecord) -> bool:
+    return any(status.state is MissionState.SEARCH for status in found.statuses)
+
+
+def drives(found: JournalRecord) -> bool:
+    return searching(found) and found.ledger is not None and bool((found.ledger.cells == 10).any())
+
+
+def test_an_emergency_stop_is_obeyed_within_100_ms_and_makes_the_actuator_safe(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with begin(out, 85, "--rate", "2") as process:
+        try:
+            wait_for(out, drives)
+            called = subprocess.run(
+                [sys.executable, "-c", CALL, "mission/estop"],
+                env=environment(85),
+                capture_output=True,
+                text=True,
+                timeout=120,
+            )
+            wait_for(out, lambda found: found.statuses[-1].state is MissionState.ESTOP)
+            time.sleep(4.0)  # wall time in which the stack has to go on standing
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=90)
+    assert called.stdout.strip() == "True", called.stderr
+    stopped = next(t for t, kind, _ in read_journal(out / "journal.sqlite").events if kind == "mission/estop")
+    twists, safe = [], False
+    for name, _, message in BagReader(out / "log.mcap").messages(lambda name: name in ("/cmd_vel", "/diagnostics")):
+        if name == "/cmd_vel":
+            twists.append(decode.twist(message))
+        else:
+            t, reports = decode.diagnostics(message)
+            safe |= t > stopped and any(report.message == "the actuator is made safe" for report in reports)
+    assert any(twist.t < stopped and twist.speed != 0.0 for twist in twists), "the robot was not driving"
+    after = [twist for twist in twists if twist.t > stopped + ESTOP_S]
+    assert len(after) > 5
+    assert all(twist.speed == 0.0 and twist.yaw_rate == 0.0 for twist in after)
+    assert safe, "the marker was not made safe"
+
+
+def test_a_run_whose_processes_are_all_killed_goes_on_and_loses_nothing(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with begin(out, 86, "--scenario", str(SCENARIO)) as process:
+        wait_for(out, lambda found: drives(found) and len(found.targets) > 0)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate(timeout=30)
+    before = read_journal(out / "journal.sqlite")
+    resumed = run(SMALL_FIELD, tmp_path / "unused", "--resume", str(out), domain=86, resumed=out)
+    assert resumed.code == 0, resumed.output + logs(out)
+    after = read_journal(out / "journal.sqlite")
+    assert {target.id for target in before.targets} <= {target.id for target in after.targets}
+    assert any(kind == "resumed" for _, kind, _ in after.events)
+    world = json.loads((out / "sim" / "world.json").read_text())
+    marked = [target for _, target, _, _ in world["fired"]]
+    assert len(marked) == len(set(marked)) > 0
+    assert resumed.summary["coverage"] >= 0.98
+    assert resumed.summary["score"]["double_marks"] == 0
+    again = run(SMALL_FIELD, tmp_path / "unused", "--resume", str(out), domain=86, resumed=out)
+    assert again.code == 2
+    assert "nothing to resume" in again.output
