@@ -1,0 +1,139 @@
+"""What the mission knows: its inputs, its state and what it wants, and how it says so. The decisions are in the classes built on it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from mine_robot.core.limits import Limits
+from mine_robot.core.types import (
+    Goal,
+    Health,
+    MarkRequest,
+    MarkResult,
+    MissionState,
+    MissionStatus,
+    NavState,
+    Plan,
+    Progress,
+    Target,
+)
+from mine_robot.mission.advance import Advance
+from mine_robot.mission.params import MissionParams
+from mine_robot.mission.reactions import DRIVING, HealthWatch, Reaction, tilt_of
+from mine_robot.mission.suspects import Suspects
+from mine_robot.mission.transitions import TRANSITIONS
+
+S = MissionState
+NO_TARGET = -1
+
+
+@dataclass(frozen=True)
+class MissionOutput:
+    """``status`` now; publish it if ``changed`` (a change, or the heartbeat). ``unmarked``: suspects without a proven mark, and why."""
+
+    status: MissionStatus
+    changed: bool
+    mark_requests: tuple[MarkRequest, ...]
+    unmarked: tuple[tuple[int, str], ...]
+
+
+class Situation:
+    """Inputs are stored by ``set_*``; only :meth:`_to` changes the state, along the table of transitions."""
+
+    def __init__(self, params: MissionParams, limits: Limits) -> None:
+        self._params = params
+        self._now = -math.inf
+        self._watch = HealthWatch(params.health_age)
+        self._suspects = Suspects(limits.mark_p_hazard)
+        self._new_health: list[Health] = []
+        self._new_results: list[MarkResult] = []
+        self._plan: Plan | None = None
+        self._progress: Progress | None = None
+        self._nav: NavState | None = None
+        self._state, self._reason, self._entered = S.IDLE, "waiting for start", -math.inf
+        self._started = self._aligned = False
+        self._goal, self._goal_target, self._request_t = Goal.NONE, NO_TARGET, 0.0
+        self._asked = 0  # requests sent in this PLAN state
+        self._asked_at = -math.inf
+        self._search_done = False
+        self._ending = ""
+        self._advance = Advance(params)
+        self._approach_replans = 0
+        self._held: set[Reaction] = set()
+        self._operator = ""  # why the robot waits for a person
+        self._marker_given_up = False  # nobody came to mend it: do not wait at every target
+        self._mark: MarkRequest | None = None
+        self._sent_at = -math.inf
+        self._published: MissionStatus | None = None
+
+    def set_health(self, health: Health) -> None:
+        """Take a component's report; its age counts from the next update."""
+        self._new_health.append(health)
+
+    def set_targets(self, targets: tuple[Target, ...]) -> None:
+        """Take the newest list of targets."""
+        self._suspects.set_targets(targets)
+
+    def set_plan(self, plan: Plan) -> None:
+        """Take a plan; only the answer to the newest request counts."""
+        self._plan = plan
+
+    def set_progress(self, progress: Progress) -> None:
+        """Take the follower's progress."""
+        self._progress = progress
+
+    def set_nav(self, nav: NavState) -> None:
+        """Take the pose: it decides which suspect is nearest, and how far the robot is tilted."""
+        self._nav = nav
+        self._new_health.append(tilt_of(nav, self._params.tilt_max))
+
+    def set_mark_result(self, result: MarkResult) -> None:
+        """Take the marker's result."""
+        self._new_results.append(result)
+
+    def restore(self, requests: Iterable[MarkRequest], results: Iterable[MarkResult]) -> None:
+        """Take over the marks of a killed run from its journal, before :meth:`start`."""
+        self._suspects.restore(requests, results)
+
+    def _output(self, requests: list[MarkRequest]) -> MissionOutput:
+        status = MissionStatus(
+            t=self._now,
+            state=self._state,
+            reason=self._reason,
+            goal=self._goal,
+            goal_target=self._goal_target,
+            request_t=self._request_t,
+            targets=self._suspects.count,
+            marks_requested=self._suspects.requested,
+            marks_confirmed=self._suspects.confirmed,
+        )
+        old = self._published
+        due = old is None or self._now - old.t >= self._params.heartbeat
+        changed = due or replace(status, t=old.t) != old  # type: ignore[union-attr]
+        if changed:
+            self._published = status
+        return MissionOutput(status, changed, tuple(requests), self._suspects.unmarked)
+
+    def _to(self, state: MissionState, reason: str) -> None:
+        if state not in TRANSITIONS[self._state]:
+            raise AssertionError(f"no transition from {self._state.value} to {state.value}")
+        self._state, self._reason, self._entered = state, reason, self._now
+        self._asked = 0
+        if state in DRIVING:
+            self._advance.begin(self._now)
+        if state is not S.HOLD:
+            self._held.clear()
+            self._operator = ""
+
+    def _replan(self, reason: str) -> None:
+        self._to(S.PLAN, reason)
+
+    def _words(self, row: Reaction) -> str:
+        return f"{row.label}: {self._watch.health(row.component, self._now).message}"
+
+    def _position(self) -> tuple[float, float] | None:
+        if self._nav is None or not (math.isfinite(self._nav.position[0]) and math.isfinite(self._nav.position[1])):
+            return None
+        return float(self._nav.position[0]), float(self._nav.position[1])
