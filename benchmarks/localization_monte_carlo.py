@@ -35,7 +35,6 @@ DRIVE_S, SETTLE_S = 600.0, 10.0
 LANE_S, SPEED, TURN_S, TURN_RATE = 20.0, 0.4, 2.7, 0.6
 STAND_S, STOP_S, SIDE_S = 4.0, 2.0, 1.5
 NEES_STATES = np.ix_([0, 1, 5], [0, 1, 5])
-LATE = {"none": 0.0, "late": 0.3}
 
 Change = Callable[[SensorBatch, float], SensorBatch]  # a batch and the time since the fault began
 
@@ -99,7 +98,9 @@ class Bench:
         terrain = str(self.rng.choice(["flat", "meadow", "rough"]))
         scenario = scenario_from_dict({"seed": seed, "terrain": terrain}, area.datum)
         start = Pose2(0.0, 0.0, float(self.rng.uniform(-math.pi, math.pi)))
-        self.world = World(scenario, area, self.robot, build(SimulatorNodeParams, files.nodes["simulator"]), start=start)
+        self.world = World(
+            scenario, area, self.robot, build(SimulatorNodeParams, files.nodes["simulator"]), start=start
+        )
         self.localizer = Localizer(params, params.limits, self.robot, area.datum)
         self.datum = area.datum
         self.batches: list[tuple[SensorBatch, TrueState]] = []
@@ -267,7 +268,9 @@ def figures(run: dict[str, np.ndarray], start: float, lasts: float) -> dict[str,
         "max": float(run["head"][during].max()),
         "max_ok": float(run["head"][run["ok"]].max(initial=0.0)),
         "warned": float(since[~run["ok"]].min(initial=math.inf)),
-        "well": float(since[bad[-1]] - lasts) if len(bad) and bad[-1] < len(since) - 1 else (math.inf if len(bad) else 0.0),
+        "well": float(since[bad[-1]] - lasts)
+        if len(bad) and bad[-1] < len(since) - 1
+        else (math.inf if len(bad) else 0.0),
         "beyond": float(np.mean(run["head"][run["ok"]] > 4.0 * run["sigma"][run["ok"]])) if run["ok"].any() else 0.0,
     }
 
@@ -297,7 +300,8 @@ def tables(outcomes: Sequence[Outcome]) -> str:
         f"| health OK | {100 * ok.mean():.2f} % of the time |",
         f"| speed, 100 Hz IMU, one core, 50 Hz output | {np.median([o.real_time for o in outcomes]):.0f} times real time |",
         "",
-        "| fault | max error, median seed | p95 seed | worst seed | worst error while OK | warned after, median | well again after, median | p95 |",
+        "| fault | max error, median seed | p95 seed | worst seed | worst error while OK | warned after, median "
+        "| well again after, median | p95 |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name in outcomes[0].faults:

@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/localization_withheld.py LOG --urdf ROBOT.urdf [--params P.yaml] [--remap FROM:=TO]
 
-Two ways: one fix in five is fed and the others compared; and holes of 30 s are cut, one every 90 s. Only RTK-fixed fixes are compared
-where the log has them; the estimate is taken at the instant of the fix on the IMU's clock, as far as the filter knows the receiver's latency.
+Two ways: one fix in five is fed and the others compared; and holes of 30 s are cut, one every 90 s. Only fixes of the log's best status
+are compared. The estimate is taken at the instant of the fix on the IMU's clock, as far as the filter knows the receiver's latency.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ SETTLE_S = 30.0
 HOLE_S, HOLE_EVERY_S = 30.0, 90.0
 
 
-def withheld(recording: Recording, localizer: Localizer, antenna: np.ndarray, keep: Callable[[int, float], bool]) -> np.ndarray:
+def withheld(
+    recording: Recording, localizer: Localizer, antenna: np.ndarray, keep: Callable[[int, float], bool]
+) -> np.ndarray:
     """Rows (n, 4) for every fix not kept: time since it was last aided, horizontal error, sigma, speed."""
     rows, waiting, aided_t, number, began = [], [], -math.inf, 0, None
     best = max(s.status for s in recording.samples if isinstance(s, GnssFix))
@@ -55,7 +57,9 @@ def withheld(recording: Recording, localizer: Localizer, antenna: np.ndarray, ke
     return np.array(rows).reshape(-1, 4)
 
 
-def error(localizer: Localizer, state: NavState, fix: GnssFix, t: float, antenna: np.ndarray) -> tuple[float, float, float]:
+def error(
+    localizer: Localizer, state: NavState, fix: GnssFix, t: float, antenna: np.ndarray
+) -> tuple[float, float, float]:
     """Horizontal error of the antenna in m, its sigma, and the speed."""
     attitude = rotation_from_rpy(*state.rpy)
     velocity = attitude @ state.velocity
@@ -69,7 +73,9 @@ def line(name: str, errors: np.ndarray) -> str:
     if not len(errors):
         return f"| {name} | 0 | | | | |"
     p50, p95 = np.percentile(errors, [50, 95])
-    return f"| {name} | {len(errors)} | {np.sqrt(np.mean(errors**2)):.3f} | {p50:.3f} | {p95:.3f} | {errors.max():.3f} |"
+    return (
+        f"| {name} | {len(errors)} | {np.sqrt(np.mean(errors**2)):.3f} | {p50:.3f} | {p95:.3f} | {errors.max():.3f} |"
+    )
 
 
 def main() -> None:
@@ -90,7 +96,9 @@ def main() -> None:
     fixes = [s for s in recording.samples if isinstance(s, GnssFix)]
     seconds = fixes[-1].t - fixes[0].t
     fixed = sum(f.status == FixStatus.FIXED for f in fixes)
-    print(f"{seconds:.0f} s, IMU {imu / seconds:.0f} Hz, GNSS {len(fixes) / seconds:.1f} Hz, {fixed} of {len(fixes)} RTK fixed\n")
+    print(
+        f"{seconds:.0f} s, IMU {imu / seconds:.0f} Hz, GNSS {len(fixes) / seconds:.1f} Hz, {fixed} of {len(fixes)} RTK fixed\n"
+    )
     for remark in recording.remarks:
         print(remark)
     print("| fixes | compared | RMSE m | median m | p95 m | max m |\n|---|---|---|---|---|---|")

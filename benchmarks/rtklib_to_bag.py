@@ -66,7 +66,11 @@ def main() -> None:
         return header(stamp(nanoseconds // 10**9, nanoseconds % 10**9), frame)
 
     messages: list[tuple[float, str, object]] = [
-        (row[0], "imu", imu(head(row[0], "imu_link"), rest, unknown, vector(*row[4:]), np.zeros(9), vector(*row[1:4]), np.zeros(9)))
+        (
+            row[0],
+            "imu",
+            imu(head(row[0], "imu_link"), rest, unknown, vector(*row[4:]), np.zeros(9), vector(*row[1:4]), np.zeros(9)),
+        )
         for row in read_imu(options.imu)
     ]
     for t, (lat, lon, height, quality, _, north, east, up, *_rest) in read_fixes(options.fixes):

@@ -11,6 +11,7 @@ import cmath
 import math
 from collections import deque
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -210,7 +211,7 @@ class Alignment:
         the antenna makes as the vehicle turns is taken off by a former ``attitude`` (3, 3).
         """
         course = 0j
-        for before, after in zip(places, places[1:]):
+        for before, after in pairwise(places):
             arm = (after.passing.attitude - before.passing.attitude) @ self._antenna
             ahead = level @ (before.passing.attitude[:, 0] + after.passing.attitude[:, 0]) * (0.5 * after.direction)
             way = after.position - before.position - attitude @ arm

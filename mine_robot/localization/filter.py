@@ -77,7 +77,10 @@ class ErrorStateFilter:
         self._time: Array = np.full(AIDS, math.inf)
         self._p: Array = np.zeros((STATES, STATES))
         self._phi = np.eye(STATES)
-        self._restart_interval()
+        self._interval = 0.0
+        self._pushed: Array = np.zeros(3)  # integral of the specific force in map over the interval
+        self._turned = self._shaken = 0.0  # variance of attitude and velocity that came up over the interval
+        self._attitude_before = self.attitude
 
     def start(self, attitude: Array, velocity: Array, sigmas: Array) -> None:
         """Begin at the origin with ``attitude`` (3, 3), ``velocity`` (3,) in ``map`` and independent ``sigmas`` (15,)."""
@@ -226,8 +229,8 @@ class ErrorStateFilter:
 
     def _restart_interval(self) -> None:
         self._interval = 0.0
-        self._pushed: Array = np.zeros(3)  # integral of the specific force in map over the interval
-        self._turned = self._shaken = 0.0  # variance of attitude and velocity that came up over the interval
+        self._pushed = np.zeros(3)
+        self._turned = self._shaken = 0.0
         self._attitude_before = self.attitude
 
 

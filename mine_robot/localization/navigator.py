@@ -56,7 +56,7 @@ SLIPPERY_S, GRIP_S = 0.2, 3.0  # so long the tracks have to contradict before th
 PULL_S = (1.0, 2.0, 3.0)  # corrections are summed over these times
 PULL_MIN, PULL_LIMIT = 0.04, 23.0  # m, and chi-square of two degrees with a probability of 1e-5
 STEADY_S = 1.0  # fixes that stay for so long while the robot stands have not walked before
-RETURN_FACTOR = 1.5  # how much longer than the doubtful way a jump back may be
+RETURN_FACTOR = 2.5  # how much longer than the doubtful way a jump back may be
 FROZEN_SPEED = 0.1  # m/s above which fixes cannot repeat their coordinates
 
 
@@ -100,6 +100,7 @@ class Memory:
     grip_t: float = -math.inf  # last time at which a slippery track slipped
     pulls: tuple[tuple[float, Array, Array], ...] = ()  # corrections (2,) by the last fixes, their covariances
     pulling: bool = False
+    creeping: bool = False
     pulled: Array = field(default_factory=lambda: np.zeros(2))
     refused: Array = field(default_factory=lambda: np.zeros(2))  # how far off the last refused fix was, m
     still_fix: tuple[float, Array] | None = None  # time and antenna of the first fix of this standstill
@@ -287,21 +288,35 @@ class Navigator:
         gain = innovation.gain[:2]
         pull = (t, gain @ innovation.measurement.residual, gain @ innovation.cross[:2].T)
         memory.pulls = (*(old for old in memory.pulls if t - old[0] < PULL_S[-1]), pull)
-        pulled = self._pulled(t)
-        if pulled is None:
-            memory.pulling = False
-            return
-        doubtful = pull[1] + memory.pulled if memory.pulling else pulled
-        memory.pulling, memory.pulled = True, doubtful
-        ahead, aside = (self.filter.base_attitude[:2, :2].T @ doubtful).tolist()
+        if memory.pulling:
+            memory.pulled = memory.pulled + pull[1]
+        else:
+            pulled = self._pulled(t)
+            if pulled is None:
+                return
+            memory.pulling, memory.pulled = True, pulled
+        ahead, aside = (self.filter.base_attitude[:2, :2].T @ memory.pulled).tolist()
         if abs(aside) > abs(ahead):  # no slip goes sideways
-            memory.doubts["gnss"] = Doubt(t, doubtful, self.params.gnss.doubt)
+            memory.doubts["gnss"] = Doubt(t, memory.pulled, self.params.gnss.doubt)
         else:
             memory.slipped = min(float(np.hypot(ahead, aside)), SLIPPED_MAX)
 
+    def _undoes_pull(self, off: Array, sigma: float) -> bool:
+        """Whether a fix leads back against the way that fixes have pulled, by no more than that."""
+        pulled = self.memory.pulled
+        longest = RETURN_FACTOR * float(np.linalg.norm(pulled)) + RETURN_SIGMAS * sigma
+        return float(off @ pulled) < 0.0 and float(np.linalg.norm(off)) < longest
+
+    def _trust_pull(self) -> None:
+        """The corrections were right, or have been undone."""
+        memory = self.memory
+        memory.pulling, memory.creeping, memory.pulls, memory.slipped = False, False, (), 0.0
+
     def _pulled(self, t: float) -> Array | None:
         """Sum (2,) in m of the corrections over the shortest time for which it is too large, if there is any."""
-        total, variance, windows = np.zeros(2), np.zeros((2, 2)), list(PULL_S)
+        total: Array = np.zeros(2)
+        variance: Array = np.zeros((2, 2))
+        windows = list(PULL_S)
         for when, pull, covariance in reversed(self.memory.pulls):
             if t - when > windows[0]:
                 windows.pop(0)
@@ -324,8 +339,8 @@ class Navigator:
             memory.still_fix = (t, antenna)
         elif t - memory.still_fix[0] >= STEADY_S:
             moved = float(np.hypot(*(antenna - memory.still_fix[1])[:2]))
-            if moved < RETURN_SIGMAS * sigma:
-                memory.slipped = 0.0
+            if moved < RETURN_SIGMAS * sigma and memory.slipped > 0.0:
+                self._trust_pull()
 
     def _open(self, states: slice, variance: float) -> None:
         added = np.zeros(STATES)
@@ -377,7 +392,7 @@ class Navigator:
 
     def _use_wheels(self, sample: WheelSample) -> None:
         memory, filter_ = self.memory, self.filter
-        memory.wheels_t = sample.t
+        interval, memory.wheels_t = min(sample.t - memory.wheels_t, WHEELS_FRESH_S), sample.t
         if abs(sample.speed) > WHEEL_QUIET or abs(sample.yaw_rate) > WHEEL_QUIET:
             memory.wheels_moved_t = sample.t
             memory.still = False
@@ -394,6 +409,9 @@ class Navigator:
             self._try(Measurement(measurement.residual[1:], measurement.h[1:], measurement.noise[1:, 1:]))
         memory.gates["wheel"] = refusals.after(sample.t, good)
         self._judge_slip(sample.t, memory.gates["wheel"].lasting(sample.t) > SLIPPERY_S)
+        slip = abs(float(filter_.aiding[models.SLIPPING]))
+        if memory.creeping and slip > self.params.wheel.slip_doubt:
+            memory.slipped = min(memory.slipped + slip * abs(sample.speed) * interval, SLIPPED_MAX)
 
     def _judge_slip(self, t: float, contradicting: bool) -> None:
         """Tracks that slip more than grip allows say little of the speed until they grip again."""
@@ -403,6 +421,8 @@ class Navigator:
             memory.grip_t = t
         slippery = t - memory.grip_t < GRIP_S
         if slippery and not memory.slippery:
+            # Slip that begins at once is felt by the accelerometers. Otherwise only the fixes tell of it, and they may walk.
+            memory.creeping = not contradicting
             self.filter.set_aiding(SLIP, SLIPPERY_SIGMA**2, SLIPPERY_TIME, renew=False)
             self._open(SLIP, SLIPPERY_SIGMA**2)
         elif memory.slippery and not slippery:
@@ -455,10 +475,10 @@ class Navigator:
             lasting = memory.gates.get(name, Refusals()).lasting(t)
             if lasting > CONTRADICTION_S[name]:
                 return f"{label} the inertial solution for {lasting:.1f} s"
+        if memory.slipped > 0.0 or memory.pulling:
+            return "GNSS fixes pull the position away: they walk, or the tracks slip; a stop will tell"
         for name, label in (("gnss", "fixes"), ("heading", "heading")):
             doubt = memory.doubts[name]
             if doubt.variance(t) > 1e-4:
                 return f"gave in to contradicting GNSS {label} {t - doubt.t:.0f} s ago"
-        if memory.slipped > 0.0:
-            return "the tracks slip, or the GNSS position walks: stop to tell"
         return ""

@@ -7,6 +7,8 @@ from bisect import insort
 from collections import deque
 from typing import Any
 
+import numpy as np
+
 from mine_robot.localization.navigator import ImuStep, Navigator, Reading
 
 PENDING_MAX = 1000
@@ -36,7 +38,7 @@ class Timeline:
         self._steps.clear()
         self._states.clear()
         self._readings = [reading for reading in self._readings if reading.t > t]
-        self._steps.append(ImuStep(t, 0.0, *[None] * 2, 0.0, 0.0))  # type: ignore[arg-type]
+        self._steps.append(ImuStep(t, 0.0, np.zeros(3), np.zeros(3), 0.0, 0.0))
         self._states.append(self._navigator.snapshot())
         self._redo_t = math.inf
 

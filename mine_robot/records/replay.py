@@ -12,6 +12,7 @@ from mine_robot.localization.localizer import Localizer
 from mine_robot.pipeline.loading import ParameterFiles
 from mine_robot.pipeline.localization import Track, localize
 from mine_robot.records.errors import RecordError
+from mine_robot.records.replay_detection import run_detection
 from mine_robot.records.replay_input import read_samples
 from mine_robot.records.run_directory import RunDirectory
 from mine_robot.records.tables import write_trajectory
@@ -74,4 +75,13 @@ def _write_health(path: Path, track: Track) -> None:
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
-REPLAYS: dict[str, Callable[[ReplayRequest], ReplayResult]] = {"localization": replay_localization}
+def replay_detection(request: ReplayRequest) -> ReplayResult:
+    """The detector over the recording's scans and its odometry; writes ``targets.csv`` and a picture of each suspect."""
+    params = request.parameters.build("detector")
+    return ReplayResult(*run_detection(request.log, request.out, params, request.robot, request.remap, request.datum))
+
+
+REPLAYS: dict[str, Callable[[ReplayRequest], ReplayResult]] = {
+    "localization": replay_localization,
+    "detection": replay_detection,
+}

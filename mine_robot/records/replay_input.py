@@ -17,7 +17,9 @@ from mine_robot.records.log_source import LogSource
 from mine_robot.ros import decode
 from mine_robot.ros.topics import GNSS_FIX, GNSS_HEADING, IMU, WHEELS, Topic
 
-CLOCKS_APART_S = 0.4  # stamps of one sensor that differ so much from the IMU's, against the recorder's clock, are of another clock
+CLOCKS_APART_S = (
+    0.4  # stamps of one sensor that differ so much from the IMU's, against the recorder's clock, are of another clock
+)
 
 DECODERS: dict[Topic, Callable[[Any], Sample]] = {
     IMU: decode.imu,
@@ -45,7 +47,9 @@ def read_samples(log: Path, remap: Mapping[str, str]) -> Recording:
         missing = [topic.name for topic in ESSENTIAL if topic not in topics.values()]
         if missing:
             there = ", ".join(f"{name} ({kind})" for name, kind in sorted(source.topics.items())) or "nothing"
-            raise RecordError(f"{log}: no topic {' and '.join(missing)}; the log holds {there}; name them with --remap FROM:=TO")
+            raise RecordError(
+                f"{log}: no topic {' and '.join(missing)}; the log holds {there}; name them with --remap FROM:=TO"
+            )
         arrivals, remarks = _decode(source, topics)
         remarks += source.problems
     remarks += _one_clock(arrivals)
@@ -62,7 +66,9 @@ def find_topics(there: Mapping[str, str], remap: Mapping[str, str]) -> dict[str,
         if topic is None:
             raise RecordError(f"--remap {name}:={target}: '{target}' is none of {', '.join(known)}")
         if name not in there and "/" + name.lstrip("/") not in there:
-            raise RecordError(f"--remap {name}:={target}: the log has no topic '{name}'; it holds {', '.join(sorted(there))}")
+            raise RecordError(
+                f"--remap {name}:={target}: the log has no topic '{name}'; it holds {', '.join(sorted(there))}"
+            )
         found[name if name in there else "/" + name.lstrip("/")] = topic
     for topic in DECODERS:
         kinds = HEADING_TYPES if topic is GNSS_HEADING else {topic.type_name}
@@ -102,7 +108,9 @@ def _one_clock(arrivals: list[tuple[str, float, Sample]]) -> list[str]:
     for i, (name, t, sample) in enumerate(arrivals):
         if name in shifts:
             arrivals[i] = (name, t, replace(sample, t=sample.t - shifts[name]))
-    return [f"{name}: stamps are {offset:+.2f} s off the IMU's clock and were shifted" for name, offset in shifts.items()]
+    return [
+        f"{name}: stamps are {offset:+.2f} s off the IMU's clock and were shifted" for name, offset in shifts.items()
+    ]
 
 
 def _datum(samples: list[Sample]) -> Datum | None:
