@@ -10,7 +10,9 @@ from __future__ import annotations
 import contextlib
 import gc
 import sys
+import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -33,6 +35,7 @@ from mine_robot.ros.executor import SteadyExecutor
 from mine_robot.ros.messages import message_class
 from mine_robot.ros.qos import profile
 from mine_robot.ros.topics import DIAGNOSTICS, Topic
+from mine_robot.ros.vitals import Vitals
 from mine_robot.ros.wire import deserialiser
 
 P = TypeVar("P")
@@ -82,6 +85,7 @@ class StackNode(Node, Generic[P]):
         self._polled: list[Callable[[], None]] = []
         self._polled_group = Polled()
         self._refused: dict[str, str] = {}
+        self._vitals = Vitals()
         self._health_publisher = self.talk(DIAGNOSTICS)
         self._said: list[tuple[str, int, str]] = []
         self._said_t = -1.0
@@ -157,6 +161,8 @@ class StackNode(Node, Generic[P]):
 
         def drain() -> None:
             waiting = self._waiting(subscription)
+            if newest and len(waiting) > 1:
+                self._vitals.heard(topic.name, len(waiting) - 1)
             for data in waiting[-1:] if newest else waiting:
                 handle(data)
 
@@ -187,7 +193,10 @@ class StackNode(Node, Generic[P]):
         """What happens to the bytes of a message."""
         deserialise = deserialiser(topic.type_name)
 
+        self._vitals.expect([topic.name])
+
         def handle(data: bytes) -> None:
+            self._vitals.heard(topic.name)
             try:
                 content = data if decode is RAW else decode(deserialise(data))
             except DecodeError as error:
@@ -229,6 +238,9 @@ class StackNode(Node, Generic[P]):
         said = [(report.name, report.level, report.message) for report in reports]
         if said != self._said or not self._said_t <= t < self._said_t + HEARTBEAT_S - 1e-6:
             self._said, self._said_t = said, t
+            if reports:
+                vitals = self._vitals.values(t, time.process_time(), time.monotonic())
+                reports = (replace(reports[0], values={**reports[0].values, **vitals}), *reports[1:])
             self._health_publisher.publish(encode.diagnostics(t, reports))
 
     def ready(self) -> bool:
