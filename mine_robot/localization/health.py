@@ -85,7 +85,8 @@ def _judge(now: Condition, notices: list[str]) -> tuple[Level, str]:
             f"{math.degrees(now.heading_sigma_max):.1f}: a heading sensor or some metres on safe ground will tell"
         )
     if now.sigma > now.sigma_max:
-        return Level.WARN, f"degraded: sigma {now.sigma:.3f} m at the sensor head, limit {now.sigma_max:.3f} m"
+        why = f" ({notices[0]})" if notices else ""
+        return Level.WARN, f"degraded: sigma {now.sigma:.3f} m at the sensor head, limit {now.sigma_max:.3f} m{why}"
     if notices:
         return Level.WARN, notices[0]
     return Level.OK, f"RTK {now.rtk}"
