@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from sim_drive import LIMITS, drive, lanes, localizer, world
+from sim_drive import FIELD, LIMITS, drive, lanes, localizer, world
 
 from mine_robot.core.parameters import build
 from mine_robot.core.robot import rotation_from_rpy
-from mine_robot.core.types import HeadingFix, ImuSample, Level, NavState, Twist2, WheelSample
+from mine_robot.core.types import GnssFix, HeadingFix, ImuSample, Level, NavState, Twist2, WheelSample
 from mine_robot.localization.axes import AxisWatch, gravity_problem
 from mine_robot.localization.gating import Doubt, Refusals
 from mine_robot.localization.odom import OdomTrack
@@ -162,18 +163,27 @@ def test_doubt_lasts_then_fades_and_a_way_back_undoes_it() -> None:
     assert not doubt.undone_by(np.array([0.5, 0.0]), 0.01)
 
 
-def displaced(batch: SensorBatch, north: float) -> SensorBatch:
-    return replace(batch, fixes=[replace(fix, latitude=fix.latitude + north / 111_000.0) for fix in batch.fixes])
+def displaced(batch: SensorBatch, east: float, north: float) -> SensorBatch:
+    """Fixes moved by so many metres."""
+
+    def move(fix: GnssFix) -> GnssFix:
+        place = FIELD.datum.to_map(fix.longitude, fix.latitude, fix.height) + np.array([east, north, 0.0])
+        lon, lat, height = FIELD.datum.to_wgs84(*place).tolist()
+        return replace(fix, longitude=lon, latitude=lat, height=height)
+
+    return replace(batch, fixes=[move(fix) for fix in batch.fixes])
 
 
-def test_a_walking_position_is_noticed_before_it_has_gone_far() -> None:
+def test_a_position_that_walks_sideways_is_noticed_before_it_has_gone_far() -> None:
     simulated = world(seed=12)
     run = drive(simulated, 9.0)
+    yaw = simulated.truth().pose.yaw
     for _ in range(80):
-        batch = displaced(simulated.step(Twist2(simulated.t, 0.5, 0.0)), 0.05 * max(simulated.t - 9.0, 0.0))
-        state = drive_on(run.localizer, batch)
+        walked = 0.05 * (simulated.t - 9.0)
+        batch = simulated.step(Twist2(simulated.t, 0.5, 0.0))
+        state = drive_on(run.localizer, displaced(batch, -walked * math.sin(yaw), walked * math.cos(yaw)))
         if state is not None and run.localizer.health(simulated.t).level is Level.OK:
-            assert np.linalg.norm((state.position - simulated.truth().position)[:2]) < 0.15
+            assert np.linalg.norm((state.position - simulated.truth().position)[:2]) < 0.1
     assert run.localizer.health(simulated.t).level is not Level.OK
 
 
