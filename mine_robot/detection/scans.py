@@ -10,6 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from mine_robot.core.types import Array, GprScan, MetalScan
 
 DEAD_SHARE = 0.02  # a channel with less of the others' signal is dead
+CLIPPED_SAMPLES = 4  # so many samples exactly at a trace's extreme are no wave
+CLIPPED_SCANS = (
+    3  # so many scans exactly at a coil's extreme are no noise, unless the extreme is a few steps of the converter
+)
+FEW_STEPS = 100
 
 
 @dataclass(frozen=True)
@@ -53,15 +58,23 @@ class GprCheck:
             return Check("frozen: the same scan again", none)
         spread = traces.std(axis=0) if finite.all() else np.where(finite, traces.std(axis=0, where=numbers), 0.0)
         dead = (spread <= DEAD_SHARE * float(np.median(spread[finite]))) | same
-        return Check(_fault("channel", ~finite, dead), np.asarray(finite & ~dead))
+        extremes = ((traces == traces.max(axis=0)).sum(axis=0), (traces == traces.min(axis=0)).sum(axis=0))
+        clipped = finite & ~dead & (np.maximum(*extremes) >= CLIPPED_SAMPLES)
+        return Check(_fault("channel", ~finite, dead, clipped), np.asarray(finite & ~dead))
 
 
 class MetalCheck:
-    """Checks metal-detector scans of ``coils`` points."""
+    """Checks metal-detector scans of ``coils`` points.
+
+    A saturated coil stays usable: what saturates it may be a mine. Only clearance is not given.
+    """
 
     def __init__(self, coils: int) -> None:
         self._coils = coils
         self._last: Array | None = None
+        self._largest = np.zeros((2, coils))
+        self._repeats: NDArray[np.int_] = np.zeros((2, coils), dtype=int)
+        self._quantum = np.inf
 
     def __call__(self, scan: MetalScan) -> Check:
         none = np.zeros(self._coils, dtype=bool)
@@ -77,14 +90,28 @@ class MetalCheck:
         if same.all():
             return Check("frozen: the same scan again", none)
         dead = same | (finite & (np.abs(reading).sum(axis=0) == 0.0))
-        return Check(_fault("coil", ~finite, dead), finite & ~dead)
+        clipped = np.zeros(self._coils, dtype=bool) if last is None else self._clipped(reading, last)
+        return Check(_fault("coil", ~finite, dead, clipped & finite & ~dead), finite & ~dead)
+
+    def _clipped(self, reading: Array, last: Array) -> NDArray[np.bool_]:
+        """Coils (coils,) that stay exactly at the largest value they ever had."""
+        step = np.abs(reading - last)
+        moved = step[np.isfinite(step) & (step > 0.0)]
+        self._quantum = min(self._quantum, float(moved.min()) if len(moved) else np.inf)
+        size = np.abs(reading)
+        self._repeats = np.where((step == 0.0) & (size >= self._largest), self._repeats + 1, 0)
+        self._largest = np.fmax(self._largest, size)
+        large = size >= FEW_STEPS * self._quantum
+        return np.asarray(((self._repeats >= CLIPPED_SCANS - 1) & large).any(axis=0))
 
 
-def _fault(element: str, broken: ArrayLike, dead: ArrayLike) -> str:
+def _fault(element: str, broken: ArrayLike, dead: ArrayLike, clipped: ArrayLike) -> str:
     if np.any(broken):
         return f"not a number in {element} {_numbers(broken)}"
     if np.any(dead):
         return f"dead {element} {_numbers(dead)}"
+    if np.any(clipped):
+        return f"saturated {element} {_numbers(clipped)}"
     return ""
 
 

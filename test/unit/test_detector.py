@@ -138,6 +138,8 @@ def broken(traces: Array, fault: str) -> Array:
         traces[20, 2] = np.nan
     elif fault == "dead channel":
         traces[:, 5] = 0.0
+    elif fault == "saturated channel":
+        traces[:, 3] = np.clip(traces[:, 3], -0.15 * np.abs(traces[:, 3]).max(), 0.15 * np.abs(traces[:, 3]).max())
     elif fault == "wrong channels":
         traces = traces[:, :5]
     elif fault == "wrong samples":
@@ -153,6 +155,7 @@ def broken(traces: Array, fault: str) -> Array:
         ("nan", "not a number"),
         ("nan channel", "not a number in channel 2"),
         ("dead channel", "dead channel 5"),
+        ("saturated channel", "saturated channel 3"),
         ("wrong channels", "wrong size"),
         ("wrong samples", "wrong size"),
         ("empty", "wrong size"),
@@ -211,6 +214,22 @@ def test_a_broken_metal_detector_proves_nothing_until_its_line_is_passed(fault: 
     assert not lane.evidence[-1].metal_ok  # the ground under the radar was passed by a broken detector
     lane.drive(0.8, 1.1)
     assert lane.evidence[-1].metal_ok
+
+
+def test_a_saturated_coil_is_reported_and_its_mine_found() -> None:
+    mine = BuriedObject("prom1", 1.5, 0.1, 0.03)
+    lane = Lane([mine])
+
+    def clip(scan: MetalScan) -> MetalScan:
+        return dataclasses.replace(scan, quadrature=np.clip(scan.quadrature, -200.0, 200.0))
+
+    lane.change_metal = clip  # type: ignore[method-assign]
+    words = []
+    for line in np.arange(0.0, 2.4, 0.025):
+        lane.step(float(line) - 1.15)
+        words.append(lane.detector.health(lane.t)[1].message)
+    assert any("saturated coil" in message for message in words)
+    assert any(t.p_hazard > 0.5 and distance(t, mine) < 0.12 for t in lane.detector.targets())
 
 
 def test_broken_scans_and_poses_never_crash() -> None:
