@@ -136,6 +136,17 @@ class Campaign:
         self.jammed = False
         self.state = MissionState.SEARCH
 
+    def come_back(self) -> None:
+        """Visit the targets without a mark once more, as the mission does at the end of the search."""
+        for target, results in list(self.results.items()):
+            if results[-1].status is MarkStatus.FAILED:
+                self._drive(2.0)
+                self.x = self.places[target][0] - float(self.robot.marker[0])
+                self.state = MissionState.MARK
+                self.tally.requests += 1
+                self._ask(MarkRequest(self.t, target, *self.places[target]), {})
+                self.state = MissionState.SEARCH
+
     def _ask(self, request: MarkRequest, strikes: dict[str, float]) -> MarkStatus | None:
         self.open[request.target_id] = request
         self.marker.request(request)
@@ -202,6 +213,7 @@ def run(marks: int, seed: int, odds: Odds | None = None, tool: str = "paint") ->
         if tool == "flag" and campaign.actuator._flags < 5:
             campaign.actuator._flags = 255  # a person fills the magazine
         campaign.mark(target)
+    campaign.come_back()
     return campaign.finish()
 
 
