@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -99,7 +99,10 @@ class Registry:
         self.revision += 1
 
     def update(self, run: int, sighting: Sighting) -> None:
-        """Enter what pass ``run`` sees now: a later look of a pass at the same peak, or a clearer one, replaces the earlier."""
+        """Enter what pass ``run`` sees now: a later look of a pass at the same peak, or a clearer one, replaces the earlier.
+
+        The worst verdict of a pass stays: the robot has stopped for it and marks it, and what else lies near must not take it back.
+        """
         known = self.nearest(sighting.x, sighting.y)
         if known is None and sighting.verdict.p_hazard < self._listed_p:
             return
@@ -112,8 +115,11 @@ class Registry:
         entry = self._entries[known.id - 1]
         last = entry.sightings.get(run)
         same = last is None or math.hypot(last.x - sighting.x, last.y - sighting.y) < SAME_PEAK_M
-        if last is not None and not same and sighting.weight < last.weight:
-            return
+        if last is not None:
+            less = sighting.verdict.p_hazard < last.verdict.p_hazard
+            if not same and (less or sighting.weight < last.weight):
+                return
+            sighting = replace(sighting, verdict=last.verdict) if less else sighting
         entry.sightings[run] = sighting
         target = entry.target()
         moved = math.hypot(target.x - known.x, target.y - known.y) > MOVED_M
