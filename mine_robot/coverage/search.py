@@ -26,8 +26,7 @@ from mine_robot.coverage.transit import TurningGround
 
 PROPOSALS = 24  # candidates of one heading that are tried at first
 PROPOSALS_MAX = 480  # and when all of those are refused
-MAIN_SCORE = 0.25  # main lanes that score less than this share of the best wait until other headings may be better
-REST_EXPONENT = 0.5  # of the gain where all will be gathered in the end: what is near comes before what is large
+MAIN_SCORE = 0.4  # main lanes that score less than this share of the best wait until other headings may be better
 KEPT_SHARE = 0.8  # of the gain a leftover candidate must still have
 SHORTER = (0, 1, 2, 4, 8)  # cells a lane is shortened by if its end is not clear
 
@@ -138,9 +137,7 @@ class Search:
         position = self.route.pose
         found: list[Candidate] = []
         for heading in headings:
-            found += self.finder.candidates(
-                self.ground, part, gain, heading, position, self.proposals, 1.0 if self.least else REST_EXPONENT
-            )
+            found += self.finder.candidates(self.ground, part, gain, heading, position, self.proposals)
         found.sort(key=lambda candidate: -candidate.score)
         return [candidate for candidate in found if candidate.score >= self.least * self.best_score]
 

@@ -62,7 +62,6 @@ class LaneFinder:
         heading: float,
         position: Pose2,
         count: int,
-        exponent: float = 1.0,
     ) -> list[Candidate]:
         """The best ``count`` lanes in ``heading`` that start from a cell of ``turning`` for a robot at ``position``, best first.
 
@@ -74,7 +73,7 @@ class LaneFinder:
         raster.sum_gains()
         if not len(raster.row_index):
             return []
-        scores, gains, starts = self._score(raster, position, exponent)
+        scores, gains, starts = self._score(raster, position)
         best = np.argsort(-scores)[:count]
         return [
             raster.candidate(*(int(place) for place in starts[:, i]), score=float(scores[i]), gain=float(gains[i]))
@@ -82,9 +81,7 @@ class LaneFinder:
             if scores[i] > 0.0
         ]
 
-    def _score(
-        self, raster: Raster, position: Pose2, exponent: float
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], Ints]:
+    def _score(self, raster: Raster, position: Pose2) -> tuple[NDArray[np.float64], NDArray[np.float64], Ints]:
         """Scores (n,), gains (n,) in m², and row, start, end and pivot columns and whether that lies aside (5, n) of the candidates."""
         row, start = raster.starts(round(self.params.lane_lead / raster.resolution))
         limit = next_column(~raster.can_stand, row, start) - 1
@@ -107,7 +104,7 @@ class LaneFinder:
         seconds += length / self.limits.search_speed + SIDE_ENTRY_S * aside
         # A lane with open edges on both sides may still be the only one there is: its score stays positive.
         value = np.maximum(gain - OPEN_EDGE_COST_M * edge, 0.05 * gain)
-        return value**exponent / seconds, gain, np.stack([row, start, end, pivot, aside])
+        return value / seconds, gain, np.stack([row, start, end, pivot, aside])
 
 
 def way_seconds(

@@ -39,6 +39,17 @@ def test_an_at_and_an_ap_mine_are_found_in_time_and_in_place() -> None:
     assert 0.0 < ap.sigma_x < 0.05
 
 
+@pytest.mark.parametrize("speed, found", [(0.5, True), (1.0, False)])
+def test_ground_passed_faster_than_evidence_counts_raises_nothing(speed: float, found: bool) -> None:
+    """The robot could not stop before it; such a drive leads over ground that was searched before."""
+    lane = Lane([PMN])
+    for line in np.arange(0.0, 3.0, speed * 0.05):
+        lane.step(float(line) - 1.15, speed=speed)
+    for _ in range(40):
+        lane.step(float(line) - 1.15, speed=0.0)
+    assert bool(lane.detector.targets()) is found
+
+
 def test_a_mine_without_metal_is_found_by_the_radar_alone() -> None:
     mine = BuriedObject("type72", 1.5, 0.1, 0.08)
     lane = Lane([mine])
