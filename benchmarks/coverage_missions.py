@@ -40,6 +40,7 @@ from mine_robot.core.types import (  # noqa: E402
     Target,
 )
 from mine_robot.coverage.params import CoverageParams  # noqa: E402
+from mine_robot.coverage.route import ahead  # noqa: E402
 from mine_robot.pipeline.coverage import CoverageManager  # noqa: E402
 
 STOP_S = 1.0  # to start and stop, a step
@@ -72,6 +73,7 @@ class Drive:
         self.area, self.hidden, self.found = area, list(targets), []
         self.check = check
         self.swept: list[tuple[Pose2, float]] = []
+        self.swept_to = Pose2(math.inf, math.inf, 0.0)
         self.checker: Checker | None = None
         self.pose = Pose2(*start_pose(area), 0.3)
         self.tally = Tally()
@@ -159,8 +161,10 @@ class Drive:
         return min(finds, key=lambda item: item[0], default=(step.length, None))
 
     def book(self, start: Pose2, length: float) -> None:
-        """Evidence of an ideal sweep."""
-        self.t += 10.0
+        """Evidence of an ideal sweep; one that goes on where the last ended has only stood there."""
+        apart = math.dist((self.swept_to.x, self.swept_to.y), (start.x, start.y)) + abs(self.swept_to.yaw - start.yaw)
+        self.t += 10.0 if apart > 0.02 else 0.0
+        self.swept_to = ahead(start, length)
         self.swept.append((start, length))
         cos, sin = math.cos(start.yaw), math.sin(start.yaw)
         lines = np.append(np.arange(0.0, length, 0.025), length) + robot().sweep_ahead

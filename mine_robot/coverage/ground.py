@@ -57,7 +57,7 @@ class Footprint:
             radius=float(np.hypot(*box.corners.T).max()),
             ahead=robot.sweep_ahead,
             half_sweep=half_sweep,
-            half_count=robot.sweep_width / 2.0 - 0.5 * params.sweep_margin,
+            half_count=robot.sweep_width / 2.0 - 0.65 * params.sweep_margin,
             half_lane=min(half_sweep, (robot.sweep_width - limits.lane_overlap) / 2.0),
             head=head,
             head_radius=float(np.hypot(*head.corners.T).max()),

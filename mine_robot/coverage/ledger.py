@@ -1,6 +1,6 @@
 """The ledger: which ground was really searched, booked cell by cell from evidence and from nothing else.
 
-A cell counts as searched when its centre lies between two consecutive searched lines that both satisfy every limit. The lines are
+A cell counts as searched when all of it was passed by consecutive searched lines that all satisfy every limit. The lines are
 shortened on each side by the position sigma of their evidence, so that the ledger never claims ground on the strength of an estimate
 that may be off by as much.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -73,6 +73,7 @@ class Ledger:
         self.last_seen = np.full(shape, -np.inf, dtype=np.float32)
         self.halo = np.zeros(shape, dtype=bool)
         self._last: SweepEvidence | None = None
+        self._run = 0.0  # m swept without a break up to the last record
         self._halos: tuple[tuple[float, float, float], ...] = ()
         self.set_targets(())
 
@@ -87,25 +88,39 @@ class Ledger:
         return float(self.zones.hazard.sum(dtype=np.float64, where=self.searched)) * self.zones.resolution**2
 
     def add(self, evidence: Sequence[SweepEvidence]) -> None:
-        """Book the ground between consecutive records; a record that fails a limit breaks the sweep."""
+        """Book the ground between consecutive records; a record that fails a limit breaks the sweep, standing still does not."""
         for record in evidence:
             if not counts(record, self._limits):
-                self._last = None
+                stands = counts(replace(record, speed=MIN_SPEED), self._limits) and record.speed < MIN_SPEED
+                if stands and self._last is not None and _beside(self._last, record):
+                    self._last = replace(self._last, t=record.t)
+                else:
+                    self._last = None
                 continue
             if self._last is not None and _continues(self._last, record):
                 self._book(self._last, record)
+            else:
+                self._run = 0.0
             self._last = record
 
     def _book(self, first: SweepEvidence, second: SweepEvidence) -> None:
-        # Beside the uncertainty of the position, half a cell: a cell whose centre just lies within the line is not searched beyond.
-        half = self._half_width - max(first.sigma, second.sigma) - 0.5 * self.zones.resolution
-        if half <= 0.0:
+        # A cell counts when all of it was passed: its centre lies this far within the swept ground, at its ends and sides alike.
+        inset = 0.5 * self.zones.resolution * (abs(math.cos(second.yaw)) + abs(math.sin(second.yaw)))
+        half = self._half_width - max(first.sigma, second.sigma) - inset
+        run = self._run
+        self._run += math.hypot(second.x - first.x, second.y - first.y)
+        begin = max(-inset, inset - run)
+        if half <= 0.0 or self._run - inset <= run + begin:
             return
         corners = []
-        for record, side in ((first, 1.0), (first, -1.0), (second, -1.0), (second, 1.0)):
-            corners.append(
-                (record.x - side * half * math.sin(record.yaw), record.y + side * half * math.cos(record.yaw))
-            )
+        for record, side, shift in (
+            (first, 1.0, begin),
+            (first, -1.0, begin),
+            (second, -1.0, -inset),
+            (second, 1.0, -inset),
+        ):
+            cos, sin = math.cos(record.yaw), math.sin(record.yaw)
+            corners.append((record.x + shift * cos - side * half * sin, record.y + shift * sin + side * half * cos))
         zones = self.zones
         xs, ys = [c[0] for c in corners], [c[1] for c in corners]
         rows, cols = self.searched.shape
@@ -196,6 +211,11 @@ def _continues(first: SweepEvidence, second: SweepEvidence) -> bool:
         and math.hypot(dx, dy) <= MAX_STEP_M
         and abs(wrap_angle(second.yaw - first.yaw)) <= MAX_STEP_RAD
     )
+
+
+def _beside(first: SweepEvidence, second: SweepEvidence) -> bool:
+    """True if the robot stands where the sweep came to: it may go on from there."""
+    return 0.0 < second.t - first.t <= MAX_STEP_S and math.hypot(second.x - first.x, second.y - first.y) <= MAX_STEP_M
 
 
 def _cells(low: float, high: float, resolution: float, count: int) -> tuple[int, int]:

@@ -60,10 +60,11 @@ def test_searched_cells_lie_within_the_swept_ground():
         px, py = zones.x0 + (col + 0.5) * RES - x, zones.y0 + (row + 0.5) * RES - y
         along, across = math.cos(yaw) * px + math.sin(yaw) * py, math.cos(yaw) * py - math.sin(yaw) * px
         half = robot().sweep_width / 2 - sigma
-        assert along.min() >= -1e-6
-        assert along.max() <= steps[-1] + 1e-6
-        assert np.abs(across).max() <= half + 1e-6
-        assert len(row) * RES**2 == pytest.approx(2 * half * steps[-1], rel=0.1)
+        inset = 0.5 * RES * (abs(math.cos(yaw)) + abs(math.sin(yaw)))  # the whole cell was passed
+        assert along.min() >= inset - 1e-6
+        assert along.max() <= steps[-1] - inset + 1e-6
+        assert np.abs(across).max() <= half - inset + 1e-6
+        assert len(row) * RES**2 == pytest.approx(2 * (half - inset) * (steps[-1] - 2 * inset), rel=0.1)
 
 
 @pytest.mark.parametrize(
@@ -134,6 +135,20 @@ def test_standing_still_with_a_jittering_estimate_books_nothing():
     ledger = make_ledger()
     ledger.add([dataclasses.replace(record, t=0.05 * i, x=2.0 + rng.normal(0, 0.005)) for i in range(200)])
     assert not ledger.searched.any()
+
+
+def test_standing_still_on_a_lane_leaves_no_gap():
+    records = sweep()
+    stop = records[100]
+    wait = [dataclasses.replace(stop, t=stop.t + 0.05 * (i + 1), speed=0.0) for i in range(100)]
+    rest = [dataclasses.replace(record, t=record.t + 5.0) for record in records[101:]]
+    ledger, straight = make_ledger(), make_ledger()
+    ledger.add([*records[:101], *wait, *rest])
+    straight.add(records)
+    assert np.array_equal(ledger.searched, straight.searched)
+    broken = make_ledger()
+    broken.add([*records[:101], *(dataclasses.replace(record, gpr_ok=False) for record in wait), *rest])
+    assert broken.searched.sum() < straight.searched.sum()
 
 
 def test_a_second_pass_is_counted_once():
