@@ -36,7 +36,6 @@ FRESH_S = 0.06  # a scan proves the instants this near to it
 BUFFER_S = 1.0  # scans without a pose are dropped after this time
 POSE_GAP_S = 0.3  # poses further apart are not interpolated
 STEP_M = 0.018  # scans nearer to the last row add nothing
-ROW_APART_M = 0.06  # of rows that are taken as fast as the robot drives
 NEVER = 1e9  # s
 LISTED_SHARE = 0.4  # of the probability that has a target marked: from there on it is listed
 MOVING = 0.03  # m/s, slower counts as standing
@@ -83,7 +82,7 @@ class Detector:
 
     def __init__(self, params: DetectorParams, limits: Limits, robot: Robot) -> None:
         self._params, self._robot = params, robot
-        self._speed_max = limits.evidence_speed_max
+        self._speed_max, self._suspect_p = limits.evidence_speed_max, limits.mark_p_hazard
         offsets = np.array(params.gpr.channel_offsets_m or robot.gpr_offsets, dtype=float)
         offsets = offsets if len(offsets) else np.zeros(1)
         self._gpr, self._check_gpr = GprProcessor(params.gpr, offsets), GprCheck(len(offsets))
@@ -96,7 +95,7 @@ class Detector:
         self._run: _Run | None = None
         self._runs = 0
         self._along = self._furthest = 0.0
-        self._fast_s: list[float] = []  # rows of the pass that were taken too fast to count
+        self._fast_s: set[float] = set()  # rows of the pass that were taken too fast to count
         self._still_since = math.inf
         self._metal_gap = -math.inf  # odometer reading at the last instant without a healthy metal detector
         self._odometer = 0.0
@@ -177,7 +176,7 @@ class Detector:
             self._runs += 1
             self._run = _Run(self._runs, pose)
             self._along = self._furthest = 0.0
-            self._fast_s = []
+            self._fast_s = set()
             self._gpr_feed.row_s = self._metal_feed.row_s = -math.inf
         if moving:
             self._still_since = math.inf
@@ -225,7 +224,7 @@ class Detector:
             return None
         feed.row_s = s
         if placed[1] > self._speed_max:
-            self._fast_s.append(s)
+            self._fast_s.add(s)
         return s, Pose2(float(x), float(y), pose.yaw)
 
     # --- scans -------------------------------------------------------------------------------------------------------
@@ -279,19 +278,19 @@ class Detector:
         """
         if self._run is None:
             return
-        fast = np.array(self._fast_s)
         sigma = math.hypot(nav.sigma_at(self._robot.sweep_ahead), POSITION_SIGMA_M)
         taken: list[tuple[float, float]] = []
         for peak in sorted(self._gpr.strip.peaks(self._params.gpr.threshold, final=final), key=lambda p: -p.score):
-            if _near(peak.s, fast):
+            if peak.row.s in self._fast_s:
                 continue
             metal = self._metal.strip.best_near(peak.x, peak.y, LOOK_M)
-            self._enter(peak.x, peak.y, nav, sigma, peak, metal)
-            taken.append((peak.x, peak.y))
+            # An echo that is no suspect must not hide the metal beside it until the echo is out of sight.
+            if self._enter(peak.x, peak.y, nav, sigma, peak, metal) >= self._suspect_p:
+                taken.append((peak.x, peak.y))
         for spot in sorted(self._metal.strip.peaks(self._params.md.threshold, final=final), key=lambda p: -p.score):
             if spot.column in (0, len(self._metal.strip.lateral) - 1) and len(self._metal.strip.lateral) > 1:
                 continue  # beyond the outermost coil: another pass will see it
-            if _near(spot.s, fast):
+            if spot.row.s in self._fast_s:
                 continue
             if any(math.hypot(spot.x - x, spot.y - y) < self._params.association_m for x, y in taken):
                 continue
@@ -305,7 +304,8 @@ class Detector:
 
     def _enter(
         self, x: float, y: float, nav: NavState, sigma: float, gpr: Peak[GprCell] | None, metal: Peak[MetalCell] | None
-    ) -> None:
+    ) -> float:
+        """Enter a spot; returns its probability of a hazard."""
         assert self._run is not None
         radar: GprLook | None = None
         if gpr is not None:
@@ -315,11 +315,7 @@ class Detector:
         verdict = judge(radar, coil, self._params)
         weight = math.exp(min(gpr.score, 12.0)) if gpr is not None else 1.0
         self._registry.update(self._run.number, Sighting(x, y, float(nav.position[2]), sigma, weight, verdict))
-
-
-def _near(s: float, places: Array) -> bool:
-    """True if one of ``places`` (n,) is a row at or beside ``s``."""
-    return bool(len(places)) and float(np.abs(places - s).min()) <= ROW_APART_M
+        return verdict.p_hazard
 
 
 def _due(feed: _Feed[S], t: float) -> list[tuple[S, Check]]:

@@ -99,7 +99,7 @@ class Registry:
         self.revision += 1
 
     def update(self, run: int, sighting: Sighting) -> None:
-        """Enter what pass ``run`` sees now: a later look of a pass at the same peak, or a clearer one, replaces the earlier.
+        """Enter what pass ``run`` sees now: a later look of a pass at the same peak, or a worse one, replaces the earlier.
 
         The worst verdict of a pass stays: the robot has stopped for it and marks it, and what else lies near must not take it back.
         """
@@ -116,10 +116,10 @@ class Registry:
         last = entry.sightings.get(run)
         same = last is None or math.hypot(last.x - sighting.x, last.y - sighting.y) < SAME_PEAK_M
         if last is not None:
-            less = sighting.verdict.p_hazard < last.verdict.p_hazard
-            if not same and (less or sighting.weight < last.weight):
+            now, before = sighting.verdict.p_hazard, last.verdict.p_hazard
+            if not same and (now, sighting.weight) < (before, last.weight):
                 return
-            sighting = replace(sighting, verdict=last.verdict) if less else sighting
+            sighting = replace(sighting, verdict=last.verdict) if now < before else sighting
         entry.sightings[run] = sighting
         target = entry.target()
         moved = math.hypot(target.x - known.x, target.y - known.y) > MOVED_M
