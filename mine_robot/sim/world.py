@@ -206,7 +206,9 @@ class World:
         fault = self._scenario.active("head_high", self.t)
         if fault is None:
             return truth
-        return replace(truth, position=truth.position + np.array([0.0, 0.0, float(fault.options.get("height_m", 0.15))]))
+        return replace(
+            truth, position=truth.position + np.array([0.0, 0.0, float(fault.options.get("height_m", 0.15))])
+        )
 
     def _lost_grip(self) -> float:
         fault = self._scenario.active("wheel_slip", self.t)
