@@ -105,7 +105,8 @@ class Ledger:
 
     def _book(self, first: SweepEvidence, second: SweepEvidence) -> None:
         # A cell counts when all of it was passed: its centre lies this far within the swept ground, at its ends and sides alike.
-        inset = 0.5 * self.zones.resolution * (abs(math.cos(second.yaw)) + abs(math.sin(second.yaw)))
+        # The same for every heading: quadrilaterals that follow each other share their edge to the last bit, and no cell falls between.
+        inset = math.sqrt(0.5) * self.zones.resolution
         half = self._half_width - max(first.sigma, second.sigma) - inset
         run = self._run
         self._run += math.hypot(second.x - first.x, second.y - first.y)

@@ -60,7 +60,7 @@ def test_searched_cells_lie_within_the_swept_ground():
         px, py = zones.x0 + (col + 0.5) * RES - x, zones.y0 + (row + 0.5) * RES - y
         along, across = math.cos(yaw) * px + math.sin(yaw) * py, math.cos(yaw) * py - math.sin(yaw) * px
         half = robot().sweep_width / 2 - sigma
-        inset = 0.5 * RES * (abs(math.cos(yaw)) + abs(math.sin(yaw)))  # the whole cell was passed
+        inset = math.sqrt(0.5) * RES  # the whole cell was passed
         assert along.min() >= inset - 1e-6
         assert along.max() <= steps[-1] - inset + 1e-6
         assert np.abs(across).max() <= half - inset + 1e-6
@@ -111,7 +111,7 @@ def test_bad_records_leave_a_gap():
 def test_motion_that_is_no_sweep_books_nothing(change):
     first = SweepEvidence(0.0, 2.0, 2.0, 0.0, 0.01, 0.06, 0.5, True, True)
     second = dataclasses.replace(first, t=0.05, x=2.025)
-    assert _booked(first, dataclasses.replace(second, x=2.06)) > 0
+    assert _booked(first, dataclasses.replace(second, x=2.12)) > 0
     changed = {
         "late": {"t": 0.5, "x": 2.1},
         "jump": {"x": 2.4},
@@ -135,6 +135,17 @@ def test_standing_still_with_a_jittering_estimate_books_nothing():
     ledger = make_ledger()
     ledger.add([dataclasses.replace(record, t=0.05 * i, x=2.0 + rng.normal(0, 0.005)) for i in range(200)])
     assert not ledger.searched.any()
+
+
+def test_a_heading_that_trembles_leaves_no_cell_out():
+    rng = np.random.default_rng(3)
+    records = [dataclasses.replace(r, yaw=r.yaw + rng.normal(0.0, 0.01), sigma=0.01) for r in sweep()]
+    ledger = make_ledger()
+    ledger.add(records)
+    zones = ledger.zones
+    row, col = np.nonzero(~ledger.searched)
+    x, y = zones.x0 + (col + 0.5) * RES, zones.y0 + (row + 0.5) * RES
+    assert not ((np.abs(x - 2.0) < 0.53) & (y > -0.3) & (y < 4.3)).any()
 
 
 def test_standing_still_on_a_lane_leaves_no_gap():
