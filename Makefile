@@ -8,7 +8,7 @@ export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 .PHONY: help setup demo test lint docs clean
 
 help:
-	@echo "make demo    run the demonstration mission (simulated, about two minutes)"
+	@echo "make demo    run the demonstration mission (simulated, about four minutes)"
 	@echo "make test    lint, types and every test"
 	@echo "make docs    write the generated pages of docs/ again"
 	@echo "make clean   remove .venv and caches (runs/ stays)"
