@@ -101,7 +101,7 @@ class Drive:
                 self.tally.lost += not plan.steps
                 self.tally.seconds += MARK_S
                 goal = Goal.SEARCH
-            else:
+            elif not plan.steps:
                 goal = Goal.HOME
         return self.tally
 

@@ -247,11 +247,15 @@ class PlanGap:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Pending path, in driving order. ``t`` echoes the time stamp of the request it answers; empty ``steps`` = nothing to drive."""
+    """Pending path, in driving order. ``t`` echoes the time stamp of the request it answers; empty ``steps`` = nothing to drive.
+
+    One that is not ``complete`` stops at its horizon, and what it would leave as gaps is not known.
+    """
 
     t: float
     steps: tuple[PlanStep, ...]
     gaps: tuple[PlanGap, ...] = ()
+    complete: bool = True
 
     @property
     def length(self) -> float:
@@ -357,6 +361,9 @@ class Level(IntEnum):
     WARN = 1
     ERROR = 2
     STALE = 3
+
+
+SEARCHED = "searched_m2"  # value of the coverage's health: searched ground in m²
 
 
 @dataclass(frozen=True, slots=True)

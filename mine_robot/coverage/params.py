@@ -40,3 +40,10 @@ class CoverageParams:
     min_gain: float = param(
         "Smallest unsearched area worth a drive of its own.", unit="m²", low=0.0, high=1.0, default=0.08
     )
+    horizon: float = param(
+        "Length of a plan that goes on with a search: what is found on the way changes the rest.",
+        unit="s",
+        low=10.0,
+        high=3600.0,
+        default=60.0,
+    )

@@ -59,13 +59,37 @@ class Planner:
         for number, search in enumerate(starts):
             if best is not None and number >= COMPLETED and best.left <= SAME_COVERAGE_M2:
                 break
-            search.cross_lanes()
-            search.rest(math.inf if best is None or best.left > SAME_COVERAGE_M2 else best.route.duration)
+            if best is not None and best.left <= SAME_COVERAGE_M2:
+                search.horizon = best.route.duration  # beyond it this direction is no better
+            search.complete()
             if best is None or search.better_than(best, SAME_COVERAGE_M2):
                 best = search
         if best is None:
             return Plan(t, (), tuple(self._gaps(grid, ground)))
         return Plan(t, tuple(best.route.steps), tuple(self._gaps(grid, best.ground)))
+
+    def plan_on(
+        self,
+        grid: LedgerGrid,
+        pose: Pose2,
+        t: float,
+        direction: float,
+        *,
+        obstacles: Mask | None = None,
+        keep_off: Mask | None = None,
+    ) -> Plan:
+        """Go on with a search whose lanes lie along ``direction``, for about ``params.horizon`` s; if more is left then, only halos are listed as gaps.
+
+        What lies farther ahead is not worth planning: a find or a dropout will have changed it by then.
+        """
+        ground = Ground(grid, self.footprint, obstacles, keep_off)
+        search = Search(ground, pose, self.limits, self.params, self.footprint, self.params.horizon)
+        search.main_lanes(direction)
+        search.complete()
+        steps = tuple(search.route.steps)
+        if search.cut:
+            return Plan(t, steps, tuple(halo_gaps(grid)), False)
+        return Plan(t, steps, tuple(self._gaps(grid, ground)))
 
     def plan_target(
         self,
@@ -126,8 +150,7 @@ class Planner:
 
     def _gaps(self, grid: LedgerGrid, ground: Ground) -> list[PlanGap]:
         """Gaps of the raster: halos, then each connected remainder with the likeliest reason."""
-        place = (grid.x0, grid.y0, grid.resolution)
-        found = list(gaps.to_gaps(gaps.cells_to_area(grid.cells == Cell.HALO, *place), gaps.HALO))
+        found = halo_gaps(grid)
         count, labels = cv2.connectedComponents(ground.pending.astype(np.uint8), connectivity=4)
         if count == 1:
             return found
@@ -146,8 +169,13 @@ class Planner:
                     break
             by_reason[reason] = by_reason.get(reason, np.zeros_like(part)) | part
         for reason, mask in by_reason.items():
-            found += gaps.to_gaps(gaps.cells_to_area(mask, *place), reason)
+            found += gaps.to_gaps(gaps.cells_to_area(mask, grid.x0, grid.y0, grid.resolution), reason)
         return found
+
+
+def halo_gaps(grid: LedgerGrid) -> list[PlanGap]:
+    """The halos of the raster."""
+    return list(gaps.to_gaps(gaps.cells_to_area(grid.cells == Cell.HALO, grid.x0, grid.y0, grid.resolution), gaps.HALO))
 
 
 def distance_to(mask: Mask, resolution: float) -> np.ndarray:

@@ -32,22 +32,34 @@ SHORTER = (0, 1, 2, 4, 8)  # cells a lane is shortened by if its end is not clea
 
 
 class Search:
-    """One planned search on ``ground``, which it changes, from ``pose``."""
+    """One planned search on ``ground``, which it changes, from ``pose``; it ends when the plan takes longer than ``horizon`` s."""
 
     def __init__(
-        self, ground: Ground, pose: Pose2, limits: Limits, params: CoverageParams, footprint: Footprint
+        self,
+        ground: Ground,
+        pose: Pose2,
+        limits: Limits,
+        params: CoverageParams,
+        footprint: Footprint,
+        horizon: float = math.inf,
     ) -> None:
         self.ground = ground
+        self.horizon = horizon
         self.params = params
         self.route = Route(ground, pose, limits)
         self.finder = LaneFinder(footprint, limits, params)
         self.turning = TurningGround(ground)
         self.lane_end = self.route.mark()
-        self.direction, self.patience = 0.0, math.inf
+        self.direction = 0.0
         self.refused: set[tuple[float, float, float, float]] = set()
         self.best_score, self.least = 0.0, 0.0
         self.pool: list[Candidate] = []
         self.proposals = PROPOSALS
+
+    @property
+    def cut(self) -> bool:
+        """True if the plan reached its horizon: there may be more to search."""
+        return self.route.duration > self.horizon
 
     @property
     def left(self) -> float:
@@ -65,6 +77,11 @@ class Search:
         self.direction = direction
         self._lanes_along(direction)
 
+    def complete(self) -> None:
+        """Search what the main lanes left."""
+        self.cross_lanes()
+        self.rest()
+
     def cross_lanes(self) -> None:
         """Lay lanes side by side across the main direction, where those left pockets (behind halos and holes), and along it again."""
         self._lanes_along(self.direction + math.pi / 2.0)
@@ -73,9 +90,8 @@ class Search:
     def _lanes_along(self, direction: float) -> None:
         self._sweep_all((direction, direction + math.pi), nominal=True)
 
-    def rest(self, patience: float) -> None:
-        """Gather what the main lanes left, in all headings; give up when the plan takes longer than ``patience`` s."""
-        self.patience = patience
+    def rest(self) -> None:
+        """Gather what the main lanes left, in all headings."""
         count = self.params.headings
         for stride in (2, 1):  # the headings between are looked at only for what the others leave
             self._sweep_all(
@@ -85,7 +101,7 @@ class Search:
     def _sweep_all(self, headings: Sequence[float], nominal: bool) -> None:
         self.best_score, self.least, self.pool = 0.0, MAIN_SCORE if nominal else 0.0, []
         self.proposals, retried = PROPOSALS, False
-        while self.route.duration <= self.patience:
+        while not self.cut:
             # Cells across the border come with their neighbours; they are not worth a lane of their own.
             gain = self.ground.fresh if nominal else self.ground.pending & self.ground.inner
             if not gain.any():

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from enum import Enum
 
-from mine_robot.core.types import Plan, Progress
+from mine_robot.core.types import Progress
 from mine_robot.mission.params import MissionParams
 
 PROGRESS_STEP = 0.05  # m that count as getting ahead
 REPLAN_MEMORY = 30.0  # s after which a new plan counts as the first one again
-MIN_GAIN = 0.5  # m of lane that a finished search plan has to take off the rest
+MIN_GAIN = 0.02  # m² that a finished search plan has to add to the searched ground
 SAME_STAMP = 1e-6  # s; stamps that went through a message may differ in their last digits
 
 
@@ -29,7 +29,7 @@ class Advance:
         self._params = params
         self._step, self._left, self._since = -1, math.inf, -math.inf
         self._replans, self._replanned_at = 0, -math.inf
-        self._length, self._searched = math.inf, False
+        self._ground, self._ground_before, self._searched = math.nan, math.nan, False
         self.fruitless = 0
 
     def begin(self, t: float) -> None:
@@ -62,10 +62,13 @@ class Advance:
         """A search plan was driven to its end."""
         self._searched = True
 
-    def gains(self, plan: Plan) -> bool:
-        """Compare a search plan with the last one; False if too many in a row were driven and took nothing off the rest."""
-        left = plan.length
+    def set_ground(self, searched_m2: float) -> None:
+        """Take the area in m² that is searched by now."""
+        self._ground = searched_m2
+
+    def gains(self) -> bool:
+        """Compare the searched ground with that of the last plan; False if too many in a row were driven and added nothing."""
         if self._searched:
-            self.fruitless = self.fruitless + 1 if left > self._length - MIN_GAIN else 0
-        self._length, self._searched = left, False
+            self.fruitless = self.fruitless + 1 if self._ground < self._ground_before + MIN_GAIN else 0
+        self._ground_before, self._searched = self._ground, False
         return self.fruitless < self._params.max_fruitless

@@ -84,7 +84,7 @@ class Planning(Holding):
             self._search_done = True
             self._replan("all reachable ground is searched")
             return
-        if self._advance.gains(plan):
+        if self._advance.gains():
             self._to(S.SEARCH, "searching")
         else:
             self._ending = f"{self._advance.fruitless} search plans in a row gained no ground"

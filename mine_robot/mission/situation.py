@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from mine_robot.core.limits import Limits
 from mine_robot.core.types import (
+    SEARCHED,
     Goal,
     Health,
     MarkRequest,
@@ -69,8 +70,10 @@ class Situation:
         self._published: MissionStatus | None = None
 
     def set_health(self, health: Health) -> None:
-        """Take a component's report; its age counts from the next update."""
+        """Take a component's report; its age counts from the next update. That of the coverage says how much ground is searched."""
         self._new_health.append(health)
+        if SEARCHED in health.values:
+            self._advance.set_ground(float(health.values[SEARCHED]))
 
     def set_targets(self, targets: tuple[Target, ...]) -> None:
         """Take the newest list of targets."""

@@ -13,6 +13,7 @@ from mine_robot.core.field import Field
 from mine_robot.core.limits import Limits
 from mine_robot.core.robot import Robot
 from mine_robot.core.types import (
+    SEARCHED,
     Cell,
     Goal,
     Health,
@@ -21,6 +22,7 @@ from mine_robot.core.types import (
     MissionStatus,
     NavState,
     Plan,
+    PlanGap,
     Pose2,
     SweepEvidence,
     Target,
@@ -53,6 +55,8 @@ class CoverageManager:
         self._pose: Pose2 | None = None
         self._targets: dict[int, Target] = {}
         self._answered: float | None = None
+        self._direction: float | None = None
+        self._left: tuple[PlanGap, ...] = ()
         self._gap_cells: NDArray[np.bool_] | None = None
         self._gaps_m2 = 0.0
         self._planned_s = 0.0
@@ -95,14 +99,24 @@ class CoverageManager:
         return Plan(t, ()) if target is None else self._planner.plan_target(grid, pose, target, t, **closed)
 
     def _search(self, grid: LedgerGrid, pose: Pose2, t: float) -> Plan:
+        """The whole search at first, and a stretch of it after that, until what is left is known to be gaps."""
         zones = self.ledger.zones
-        plan = self._planner.plan_search(grid, pose, t, obstacles=zones.no_go, keep_off=zones.border)
-        unreachable = [gap for gap in plan.gaps if gap.reason != gaps.HALO]
-        self._gap_cells = gaps.cells_within(unreachable, grid) & (grid.cells == Cell.PENDING)
-        clipped = gaps.clip_to_hazard(plan.gaps, self.field)
-        self._gaps_m2 = sum(gap.area for gap in clipped)
-        self._planned_s, self._planned_m2 = plan.duration, self._open_area()
-        return replace(plan, gaps=clipped)
+        closed = {"obstacles": zones.no_go, "keep_off": zones.border}
+        if self._direction is None:
+            plan = self._planner.plan_search(grid, pose, t, **closed)
+            self._direction = lane_direction(plan)
+        else:
+            plan = self._planner.plan_on(grid, pose, t, self._direction, **closed)
+        if plan.complete:
+            self._left = tuple(gap for gap in plan.gaps if gap.reason != gaps.HALO)
+            self._gap_cells = gaps.cells_within(self._left, grid) & (grid.cells == Cell.PENDING)
+        else:
+            plan = replace(plan, gaps=(*plan.gaps, *self._left))
+        plan = replace(plan, gaps=gaps.clip_to_hazard(plan.gaps, self.field))
+        self._gaps_m2 = sum(gap.area for gap in plan.gaps)
+        if plan.complete:
+            self._planned_s, self._planned_m2 = plan.duration, self._open_area()
+        return plan
 
     def _open_area(self) -> float:
         """Ground in m² that is neither searched nor listed as a gap."""
@@ -121,7 +135,7 @@ class CoverageManager:
         open_share = min(self._open_area() / self._planned_m2, 1.0) if self._planned_m2 > 0.0 else 0.0
         reachable = hazard - self._gaps_m2
         values = {
-            "searched_m2": f"{searched:.3f}",
+            SEARCHED: f"{searched:.3f}",
             "hazard_m2": f"{hazard:.3f}",
             "coverage": f"{min(searched / reachable, 1.0) if reachable > 0.0 else 1.0:.4f}",
             "remaining_s": f"{self._planned_s * open_share:.0f}",
@@ -166,3 +180,9 @@ class CoverageManager:
         self.ledger.restore({name: state[name] for name in ("searched", "passes", "last_seen") if name in state})
         if "home" in state:
             self.home = Pose2(*(float(value) for value in state["home"]))
+
+
+def lane_direction(plan: Plan) -> float | None:
+    """Heading of the longest lane of a plan; None if it has none."""
+    lanes = [step for step in plan.steps if step.sweep]
+    return max(lanes, key=lambda step: step.length).start.yaw if lanes else None

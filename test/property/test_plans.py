@@ -123,3 +123,27 @@ def book(ledger: Ledger, checker: Checker, start: Pose2, length: float) -> None:
         ]
     )
     checker._sweep(start, length)
+
+
+def test_a_search_goes_on_in_stretches_until_what_is_left_is_gaps():
+    field = random_field(3)
+    planner = Planner(CoverageParams(horizon=40.0), limits(), robot())
+    ledger = Ledger(field, robot(), limits(), 0.05)
+    checker = Checker(field, robot(), limits(), [])
+    pose, durations = Pose2(*start_pose(field), 3.0), []
+    for number in range(40):
+        plan = planner.plan_on(ledger.grid(float(number)), pose, float(number), 0.4, **closed(ledger))
+        verdict = checker.walk(plan, pose)
+        assert verdict.clean, verdict
+        for step in plan.steps:
+            if step.sweep:
+                book(ledger, checker, step.start, step.length)
+        pose = plan.steps[-1].end if plan.steps else pose
+        if plan.complete:
+            break
+        durations.append(plan.duration)
+    assert plan.complete
+    assert len(durations) > 2
+    assert 15.0 < min(durations) and max(durations) < 90.0  # without the stops that the horizon counts, up to a lane longer
+    listed = sum(gap.area for gap in gaps.clip_to_hazard(plan.gaps, field))
+    assert verdict.searched_m2 + listed >= verdict.hazard_m2 * 0.995

@@ -7,6 +7,7 @@ from dataclasses import replace
 from control_plant import drive, limits, nav_state
 
 from mine_robot.core.types import (
+    SEARCHED,
     Goal,
     Health,
     Level,
@@ -51,6 +52,8 @@ class MissionBench:
         self.visited: list[MissionState] = []
         self.goals: list[tuple[Goal, int, float]] = []
         self.requests: list[MarkRequest] = []
+        self.searched_m2 = 0.0
+        self.gain_m2 = 1.0  # of every search plan driven to its end
         self._driven = 0.0
 
     @property
@@ -61,7 +64,9 @@ class MissionBench:
         self.t = round(self.t + PERIOD, 6)
         for name, level in self.levels.items():
             if name not in self.silent:
-                self.mission.set_health(Health(name, level, self.messages.get(name, "fine" if not level else "broken")))
+                message = self.messages.get(name, "fine" if not level else "broken")
+                values = {SEARCHED: f"{self.searched_m2:.3f}"} if name == "coverage" else {}
+                self.mission.set_health(Health(name, level, message, values))
         self.mission.set_targets(tuple(self.targets))
         self.mission.set_nav(nav_state(self.t, 0.0, 0.0, 0.0))
         old = self.output
@@ -81,6 +86,8 @@ class MissionBench:
                 self.mission.set_plan(self._plan(status.goal, status.goal_target, status.request_t))
         self._driven += PERIOD if status.state.drives and self.drives else 0.0
         done = self._driven >= self.drive_time
+        if done and status.state is MissionState.SEARCH:
+            self.searched_m2 += self.gain_m2
         stopped = not status.state.drives or done or not self.drives
         left = max(self.drive_time - self._driven, 0.0)
         self.mission.set_progress(

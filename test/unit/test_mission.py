@@ -257,12 +257,8 @@ def test_a_low_battery_ends_the_search_short() -> None:
 
 
 def test_search_plans_that_gain_nothing_end_the_mission() -> None:
-    bench = MissionBench()
-    same = bench._plan
-    bench._plan = lambda goal, target_id, t: (
-        Plan(t, same(goal, target_id, t).steps[:1]) if goal is Goal.SEARCH else same(goal, target_id, t)
-    )
-    bench.lanes = 99
+    bench = MissionBench(lanes=99)
+    bench.gain_m2 = 0.0
     bench.go()
     assert bench.run(200.0, S.ABORTED) is S.ABORTED
     assert "gained no ground" in bench.status.reason
