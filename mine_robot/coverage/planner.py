@@ -78,7 +78,7 @@ class Planner:
         obstacles: Mask | None = None,
         keep_off: Mask | None = None,
     ) -> Plan:
-        """Go on with a search whose lanes lie along ``direction``, for about ``params.horizon`` s; if more is left then, only halos are listed as gaps.
+        """Go on with a search whose lanes lie along ``direction``, for about ``params.horizon`` s; if more is left, only halos are listed.
 
         What lies farther ahead is not worth planning: a find or a dropout will have changed it by then.
         """
