@@ -45,5 +45,5 @@ class CoverageParams:
         unit="s",
         low=10.0,
         high=3600.0,
-        default=60.0,
+        default=120.0,
     )
