@@ -21,6 +21,7 @@ from mine_robot.mission.situation import MissionOutput
 from mine_robot.mission.transitions import TRANSITIONS
 
 S = MissionState
+TARGET_MOVED_M = 0.03  # on the approach, beyond which the way is planned anew: the marker has to stand over it
 
 
 class Mission(Planning):
@@ -130,7 +131,11 @@ class Mission(Planning):
         if not self._suspects.wanted(self._goal_target):
             self._replan(f"target {self._goal_target} is no suspect any more")
         elif self._driven():
-            self._begin_mark()
+            moved = math.dist(self._suspects.place(self._goal_target), self._goal_place)
+            if moved > TARGET_MOVED_M:
+                self._try_again(f"target {self._goal_target} is now seen {moved:.2f} m from where it was")
+            else:
+                self._begin_mark()
 
     def _return(self) -> None:
         target = self._suspects.next(self._position()) if not self._ending else None

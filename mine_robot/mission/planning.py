@@ -53,7 +53,7 @@ class Planning(Holding):
         goal, target = self._choose()
         if target != self._goal_target:
             self._approach_replans = 0
-        self._goal, self._goal_target = goal, target
+        self._goal, self._goal_target, self._goal_place = goal, target, self._suspects.place(target)
         self._request_t = self._asked_at = self._now
         self._asked += 1
         what = {

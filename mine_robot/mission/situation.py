@@ -56,6 +56,7 @@ class Situation:
         self._state, self._reason, self._entered = S.IDLE, "waiting for start", -math.inf
         self._started = self._aligned = False
         self._goal, self._goal_target, self._request_t = Goal.NONE, NO_TARGET, 0.0
+        self._goal_place = (math.nan, math.nan)  # of the target, when the way to it was planned
         self._asked = 0  # requests sent in this PLAN state
         self._asked_at = -math.inf
         self._search_done = False

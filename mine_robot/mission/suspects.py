@@ -65,6 +65,11 @@ class Suspects:
         x, y = position
         return min(candidates, key=lambda target: (math.hypot(target.x - x, target.y - y), target.id), default=None)
 
+    def place(self, target_id: int) -> tuple[float, float]:
+        """Where the target is believed to be now; not a number if it is gone."""
+        target = self._targets.get(target_id)
+        return (math.nan, math.nan) if target is None else (target.x, target.y)
+
     def request(self, t: float, target_id: int) -> MarkRequest | None:
         """A new request for the target where it is believed to be now; None if it is gone."""
         target = self._targets.get(target_id)

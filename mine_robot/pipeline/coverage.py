@@ -30,12 +30,14 @@ from mine_robot.core.types import (
 from mine_robot.coverage import gaps
 from mine_robot.coverage.ledger import Ledger
 from mine_robot.coverage.params import CoverageParams
-from mine_robot.coverage.planner import Planner
+from mine_robot.coverage.planner import REST_S_PER_M2, Planner
 from mine_robot.pipeline.recall import Memory
 
 # A target is declared when the head is at most 0.2 m beyond it (mine_robot/detection); the tracks are 0.7 m behind the head.
 DOUBT_M = 0.35
 DOUBT_ASIDE_M = 0.1
+REST_SHARE = 0.15  # of the hazard area is left by the lanes where there are finds, typically
+LANE_S_PER_M2 = 3.5  # a lane 1.05 m wide at 0.5 m/s, and the way to the next
 SAME_RASTER_M = 1e-6  # a resolution that went through a message is rounded
 
 
@@ -114,9 +116,14 @@ class CoverageManager:
             plan = replace(plan, gaps=(*plan.gaps, *self._left))
         plan = replace(plan, gaps=gaps.clip_to_hazard(plan.gaps, self.field))
         self._gaps_m2 = sum(gap.area for gap in plan.gaps)
-        if plan.complete:
-            self._planned_s, self._planned_m2 = plan.duration, self._open_area()
+        self._planned_s = plan.duration if plan.complete else self._expected_s()
+        self._planned_m2 = self._open_area()
         return plan
+
+    def _expected_s(self) -> float:
+        """Time in s that the open ground will take as it usually does: lanes first, then what they left beside finds and in corners."""
+        slow = min(self._open_area(), REST_SHARE * self.ledger.hazard_area)
+        return slow * REST_S_PER_M2 + (self._open_area() - slow) * LANE_S_PER_M2
 
     def _open_area(self) -> float:
         """Ground in m² that is neither searched nor listed as a gap."""
@@ -130,7 +137,7 @@ class CoverageManager:
         return grid
 
     def progress(self) -> Health:
-        """How far the search is; the remaining time scales that of the last search plan by the ground that is still open."""
+        """How far the search is; the remaining time is that of the last search plan, by the ground that is still open."""
         searched, hazard = self.ledger.searched_area, self.ledger.hazard_area
         open_share = min(self._open_area() / self._planned_m2, 1.0) if self._planned_m2 > 0.0 else 0.0
         reachable = hazard - self._gaps_m2

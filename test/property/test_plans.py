@@ -144,6 +144,7 @@ def test_a_search_goes_on_in_stretches_until_what_is_left_is_gaps():
         durations.append(plan.duration)
     assert plan.complete
     assert len(durations) > 2
-    assert min(durations) > 15.0 and max(durations) < 90.0  # without the stops that the horizon counts, up to a lane longer
+    # Without the stops that the horizon counts, and up to a lane longer.
+    assert min(durations) > 15.0 and max(durations) < 90.0
     listed = sum(gap.area for gap in gaps.clip_to_hazard(plan.gaps, field))
     assert verdict.searched_m2 + listed >= verdict.hazard_m2 * 0.995

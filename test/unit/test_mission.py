@@ -355,3 +355,25 @@ def test_counts_before_anything_happened() -> None:
     output = Mission(MissionParams(), limits()).update(0.0)
     assert (output.status.state, output.status.goal, output.status.goal_target) == (S.IDLE, Goal.NONE, -1)
     assert (output.status.targets, output.mark_requests, output.unmarked) == (0, (), ())
+
+
+def test_the_way_is_planned_anew_for_a_target_that_moved_on_the_approach() -> None:
+    bench = MissionBench(lanes=9).go()
+    bench.targets = [target(1)]
+    assert bench.run(20.0, S.APPROACH) is S.APPROACH
+    bench.targets = [target(1, x=5.1)]
+    assert bench.run(20.0, S.MARK) is S.MARK
+    assert [goal for goal, _, _ in bench.goals].count(Goal.TARGET) == 2
+    bench.step()
+    assert [round(request.x, 3) for request in bench.requests] == [5.1]
+
+
+def test_a_target_that_never_settles_is_put_off_and_tried_again_at_the_end() -> None:
+    bench = MissionBench(lanes=2).go()
+    bench.targets = [target(1)]
+    for _ in range(3):
+        assert bench.run(20.0, S.APPROACH) is S.APPROACH
+        bench.targets = [target(1, x=bench.targets[0].x + 0.1)]
+        bench.run(20.0, S.PLAN)
+    assert bench.run(60.0, S.DONE) is S.DONE
+    assert bench.status.marks_confirmed == 1
