@@ -28,6 +28,8 @@ PROPOSALS = 24  # candidates of one heading that are tried at first
 PROPOSALS_MAX = 480  # and when all of those are refused
 MAIN_SCORE = 0.4  # main lanes that score less than this share of the best wait until other headings may be better
 KEPT_SHARE = 0.8  # of the gain a leftover candidate must still have
+FAN = 4  # times as many headings
+FAN_WORTH_M2 = 0.5  # left by all headings before more are tried
 SHORTER = (0, 1, 2, 4, 8)  # cells a lane is shortened by if its end is not clear
 
 
@@ -93,12 +95,17 @@ class Search:
     def rest(self) -> None:
         """Gather what the main lanes left, in all headings."""
         count = self.params.headings
-        for stride in (2, 1):  # the headings between are looked at only for what the others leave
-            self._sweep_all(
-                [self.direction + 2.0 * math.pi * i / count for i in range(0, count, stride)], nominal=False
-            )
+        self._sweep_all(self._headings(count // 2), nominal=False)
+        self._sweep_all(self._headings(count), nominal=False)  # the headings between are for what the others leave
+        if self.left > FAN_WORTH_M2:
+            # Behind a narrow place only lanes through it, like the rays of a fan, make room to turn.
+            self._sweep_all(self._headings(FAN * count), nominal=False, thorough=False)
+            self._sweep_all(self._headings(count), nominal=False)
 
-    def _sweep_all(self, headings: Sequence[float], nominal: bool) -> None:
+    def _headings(self, count: int) -> list[float]:
+        return [self.direction + 2.0 * math.pi * i / count for i in range(count)]
+
+    def _sweep_all(self, headings: Sequence[float], nominal: bool, thorough: bool = True) -> None:
         self.best_score, self.least, self.pool = 0.0, MAIN_SCORE if nominal else 0.0, []
         self.proposals, retried = PROPOSALS, False
         while not self.cut:
@@ -108,6 +115,8 @@ class Search:
                 return
             if self._sortie(headings, gain) or self._sortie_elsewhere(headings, gain):
                 self.proposals, retried = PROPOSALS, False
+            elif not thorough:
+                return
             elif self.proposals < PROPOSALS_MAX:
                 self.proposals *= 8
             elif self.refused and not retried:

@@ -148,3 +148,18 @@ def test_a_search_goes_on_in_stretches_until_what_is_left_is_gaps():
     assert min(durations) > 15.0 and max(durations) < 90.0
     listed = sum(gap.area for gap in gaps.clip_to_hazard(plan.gaps, field))
     assert verdict.searched_m2 + listed >= verdict.hazard_m2 * 0.995
+
+
+def test_ground_behind_a_narrow_place_is_searched_by_a_fan_of_lanes():
+    """Two halos and the well leave 1.4 m, and there is no room to turn behind them (a demo of seed 7 left 11 m² there)."""
+    with open(ROOT / "config" / "missions" / "demo_field.geojson", encoding="utf-8") as file:
+        field = field_from_geojson(json.load(file))
+    finds = ((-5.99, 2.60), (-4.40, 1.85), (-4.0, -0.3), (-1.6, -1.9), (-1.06, 2.23), (-1.19, 2.50), (0.1, 3.3))
+    targets = [target_at(number, *place, p_hazard=1.0) for number, place in enumerate(finds)]
+    ledger = Ledger(field, robot(), limits(), 0.05)
+    ledger.set_targets(targets)
+    start = Pose2(*start_pose(field), 0.3)
+    plan = Planner(PARAMS, limits(), robot()).plan_search(ledger.grid(0.0), start, 0.0, **closed(ledger))
+    verdict = Checker(field, robot(), limits(), [(t.x, t.y, limits().halo_radius) for t in targets]).walk(plan, start)
+    assert verdict.clean, verdict
+    assert sum(gap.area for gap in plan.gaps if gap.reason != gaps.HALO) < 1.0
