@@ -87,9 +87,7 @@ class Ground:
         self.searchable: Mask = self.pending & allowed
         self.inner: Mask = allowed
         self.obstacles: Mask = np.zeros_like(allowed) if obstacles is None else obstacles
-        rows, cols = np.nonzero(self.drivable | self.searchable)
-        hull = cv2.convexHull(np.stack([cols, rows], axis=1).astype(np.int32)) if len(rows) else np.zeros((1, 1, 2))
-        self.corners = (hull[:, 0, :] + 0.5) * self.resolution + (self.x0, self.y0)
+        self.corners = (_hull(self.drivable | self.searchable) + 0.5) * self.resolution + (self.x0, self.y0)
         self.has_obstacles = bool(self.obstacles.any())
 
     def copy(self) -> Ground:
@@ -251,6 +249,17 @@ class Ground:
         half = self.resolution / 2.0
         touched = np.maximum(dx - half, 0.0) ** 2 + np.maximum(dy - half, 0.0) ** 2 <= radius**2
         return not (touched & closed[window]).any()
+
+
+def _hull(cells: Mask) -> NDArray[np.float64]:
+    """Corners (n, 2) of the convex hull of the set cells, as columns and rows."""
+    rows = np.flatnonzero(cells.any(axis=1))
+    if not len(rows):
+        return np.zeros((1, 2))
+    first = cells[rows].argmax(axis=1)
+    last = cells.shape[1] - 1 - cells[rows, ::-1].argmax(axis=1)
+    ends = np.stack([np.concatenate([first, last]), np.concatenate([rows, rows])], axis=1)
+    return np.asarray(cv2.convexHull(ends.astype(np.int32))[:, 0, :], dtype=np.float64)
 
 
 def _stretched(patch: Patch, distance: float) -> Patch:
