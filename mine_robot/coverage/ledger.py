@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import cv2
 import numpy as np
 import shapely
 from numpy.typing import NDArray
@@ -278,14 +279,18 @@ def _holes(ground: shapely.Geometry, field: Field) -> shapely.Geometry:
 def _share(
     area: shapely.Geometry, x0: float, y0: float, resolution: float, rows: int, cols: int
 ) -> NDArray[np.float32]:
-    """Share (rows, cols) of each cell within ``area``: exact along its border, by the cell's centre elsewhere."""
+    """Share (rows, cols) of each cell within ``area``: exact along its border, 0 or 1 elsewhere."""
     share = np.zeros((rows, cols), dtype=np.float32)
     if area.is_empty:
         return share
-    shapely.prepare(area)
-    x = x0 + (np.arange(cols) + 0.5) * resolution
-    y = y0 + (np.arange(rows) + 0.5) * resolution
-    share[:] = shapely.contains_xy(area, *np.meshgrid(x, y))
+    parts = [part for part in shapely.get_parts(area) if isinstance(part, shapely.Polygon)]
+    for part in sorted(
+        parts, key=lambda part: -shapely.Polygon(part.exterior).area
+    ):  # islands after the lakes around them
+        for ring, value in ((part.exterior, 1.0), *((hole, 0.0) for hole in part.interiors)):
+            corners = (shapely.get_coordinates(ring) - (x0, y0)) / resolution - 0.5
+            # Off by less than a cell, and only along the border.
+            cv2.fillPoly(share, [np.rint(corners).astype(np.int32)], value)
     points = (shapely.get_coordinates(shapely.segmentize(area.boundary, resolution / 2.0)) - (x0, y0)) / resolution
     points = points[((points >= 0.0) & (points < (cols, rows))).all(axis=1)]
     near = np.zeros((rows + 2, cols + 2), dtype=bool)

@@ -17,7 +17,7 @@ from coverage_setup import limits, robot
 from random_fields import field_of, target_at
 
 from mine_robot.core.types import Cell, SweepEvidence
-from mine_robot.coverage.ledger import Ledger, counts
+from mine_robot.coverage.ledger import Ledger, _share, counts
 
 RES = 0.05
 
@@ -216,3 +216,12 @@ def test_snapshot_survives_and_must_fit():
     assert other.searched_area == ledger.searched_area
     with pytest.raises(ValueError, match="searched"):
         other.restore({"searched": np.zeros((2, 2), dtype=bool)})
+
+
+def test_the_raster_knows_an_island_in_a_lake() -> None:
+    lake = shapely.box(0, 0, 6, 6).difference(shapely.box(1, 1, 5, 5))
+    island = shapely.box(2, 2, 4, 4)
+    for parts in ([lake, island], [island, lake]):
+        share = _share(shapely.MultiPolygon(parts), -0.5, -0.5, 0.05, 140, 140)
+        assert share.sum() * 0.05**2 == pytest.approx(20.0 + 4.0, abs=1e-3)
+        assert share[60 + 10, 60 + 10] == 1.0 and share[35, 35] == 0.0 and share[5, 5] == 0.0
