@@ -69,9 +69,10 @@ def partition(field: Field, grid: LedgerGrid | None, reach: float) -> Ground:
     searched = _polygons(_cells(grid, Cell.SEARCHED).intersection(field.hazard.difference(field.no_go)))
     border = shapely.union_all(shapely.buffer([field.hazard, field.safe], TOUCH_TOLERANCE_M / 2.0)).boundary
     pieces: list[tuple[str, BaseGeometry]] = [(NO_GO, field.no_go), (HALO, halo)]
+    obstacles = ((NEAR_HALO, halo), (NEAR_NO_GO, field.no_go), (NEAR_BORDER, border))
+    zones = [(name, obstacle.buffer(reach)) for name, obstacle in obstacles]
     for part in _cells(grid, Cell.GAP).geoms:
-        obstacles = ((NEAR_HALO, halo), (NEAR_NO_GO, field.no_go), (NEAR_BORDER, border))
-        near = (name for name, obstacle in obstacles if obstacle.buffer(reach).contains(part))
+        near = (name for name, zone in zones if zone.contains(part))
         pieces.append((next(near, UNREACHABLE), part))
     pieces.append((NOT_SEARCHED, field.hazard))
     left: BaseGeometry = field.hazard.difference(searched)
