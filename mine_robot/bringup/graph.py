@@ -79,7 +79,7 @@ GRAPH: tuple[GraphNode, ...] = (
     GraphNode(
         "guard",
         "Safety guard: last writer of cmd_vel.",
-        subscribes=(LEDGER, MISSION_STATE, ODOMETRY, CMD_RAW),
+        subscribes=(LEDGER, TARGETS, MISSION_STATE, ODOMETRY, CMD_RAW),
         publishes=(CMD,),
     ),
     GraphNode(

@@ -1,7 +1,7 @@
 """Last authority over the tracks: a command passes only if the ground its motion would touch is known to be safe.
 
-The guard shares nothing with planner and follower: it takes the pose, the ledger and the command, sweeps the contact
-patches along the arc that the command would drive until a stop, and compares them with the ledger. It is *not* an
+The guard shares nothing with planner and follower: it takes the pose, the ledger, the targets and the command, sweeps the contact
+patches along the arc that the command would drive until a stop, and compares them with ledger and halos. It is *not* an
 obstacle detector, and it trusts the ledger and the estimated covariance; a wrong fix with a confident covariance is
 caught in localisation or not at all.
 """
@@ -9,7 +9,7 @@ caught in localisation or not at all.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from mine_robot.control.params import GuardParams
 from mine_robot.core.limits import Limits
+from mine_robot.core.raster import stamp_disc
 from mine_robot.core.robot import Robot
-from mine_robot.core.types import Array, Cell, Health, LedgerGrid, Level, MissionStatus, NavState, Twist2
+from mine_robot.core.types import Array, Cell, Health, LedgerGrid, Level, MissionStatus, NavState, Target, Twist2
 
 FUTURE_TOLERANCE = 0.1  # s a stamp may lie ahead of the guard's own time
 SAMPLE_SPACING = 0.05  # m between two poses of the swept arc, at the outermost corner of the patches
@@ -52,7 +53,9 @@ class Guard:
         half_gauge = max(abs(p.y_min + p.y_max) / 2.0 for p in robot.contact_patches)
         self._yaw_deceleration = limits.deceleration / max(half_gauge, 0.1)
         self._mission: MissionStatus | None = None
-        self._grid: LedgerGrid | None = None
+        self._ledger: LedgerGrid | None = None
+        self._halos: list[tuple[float, float]] = []
+        self._grid: LedgerGrid | None = None  # the ledger with the halos
         self._blocked: NDArray[np.bool_] = np.ones((0, 0), dtype=bool)
         self._fault = "no input yet"
         self._reason = ""
@@ -62,8 +65,24 @@ class Guard:
 
     def set_grid(self, grid: LedgerGrid) -> None:
         """Take the newest ledger."""
-        self._grid = grid
-        self._blocked = ~grid.drivable()
+        self._ledger = grid
+        self._close_halos()
+
+    def set_targets(self, targets: tuple[Target, ...]) -> None:
+        """Take the newest targets: their halos are closed at once, whether or not the ledger has them yet."""
+        suspects = [target for target in targets if target.p_hazard >= self._limits.mark_p_hazard]
+        self._halos = [(target.x, target.y) for target in suspects if math.isfinite(target.x + target.y)]
+        self._close_halos()
+
+    def _close_halos(self) -> None:
+        if self._ledger is None:
+            return
+        ledger = self._ledger
+        halos = np.zeros(ledger.cells.shape, dtype=bool)
+        for x, y in self._halos:
+            stamp_disc(halos, ledger.x0, ledger.y0, ledger.resolution, x, y, self._limits.halo_radius)
+        self._grid = replace(ledger, cells=np.where(halos, np.int8(Cell.HALO), ledger.cells))
+        self._blocked = ~self._grid.drivable()
 
     def set_mission(self, status: MissionStatus) -> None:
         """Take the mission's state; its stamp has to be renewed at least every ``mission_age``."""

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from mine_robot.core.limits import Limits
+from mine_robot.core.raster import stamp_disc
 from mine_robot.core.robot import Robot
 from mine_robot.core.types import PlanStep, Pose2, StepKind, Target
 from mine_robot.coverage.escape import drive_moves, ways_out
 from mine_robot.coverage.ground import Ground
-from mine_robot.coverage.ledger import stamp_disc
 from mine_robot.coverage.links import drive_to
 from mine_robot.coverage.route import MIN_MOVE_M, Route, ahead
 from mine_robot.coverage.transit import TurningGround

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from mine_robot.core.field import TOUCH_TOLERANCE_M, Field
 from mine_robot.core.limits import Limits
+from mine_robot.core.raster import cell_range, stamp_disc
 from mine_robot.core.robot import Robot
 from mine_robot.core.types import Cell, LedgerGrid, SweepEvidence, Target, wrap_angle
 
@@ -126,8 +127,8 @@ class Ledger:
         zones = self.zones
         xs, ys = [c[0] for c in corners], [c[1] for c in corners]
         rows, cols = self.searched.shape
-        left, right = _cells(min(xs) - zones.x0, max(xs) - zones.x0, zones.resolution, cols)
-        low, high = _cells(min(ys) - zones.y0, max(ys) - zones.y0, zones.resolution, rows)
+        left, right = cell_range(min(xs) - zones.x0, max(xs) - zones.x0, zones.resolution, cols)
+        low, high = cell_range(min(ys) - zones.y0, max(ys) - zones.y0, zones.resolution, rows)
         if left >= right or low >= high:
             return
         x = zones.x0 + (np.arange(left, right) + 0.5) * zones.resolution
@@ -218,26 +219,6 @@ def _continues(first: SweepEvidence, second: SweepEvidence) -> bool:
 def _beside(first: SweepEvidence, second: SweepEvidence) -> bool:
     """True if the robot stands where the sweep came to: it may go on from there."""
     return 0.0 < second.t - first.t <= MAX_STEP_S and math.hypot(second.x - first.x, second.y - first.y) <= MAX_STEP_M
-
-
-def _cells(low: float, high: float, resolution: float, count: int) -> tuple[int, int]:
-    """Half-open range of the cells whose centres may lie within [low, high] m from the raster's edge."""
-    first = math.floor(low / resolution)
-    return max(first, 0), min(math.floor(high / resolution) + 1, count)
-
-
-def stamp_disc(
-    mask: NDArray[np.bool_], x0: float, y0: float, resolution: float, x: float, y: float, radius: float
-) -> None:
-    """Set the cells of ``mask`` that touch the disc about (x, y)."""
-    rows, cols = mask.shape
-    left, right = _cells(x - radius - x0, x + radius - x0, resolution, cols)
-    low, high = _cells(y - radius - y0, y + radius - y0, resolution, rows)
-    if left >= right or low >= high:
-        return
-    dx = np.maximum(np.abs(x0 + (np.arange(left, right) + 0.5) * resolution - x) - resolution / 2.0, 0.0)
-    dy = np.maximum(np.abs(y0 + (np.arange(low, high) + 0.5) * resolution - y) - resolution / 2.0, 0.0)
-    mask[low:high, left:right] |= dx**2 + dy[:, None] ** 2 <= radius**2
 
 
 def rasterise(field: Field, resolution: float) -> Zones:

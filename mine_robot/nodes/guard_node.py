@@ -8,7 +8,7 @@ from mine_robot.pipeline.loading import load_robot
 from mine_robot.pipeline.parameters import GuardNodeParams
 from mine_robot.ros import decode, encode
 from mine_robot.ros.node import StackNode, existing_path
-from mine_robot.ros.topics import CMD, CMD_RAW, LEDGER, MISSION_STATE, ODOMETRY
+from mine_robot.ros.topics import CMD, CMD_RAW, LEDGER, MISSION_STATE, ODOMETRY, TARGETS
 
 
 class GuardNode(StackNode[GuardNodeParams]):
@@ -25,6 +25,7 @@ class GuardNode(StackNode[GuardNodeParams]):
         self.decided_t = -1.0
         self.command = self.talk(CMD)
         self.poll(LEDGER, decode.ledger, self.guard.set_grid)
+        self.poll(TARGETS, decode.targets, self.guard.set_targets)
         self.poll(MISSION_STATE, decode.mission_status, self.guard.set_mission)
         self.listen(ODOMETRY, decode.odometry, self.on_odometry)
         self.listen(CMD_RAW, decode.twist, self.on_command)

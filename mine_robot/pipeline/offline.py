@@ -151,6 +151,7 @@ class OfflineMission:
                 self.journal.targets(state.t, targets)
             self.coverage.set_targets(targets)
             self.mission.set_targets(targets)
+            self.guard.set_targets(targets)
         self.coverage.set_nav(state)
         self.coverage.add_evidence(records)
         self.watch.set_nav(state)

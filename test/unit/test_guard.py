@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -10,7 +11,7 @@ from control_plant import limits, nav_state, robot, status
 
 from mine_robot.control.guard import Guard
 from mine_robot.control.params import GuardParams
-from mine_robot.core.types import Cell, LedgerGrid, Level, MissionState, Twist2
+from mine_robot.core.types import Cell, LedgerGrid, Level, MissionState, Target, TargetClass, Twist2
 
 ROBOT, LIMITS = robot(), limits()
 
@@ -171,3 +172,15 @@ def test_leaves_a_violation_slowly_and_goes_no_deeper() -> None:
 def test_standing_still_is_always_allowed() -> None:
     machine = guard(grid(fill=Cell.HALO))
     assert machine.update(0.1, nav_state(0.1, 0, 0, 0), Twist2(0.1, 0.0, 0.0)).reason == ""
+
+
+def test_a_target_stops_the_robot_before_the_ledger_knows_it() -> None:
+    machine = guard(grid(fill=Cell.SEARCHED))
+    command, here = Twist2(0.1, 0.5, 0.0), nav_state(0.1, 0, 0, 0, speed=0.5)
+    suspect = Target(1, 0.95, 0.0, 0.0, 0.02, 0.02, 0.1, 3.0, 1.0, 0.9, TargetClass.AT)
+    machine.set_targets((dataclasses.replace(suspect, p_hazard=0.0),))
+    assert machine.update(0.1, here, command).reason == ""
+    machine.set_targets((dataclasses.replace(suspect, x=math.nan), dataclasses.replace(suspect, id=2)))
+    assert machine.update(0.1, here, command).reason == "the halo of a target ahead of the tracks"
+    machine.set_grid(grid(fill=Cell.SEARCHED))  # an older ledger does not open it again
+    assert machine.update(0.1, here, command).twist.speed == 0.0
