@@ -70,7 +70,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.10",
     packages=find_packages(include=[PACKAGE, f"{PACKAGE}.*"]),
-    package_data={PACKAGE: ["**/*.html", "**/*.j2", "**/*.css", "py.typed"]},
+    package_data={PACKAGE: ["**/*.html", "**/*.j2", "**/*.css", "**/*.json", "py.typed"]},
     data_files=shared_files(),
     install_requires=REQUIREMENTS,
     extras_require={"test": TEST_REQUIREMENTS},

@@ -47,7 +47,9 @@ class Limits:
     )
     halo_radius: float = param("Distance from a target within which no track may come.", unit="m", low=0.1, high=2.0)
     mark_p_hazard: float = param(
-        "Probability of a hazard from which a target is marked and its halo forbidden.", low=0.01, high=0.99
+        "Probability of a hazard from which a target is marked and its halo forbidden; docs/detection.md says what it costs.",
+        low=0.001,
+        high=0.99,
     )
     lane_overlap: float = param("Overlap of neighbouring search lanes.", unit="m", low=0.0, high=0.6)
 

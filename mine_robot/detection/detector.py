@@ -24,8 +24,9 @@ from mine_robot.core.types import (
     Target,
     wrap_angle,
 )
-from mine_robot.detection.fusion import GprLook, MetalLook, judge, look_gpr, look_metal
+from mine_robot.detection.fusion import Judge, Verdict, judge_by_rules
 from mine_robot.detection.gpr import GprCell, GprProcessor
+from mine_robot.detection.looks import GprLook, MetalLook, look_gpr, look_metal
 from mine_robot.detection.metal import MetalCell, MetalProcessor
 from mine_robot.detection.params import DetectorParams
 from mine_robot.detection.rows import Peak
@@ -43,6 +44,7 @@ STILL_S = 0.8  # standing for so long ends the wait for rows ahead
 RUN_YAW, RUN_ASIDE_M, RUN_BACK_M = 0.3, 0.3, 0.6  # deviation from a pass's axis that begins another
 LOOK_M = 0.13  # one sensor looks this far around what the other has found
 COVERED_M = 0.12  # the radar's line has to be this far beyond a spot that only metal speaks for
+CANDIDATES = 256
 POSITION_SIGMA_M = 0.025  # of a peak's centre, without the pose's part
 
 S = TypeVar("S", GprScan, MetalScan)
@@ -77,11 +79,25 @@ class _Run:
     origin: Pose2
 
 
-class Detector:
-    """Finds buried objects with a radar array and a metal-detector array on one head."""
+@dataclass(frozen=True)
+class Candidate:
+    """A spot that was judged: its place in ``map``, what each sensor saw (None: nothing known), and the verdict."""
 
-    def __init__(self, params: DetectorParams, limits: Limits, robot: Robot) -> None:
-        self._params, self._robot = params, robot
+    x: float
+    y: float
+    gpr: GprLook | None
+    metal: MetalLook | None
+    verdict: Verdict
+
+
+class Detector:
+    """Finds buried objects with a radar array and a metal-detector array on one head.
+
+    ``judge`` turns looks into a verdict: a :class:`~mine_robot.detection.learned.HazardModel`, or the rules, which need no training.
+    """
+
+    def __init__(self, params: DetectorParams, limits: Limits, robot: Robot, judge: Judge = judge_by_rules) -> None:
+        self._params, self._robot, self._judge = params, robot, judge
         self._speed_max, self._suspect_p = limits.evidence_speed_max, limits.mark_p_hazard
         offsets = np.array(params.gpr.channel_offsets_m or robot.gpr_offsets, dtype=float)
         offsets = offsets if len(offsets) else np.zeros(1)
@@ -92,6 +108,9 @@ class Detector:
         self._metal_feed: _Feed[MetalScan] = _Feed(deque())
         self._navs: deque[NavState] = deque()
         self._registry = Registry(params.association_m, LISTED_SHARE * limits.mark_p_hazard)
+        self.candidates: deque[Candidate] = deque(maxlen=CANDIDATES)  # the latest, for training and display
+        self._judged: deque[tuple[float, float]] = deque(maxlen=32)  # where the radar's were
+        self._pending: list[Peak[MetalCell]] = []  # metal that the radar has not yet passed
         self._run: _Run | None = None
         self._runs = 0
         self._along = self._furthest = 0.0
@@ -194,6 +213,8 @@ class Detector:
         self._update(nav, final=True)
         self._gpr.finish(forget=True)
         self._metal.finish(forget=True)
+        self._pending.clear()
+        self._judged.clear()
         self._run = None
 
     def _pose_at(self, t: float) -> tuple[Pose2, float] | None:
@@ -271,7 +292,7 @@ class Detector:
 
     # --- targets -----------------------------------------------------------------------------------------------------
     def _update(self, nav: NavState, *, final: bool = False) -> None:
-        """Enter every spot that one of the sensors speaks for and the other has had its say on.
+        """Judge every spot that one of the sensors speaks for and the other has had its say on, once a pass.
 
         Ground passed faster than evidence counts only feeds the background: it is neither cleared nor suspected anew, since the robot
         could not stop before what it finds there. Such drives lead over ground that was searched at the proper speed.
@@ -279,40 +300,40 @@ class Detector:
         if self._run is None:
             return
         sigma = math.hypot(nav.sigma_at(self._robot.sweep_ahead), POSITION_SIGMA_M)
-        taken: list[tuple[float, float]] = []
-        for peak in sorted(self._gpr.strip.peaks(self._params.gpr.threshold, final=final), key=lambda p: -p.score):
+        for peak in self._gpr.strip.ripe(self._params.gpr.threshold, final=final):
             if peak.row.s in self._fast_s:
                 continue
             metal = self._metal.strip.best_near(peak.x, peak.y, LOOK_M)
-            # An echo that is no suspect must not hide the metal beside it until the echo is out of sight.
+            # An echo that is no suspect must not hide the metal beside it.
             if self._enter(peak.x, peak.y, nav, sigma, peak, metal) >= self._suspect_p:
-                taken.append((peak.x, peak.y))
-        for spot in sorted(self._metal.strip.peaks(self._params.md.threshold, final=final), key=lambda p: -p.score):
-            if spot.column in (0, len(self._metal.strip.lateral) - 1) and len(self._metal.strip.lateral) > 1:
-                continue  # beyond the outermost coil: another pass will see it
-            if spot.row.s in self._fast_s:
-                continue
-            if any(math.hypot(spot.x - x, spot.y - y) < self._params.association_m for x, y in taken):
-                continue
-            if not final and self._radar_line() - spot.s < COVERED_M:
-                continue
-            gpr = self._gpr.strip.best_near(spot.x, spot.y, LOOK_M)
-            self._enter(spot.x, spot.y, nav, 2.0 * sigma, gpr, spot)
+                self._judged.append((peak.x, peak.y))
+        last = len(self._metal.strip.lateral) - 1
+        for spot in self._metal.strip.ripe(self._params.md.threshold, final=final):
+            if (last == 0 or 0 < spot.column < last) and spot.row.s not in self._fast_s:
+                self._pending.append(spot)  # beyond the outermost coil another pass will see it
+        if self._pending:
+            self._judge_pending(nav, 2.0 * sigma, final)
 
-    def _radar_line(self) -> float:
-        return self._along + float(self._robot.gpr[0])
+    def _judge_pending(self, nav: NavState, sigma: float, final: bool) -> None:
+        line, waiting = self._along + float(self._robot.gpr[0]), []
+        for spot in self._pending:
+            if not final and line - spot.s < COVERED_M:
+                waiting.append(spot)
+            elif all(math.hypot(spot.x - x, spot.y - y) >= LOOK_M for x, y in self._judged):
+                gpr = self._gpr.strip.best_near(spot.x, spot.y, LOOK_M)
+                self._enter(spot.x, spot.y, nav, sigma, gpr, spot)
+        self._pending = waiting
 
     def _enter(
         self, x: float, y: float, nav: NavState, sigma: float, gpr: Peak[GprCell] | None, metal: Peak[MetalCell] | None
     ) -> float:
         """Enter a spot; returns its probability of a hazard."""
         assert self._run is not None
-        radar: GprLook | None = None
-        if gpr is not None:
-            column = [(row.s, float(row.scores[gpr.column])) for row in self._gpr.strip.rows]
-            radar = look_gpr(gpr, column, self._params)
-        coil: MetalLook | None = look_metal(metal, self._metal.strip.cell_at(x, y)) if metal is not None else None
-        verdict = judge(radar, coil, self._params)
+        radar = look_gpr(gpr, self._gpr, self._params) if gpr is not None else None
+        depth = radar.depth if radar is not None and radar.score >= self._params.gpr.threshold else math.nan
+        coil = look_metal(metal, depth, self._metal) if metal is not None else None
+        verdict = self._judge(radar, coil)
+        self.candidates.append(Candidate(x, y, radar, coil, verdict))
         weight = math.exp(min(gpr.score, 12.0)) if gpr is not None else 1.0
         self._registry.update(self._run.number, Sighting(x, y, float(nav.position[2]), sigma, weight, verdict))
         return verdict.p_hazard

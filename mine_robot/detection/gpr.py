@@ -13,6 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import next_fast_len
 
 from mine_robot.core.types import Array, Pose2
 from mine_robot.detection.params import GprParams
@@ -32,7 +33,11 @@ SURFACE_GUARD_NS = 0.3  # echoes nearer to the surface's drown in it
 SEARCH_M = 0.45  # largest height of the antennas at which the surface is looked for
 FAINT = 0.25  # of the strongest echo: a weaker bounce is none
 WOW = 0.02  # cycles a sample: slower than this is wow
+SURE_PICKS, LOOK_AGAIN = 10, 10  # the surface is followed; every tenth scan it is looked for again
 BAND_NS = 0.4  # channels' surface delays differ by less
+WORK_NS = 0.1  # finer samples are thinned out to about this interval after aligning
+CUBE_M = 0.60  # length over which aligned traces are kept for features
+GRID_M = 0.002  # step of the tabulated distances
 
 
 @dataclass(frozen=True)
@@ -42,18 +47,25 @@ class GprCell:
     image: (
         Array  # (depths, columns) focused amplitude / surface amplitude, positive: polarity opposite to the surface's
     )
+    level: Array  # (depths, columns) the same for rows summed along level lines
+    ratio: Array  # (2, depths, columns) ln(energy / clutter energy) of both
+    clutter: Array  # (2, depths, 1) clutter energy
     depth: Array  # (columns,) index of the strongest depth
     trace: Array  # (samples, columns) unfocused mean trace from the surface on, same scale and sign
 
 
 @dataclass
-class _Line:
-    """A row of aligned residual traces (samples, channels) waiting for the rows ahead of it."""
+class Line:
+    """A row of aligned residual traces (samples, channels), in units of the bounce with its sign.
+
+    ``bounce`` (channels,) is by what share the surface's bounce is stronger than usual, less what all channels see alike.
+    """
 
     s: float
     line: Pose2
     traces: Array
     scale: float
+    bounce: Array
 
 
 class GprProcessor:
@@ -61,15 +73,20 @@ class GprProcessor:
 
     def __init__(self, params: GprParams, offsets: Array) -> None:
         self._params = params
-        self._dt = params.sample_interval_ns
+        self.offsets = offsets
+        self._fine = params.sample_interval_ns
+        self._thin = max(1, round(WORK_NS / self._fine))
+        self.interval = self._dt = self._thin * self._fine
         self._index = math.sqrt(params.soil_permittivity)
         self._left, self._right, lateral = _columns(offsets)
         self._between = 0.5 * np.abs(offsets[self._left] - offsets[self._right])
         self.strip: Strip[GprCell] = Strip(lateral)
         self.height = math.nan
-        self._delays = np.arange(SURFACE_GUARD_NS, 2.0 * params.max_depth_m * self._index / LIGHT, DEPTH_STEP_NS)
-        self._lead = round(LEAD_NS / self._dt)
+        deepest = 2.0 * params.max_depth_m * self._index / LIGHT
+        self._delays = np.asarray(np.arange(SURFACE_GUARD_NS, deepest, DEPTH_STEP_NS), dtype=np.float64)
+        self.lead = self._lead = round(LEAD_NS / self._dt)
         self._span = self._lead + round((self._delays[-1] + 1.5) / self._dt)
+        self._prepare_tables()
         self._picks: deque[float] = deque(maxlen=15)
         self._bounce: tuple[Array, Array] = (np.zeros(len(offsets)), np.ones(len(offsets)))
         self._gain: Array | None = None
@@ -77,10 +94,23 @@ class GprProcessor:
         self._spread: Array | None = None
         self._counted = 0
         self._clutter: Array | None = None
-        self._focused = 0
-        self._lines: deque[_Line] = deque()
+        self._focused = self._measured = 0
+        self.lines: deque[Line] = deque()
         self._waiting: deque[tuple[float, Array]] = deque()
         self._done = -math.inf
+
+    def _prepare_tables(self) -> None:
+        """What does not depend on the data: filters, moveout and weights by distance."""
+        self._length = self._thin * next_fast_len(self._span + 2 * self._lead, real=True)
+        self._frequency = np.fft.rfftfreq(self._length, self._fine)[: self._length // self._thin // 2 + 1, None]
+        self._dewow = (1.0 - np.exp(-((self._frequency * self._dt / WOW) ** 2))) / self._thin
+        self._at = np.clip(self._lead + np.rint(self._delays / self._dt).astype(int), 0, self._span - 1)
+        ahead = np.arange(0.0, APERTURE_M + 2.0 * GRID_M, GRID_M)
+        self._tables = []
+        for aside in (0.0, float(self._between.max())):
+            distance = np.hypot(ahead, aside)
+            at = np.rint(moveout(self._delays[:, None], distance, self._index, self._params) / self._dt).astype(int)
+            self._tables.append((np.clip(self._lead + at, 0, self._span - 1), np.exp(-((distance / BEAM_M) ** 2))))
 
     def measure(self, traces: Array, usable: NDArray[np.bool_]) -> float:
         """Antenna height in m above the ground from the surface bounce of a scan (samples, channels)."""
@@ -96,14 +126,16 @@ class GprProcessor:
     def add(self, traces: Array, usable: NDArray[np.bool_], s: float, line: Pose2) -> None:
         """Add the scan just measured, taken with the array's centre at ``line``; ``usable`` (channels,) masks dead channels out."""
         aligned, scale = self._align(traces, usable)
-        residual = self._subtract(aligned, usable)
-        self._lines.append(_Line(s, line, residual, scale))
+        if self._background is not None and not usable.all():
+            aligned = np.where(usable, aligned, self._background)
+        residual, bounce = self._subtract(aligned, usable)
+        self.lines.append(Line(s, line, residual, scale, bounce - _median(bounce[usable])))
         self._waiting.append((s, aligned))
         while self._waiting and s - self._waiting[0][0] > GUARD_M:
             self._learn(self._waiting.popleft()[1])
         self._focus_until(s - APERTURE_M)
-        while self._lines and self._lines[0].s < self._done - 2.0 * APERTURE_M - 0.1:
-            self._lines.popleft()
+        while self.lines and self.lines[0].s < s - CUBE_M:
+            self.lines.popleft()
 
     def finish(self, *, forget: bool) -> None:
         """Focus what still waits for rows ahead; ``forget`` ends the pass: what follows lies elsewhere."""
@@ -112,66 +144,85 @@ class GprProcessor:
             for _, aligned in self._waiting:
                 self._learn(aligned)
             self._waiting.clear()
-            self._lines.clear()
-            self.strip.rows.clear()
+            self.lines.clear()
+            self.strip.clear()
             self._done = -math.inf
 
     def _surface(self, traces: Array, usable: NDArray[np.bool_]) -> tuple[Array, Array]:
         """Fractional sample (channels,) of the surface bounce, and its signed amplitude."""
-        start = round((self._params.pulse_delay_ns - self._params.first_sample_ns) / self._dt) - 1
-        start = min(max(start, 0), len(traces) - 4)
-        stop = min(len(traces) - 2, start + round(2.0 * SEARCH_M / LIGHT / self._dt))
-        size = np.abs(traces)
-        expected, anywhere = size[start:stop, usable], size[: len(size) * 2 // 3, usable]
-        if np.median(expected.max(axis=0)) > FAINT * np.median(anywhere.max(axis=0)):
-            self._picks.append(float(np.median(start + expected.argmax(axis=0))))
-        else:  # the instrument's time zero is not where the parameters say
-            self._picks.append(float(np.median(anywhere.argmax(axis=0))))
-        centre, band = float(np.median(self._picks)), BAND_NS / self._dt
-        low, high = max(1, round(centre - band)), min(len(traces) - 1, round(centre + band) + 1)
-        peak = low + size[low:high].argmax(axis=0)
+        if len(self._picks) < SURE_PICKS or self._measured % LOOK_AGAIN == 0:
+            self._picks.append(self._find_surface(traces if usable.all() else traces[:, usable]))
+        self._measured += 1
+        centre, band = sorted(self._picks)[len(self._picks) // 2], BAND_NS / self._fine
+        high = min(len(traces) - 1, round(centre + band) + 1)
+        low = min(max(1, round(centre - band)), high - 1)
+        size = np.abs(traces[low - 1 : high + 1])
+        peak = size[1:-1].argmax(axis=0) + 1
         channel = np.arange(traces.shape[1])
-        before, at, after = (size[np.clip(peak + k, 0, len(size) - 1), channel] for k in (-1, 0, 1))
+        before, at, after = size[peak - 1, channel], size[peak, channel], size[peak + 1, channel]
+        self._picks.append(float(low - 1 + _median(peak[usable])))
+        peak += low - 1
         curve = before - 2.0 * at + after
-        shift = np.where(curve < 0.0, 0.5 * (before - after) / np.where(curve < 0.0, curve, -1.0), 0.0)
-        return peak + np.clip(shift, -0.5, 0.5), traces[peak, channel]
+        bent = curve < 0.0
+        shift = np.where(bent, 0.5 * (before - after) / np.where(bent, curve, -1.0), 0.0)
+        return peak + np.minimum(np.maximum(shift, -0.5), 0.5), traces[peak, channel]
+
+    def _find_surface(self, traces: Array) -> float:
+        """Sample of the bounce, where the parameters say or else where the echo is strongest."""
+        start = round((self._params.pulse_delay_ns - self._params.first_sample_ns) / self._fine) - 1
+        start = min(max(start, 0), len(traces) - 4)
+        stop = min(len(traces) - 2, start + round(2.0 * SEARCH_M / LIGHT / self._fine))
+        size = np.abs(traces)
+        expected, anywhere = size[start:stop], size[: len(traces) * 2 // 3]
+        if _median(expected.max(axis=0)) > FAINT * _median(anywhere.max(axis=0)):
+            return start + float(_median(expected.argmax(axis=0)))
+        return float(_median(anywhere.argmax(axis=0)))  # the instrument's time zero is not where the parameters say
 
     def _align(self, traces: Array, usable: NDArray[np.bool_]) -> tuple[Array, float]:
         """Traces (span, channels) with the surface at sample ``lead``, without wow, of equal bounces; the bounce's sign and size."""
         picks, amplitude = self._bounce
-        count = max(len(traces), self._span) + 64
-        spectrum = np.fft.rfft(traces - traces[-len(traces) // 4 :].mean(axis=0), count, axis=0)
-        frequency = np.fft.rfftfreq(count, self._dt)[:, None]
-        shift = (picks - self._lead) * self._dt
-        dewow = 1.0 - np.exp(-((frequency * self._dt / WOW) ** 2))
-        aligned = np.fft.irfft(spectrum * dewow * np.exp(2j * np.pi * frequency * shift), count, axis=0)
-        aligned = aligned[: self._span]
+        lead = self._lead * self._thin
+        begin = max(0, int(picks.min()) - 2 * lead)
+        piece = traces[begin : begin + self._length - lead] - traces[-len(traces) // 4 :].mean(axis=0)
+        shift = (picks - begin) * self._fine - self._lead * self._dt
+        spectrum = np.fft.rfft(piece, self._length, axis=0)[: len(self._frequency)]
+        spectrum *= self._dewow * np.exp((2j * np.pi) * self._frequency * shift)
+        aligned = np.fft.irfft(spectrum, self._length // self._thin, axis=0)[: self._span]
         size = np.maximum(np.abs(amplitude), 1e-12)
         if self._gain is None:
             self._gain = size.copy()
         self._gain += np.where(usable, size - self._gain, 0.0) / min(self._counted + 2, MEMORY_ROWS)
-        return aligned / self._gain, float(np.median((amplitude / self._gain)[usable]))
+        return aligned / self._gain, float(_median((amplitude / self._gain)[usable]))
 
-    def _subtract(self, aligned: Array, usable: NDArray[np.bool_]) -> Array:
-        """The aligned traces less the background; until that is learnt the array's median trace serves."""
+    def _subtract(self, aligned: Array, usable: NDArray[np.bool_]) -> tuple[Array, Array]:
+        """The aligned traces less the background, until that is learnt less the array's median trace; the bounce's change (channels,)."""
         if self._background is None:
             rows = [row for _, row in self._waiting] if aligned.shape[1] < 3 else []
             background = np.median(np.concatenate([*rows, aligned], axis=1), axis=1, keepdims=True)
         else:
             background = self._background
-        background = background + self._bounce_change(aligned, background)
-        return np.where(usable, aligned - background, 0.0)
+        change, strength = self._bounce_change(aligned, background)
+        residual = aligned - background - change
+        if not usable.all():  # a dead channel takes its neighbours' mean
+            order = np.argsort(self.offsets)
+            live = order[usable[order]]
+            filled = np.stack([np.interp(self.offsets, self.offsets[live], row[live]) for row in residual])
+            residual = np.where(usable, residual, filled)
+        return np.asarray(residual), np.where(usable, strength, _median(strength[usable]))
 
-    def _bounce_change(self, aligned: Array, background: Array) -> Array:
-        """What a change of the bounce's strength and delay adds to the background, fitted before any echo arrives."""
-        slope = np.gradient(background, axis=0)
+    def _bounce_change(self, aligned: Array, background: Array) -> tuple[Array, Array]:
+        """What a change of the bounce's strength and delay adds to the background, fitted before any echo arrives; that strength."""
+        slope = np.empty_like(background)
+        slope[1:-1] = 0.5 * (background[2:] - background[:-2])
+        slope[0], slope[-1] = slope[1], slope[-2]
         early = slice(max(0, self._lead - round(0.6 / self._dt)), self._lead + round(0.15 / self._dt) + 1)
         b, d, r = background[early], slope[early], (aligned - background)[early]
         bb, bd, dd = (b * b).sum(axis=0), (b * d).sum(axis=0), (d * d).sum(axis=0)
         br, dr = (b * r).sum(axis=0), (d * r).sum(axis=0)
         determinant = np.maximum(bb * dd - bd * bd, 1e-12)
         strength, delay = (dd * br - bd * dr) / determinant, (bb * dr - bd * br) / determinant
-        return np.clip(strength, -0.5, 0.5) * background + np.clip(delay, -1.0, 1.0) * slope
+        strength, delay = np.minimum(np.maximum(strength, -0.5), 0.5), np.minimum(np.maximum(delay, -1.0), 1.0)
+        return np.asarray(strength * background + delay * slope), np.asarray(strength)
 
     def _learn(self, aligned: Array) -> None:
         """Let a row that lies behind the guard move the background, outliers clipped."""
@@ -181,76 +232,69 @@ class GprProcessor:
             self._spread = np.maximum(np.abs(aligned - pooled).mean(axis=1, keepdims=True), 1e-6)
         self._counted += 1
         rate = 1.0 / min(self._counted + 2, MEMORY_ROWS)
-        error = aligned - self._background - self._bounce_change(aligned, self._background)
-        self._background = self._background + rate * np.clip(error, -CLIP * self._spread, CLIP * self._spread)
-        size = np.minimum(np.median(np.abs(error), axis=1, keepdims=True), CLIP * self._spread)
+        error = aligned - self._background - self._bounce_change(aligned, self._background)[0]
+        self._background = self._background + rate * np.minimum(
+            np.maximum(error, -CLIP * self._spread), CLIP * self._spread
+        )
+        size = np.minimum(_median(np.abs(error))[:, None], CLIP * self._spread)
         self._spread = np.maximum(self._spread + rate * (1.5 * size - self._spread), 1e-6)
 
     def _focus_until(self, s: float) -> None:
-        for line in self._lines:
+        for line in self.lines:
             if self._done < line.s <= s:
                 self._focus(line)
                 self._done = line.s
 
-    def _focus(self, centre: _Line) -> None:
+    def _focus(self, centre: Line) -> None:
         """Sum the rows around ``centre`` along hyperbolas and along level lines; score the stronger of the two."""
-        near = [line for line in self._lines if abs(line.s - centre.s) <= APERTURE_M]
+        near = [line for line in self.lines if abs(line.s - centre.s) <= APERTURE_M]
         ahead = np.array([line.s - centre.s for line in near])
         traces = np.array([line.traces for line in near])
-        image = self._hyperbolas(traces, ahead)
+        image = self._hyperbolas(traces, np.abs(ahead))
         weight = np.exp(-((ahead / 0.05) ** 2))
-        level = np.einsum("jtc,j->tc", traces, weight / np.sqrt((weight**2).sum()))
-        level = self._combine(level)
-        at = np.clip(self._lead + np.rint(self._delays / self._dt).astype(int), 0, self._span - 1)
-        energy = np.stack([_smooth(image**2), _smooth(level[at] ** 2)])
+        norm = math.sqrt(float(weight @ weight))
+        level = self._combine(np.tensordot(weight / norm, traces, axes=(0, 0)))
+        energy = np.stack([image, level[self._at]])
+        energy *= energy
+        energy = _smooth(energy)
         expected = self._expected(energy)
-        score = np.log(np.maximum((energy / expected).max(axis=0), 1e-6))
+        ratio = np.log(np.maximum(energy / expected, 1e-6))
+        score = ratio.max(axis=0)
         depth = score.argmax(axis=0)
         sign = -1.0 if centre.scale > 0.0 else 1.0
-        norm = np.sqrt((weight**2).sum()) / weight.sum()
-        cell = GprCell(sign * image, depth, sign * norm * level[self._lead :])
-        self.strip.add(Row(centre.s, centre.line, score[depth, np.arange(len(depth))], cell))
+        level *= sign * norm / weight.sum()
+        cell = GprCell(sign * image, level[self._at], ratio, expected, depth, level[self._lead :])
+        self.strip.add(Row(centre.s, centre.line, score.max(axis=0), cell))
 
-    def _hyperbolas(self, traces: Array, ahead: Array) -> Array:
+    def _hyperbolas(self, traces: Array, distance: Array) -> Array:
         """Focused amplitudes (depths, columns), scaled so that white noise keeps its variance."""
-        rows = np.arange(len(ahead))
+        rows = np.arange(len(distance))
+        grid = np.rint(distance / GRID_M).astype(int)
         sums = []
-        for aside in (0.0, float(self._between.max())):
-            distance = np.hypot(ahead, aside)
-            delay = self._moveout(distance)
-            at = np.clip(self._lead + np.rint(delay / self._dt).astype(int), 0, self._span - 1)  # (depths, rows)
-            weight = np.exp(-((distance / BEAM_M) ** 2))
-            weight = weight / np.sqrt((weight**2).sum())
-            sums.append(np.einsum("djc,j->dc", traces[rows, at], weight))
-            if aside == 0.0 and not self._between.any():
-                break
-        return np.where(self._between > 0.0, self._combine(sums[-1]), self._combine(sums[0]))
+        for at, weights in self._tables if self._between.any() else self._tables[:1]:
+            weight = weights[grid]
+            picked = traces[rows, at[:, grid]]  # (depths, rows, channels)
+            sums.append(np.einsum("djc,j->dc", picked, weight / math.sqrt(float(weight @ weight))))
+        return np.where(self._between > 0.0, self._combine(sums[-1]), sums[0][:, self._left])
 
     def _combine(self, values: Array) -> Array:
         """Columns on a channel take it as it is, columns between two take their sum, variance kept."""
         both = (values[:, self._left] + values[:, self._right]) / math.sqrt(2.0)
         return np.where(self._between > 0.0, both, values[:, self._left])
 
-    def _moveout(self, distance: Array) -> Array:
-        """Delay after the surface bounce (depths, rows) in ns of a point ``distance`` m beside the antenna (small-angle entry)."""
-        h, n = max(self._params.antenna_height_m, 0.01), self._index
-        depth = 0.5 * self._delays[:, None] * LIGHT / n
-        entry = np.minimum(distance * n * h / (n * h + depth), 1.2 * n * h)
-        path = np.hypot(entry, h) + n * np.hypot(distance - entry, depth)
-        return 2.0 * (path - h) / LIGHT
-
     def _expected(self, energy: Array) -> Array:
         """Clutter energy (2, depths, 1), followed with clipping so that objects hardly raise it."""
-        typical = np.median(energy, axis=2, keepdims=True)
+        ordered = np.sort(energy, axis=2)
+        typical = ordered[:, :, ordered.shape[2] // 2, None]
         if self._clutter is None:
             self._clutter = np.maximum(typical, 1e-12)
         self._focused += 1
         rate = 1.0 / min(self._focused + 1, MEMORY_ROWS)
         expected = self._clutter
         if (
-            energy.shape[2] >= QUORUM
+            ordered.shape[2] >= QUORUM
         ):  # what all columns see at once is the ground, except what one strong object spreads
-            expected = np.maximum(expected, 0.05 * np.quantile(energy, 0.25, axis=2, keepdims=True))
+            expected = np.maximum(expected, 0.05 * ordered[:, :, ordered.shape[2] // 4, None])
         limit = 3.0 * self._clutter if self._focused > LEARNING_ROWS else np.inf
         self._clutter = np.maximum(self._clutter + rate * (np.minimum(typical, limit) - self._clutter), 1e-12)
         return expected
@@ -269,7 +313,28 @@ def _columns(offsets: Array) -> tuple[Array, Array, Array]:
     return np.array(left), np.array(right), 0.5 * (offsets[left] + offsets[right])
 
 
+def moveout(delays: Array, distance: Array, index: float, params: GprParams) -> Array:
+    """Delay after the surface bounce in ns of a point ``distance`` m beside the antenna, for bodies ``delays`` ns under the surface.
+
+    Straight rays bent at the surface where the small-angle solution of Snell's law enters; ``index`` is the soil's refractive index.
+    """
+    h = max(params.antenna_height_m, 0.01)
+    depth = 0.5 * delays * LIGHT / index
+    entry = np.minimum(distance * index * h / (index * h + depth), 1.2 * index * h)
+    path = np.hypot(entry, h) + index * np.hypot(distance - entry, depth)
+    return np.asarray(2.0 * (path - h) / LIGHT)
+
+
+def _median(values: Array) -> Array:
+    """Median along the last axis of a small array; of an even number the lower one of the two in the middle."""
+    return np.asarray(np.sort(values, axis=-1)[..., (values.shape[-1] - 1) // 2])
+
+
 def _smooth(energy: Array) -> Array:
     """Energy over about a period of the pulse, along the depths."""
-    padded = np.pad(energy, ((2, 2), (0, 0)), mode="edge")
-    return (0.5 * padded[:-4] + padded[1:-3] + padded[2:-2] + padded[3:-1] + 0.5 * padded[4:]) / 4.0
+    out = energy.copy()
+    out[:, 1:] += energy[:, :-1]
+    out[:, :-1] += energy[:, 1:]
+    out[:, 2:] += 0.5 * energy[:, :-2]
+    out[:, :-2] += 0.5 * energy[:, 2:]
+    return np.asarray(0.25 * out)

@@ -16,29 +16,46 @@ from numpy.typing import NDArray
 from mine_robot.core.types import Array, Pose2
 from mine_robot.detection.rows import Row, Strip
 
-APERTURE_M = 0.14  # half length of the filter
+LEARNING_ROWS = 10  # the scatter is learnt from these without clipping
 GUARD_M = 0.40
 MEMORY_ROWS = 60
 CLIP = 3.0
+FIT_AHEAD_M = 0.30
 BELOW_M = (0.08, 0.13, 0.20, 0.30)  # distances under the coil for which the filter is matched
 REFERENCE_M = 0.10  # moments are stated as the reading at this distance
-LOCAL_M = 0.20  # half length over which quadrature is judged against its own mean, so that drift and soil drop out
+AHEAD_M, BEHIND_M = (
+    0.20,
+    0.40,
+)  # rows of the filter; each coil's mean over them is removed, so that drift and soil drop out
+ASIDE_M = 0.35  # coils further off a spot tell nothing of it
+KEEP_M = 0.90  # length over which readings are kept for that
+GRID_M = 0.002  # step of the tabulated distances
 
 
 @dataclass(frozen=True)
 class MetalCell:
     """What features of a row need, by column: complex ``moment`` in units of the noise, ``below`` m under the coils.
 
-    ``fit`` is the share of the readings' energy, less that of the noise, which one dipole here explains. ``quadrature``
-    (distances of BELOW_M, columns) is the quadrature of a dipole there in standard deviations, ``gain`` what a moment of
-    one standard deviation of a reading would give.
+    ``fit`` is the share of the readings' energy, less that of the noise, which one dipole here explains.
     """
 
     moment: Array
     fit: Array
     below: Array
-    quadrature: Array
+
+
+@dataclass(frozen=True)
+class MetalFit:
+    """A dipole right at a spot, for each distance of BELOW_M (n,), drift and soil removed.
+
+    ``z`` is complex: in-phase and quadrature in standard deviations. ``moment`` is in standard deviations of a quadrature reading at
+    REFERENCE_M; ``gain`` is the ``z`` of a moment of one. ``fit`` is the share of the energy there that the dipole explains.
+    """
+
+    z: NDArray[np.complexfloating]
+    moment: NDArray[np.complexfloating]
     gain: Array
+    fit: Array
 
 
 class MetalProcessor:
@@ -49,30 +66,34 @@ class MetalProcessor:
         self._offsets = offsets
         self.strip: Strip[MetalCell] = Strip(_columns(offsets))
         below = np.repeat(BELOW_M, len(self.strip.lateral))
-        self._below = below[:, None, None]
-        self._aside = (np.tile(self.strip.lateral, len(BELOW_M))[:, None] - offsets)[:, None, :]
+        ahead = np.arange(0.0, BEHIND_M + 2.0 * GRID_M, GRID_M)
+        aside = (np.tile(self.strip.lateral, len(BELOW_M))[:, None] - offsets)[:, None, :]
+        shape = field_squared(self._radius, np.hypot(ahead[None, :, None], aside), below[:, None, None])
+        self._shapes = (shape / field_squared(self._radius, 0.0, REFERENCE_M)).transpose(1, 0, 2)  # (ahead, body, coil)
         self._baseline: Array | None = None
         self._noise = np.array([1e-12, 1e-12])
-        self._white = math.nan  # of the quadrature from row to row
-        self._counted = 0
-        self._lines: deque[tuple[float, Pose2, Array]] = deque()
+        self._white: Array | None = None  # of in-phase and quadrature from row to row
+        self._scatter: Array | None = None
+        self._counted = self._filtered = 0
+        self._lines: deque[tuple[float, Pose2, Array, NDArray[np.bool_]]] = deque()
         self._waiting: deque[tuple[float, Array]] = deque()
         self._done = -math.inf
 
     def add(self, reading: Array, usable: NDArray[np.bool_], s: float, line: Pose2) -> None:
         """Add complex readings (coils,) taken with the array's centre at ``line``; ``usable`` masks dead coils out."""
         if self._baseline is None:
-            self._baseline = np.full(len(reading), np.median(reading.real) + 1j * np.median(reading.imag))
-            error = reading - self._baseline
+            good = reading[usable]
+            self._baseline = np.full(len(reading), np.median(good.real) + 1j * np.median(good.imag))
+            error = good - self._baseline[0]
             self._noise = np.maximum([np.median(np.abs(error.real)), np.median(np.abs(error.imag))], 1e-6)
         if self._lines:
-            self._follow_white(np.abs((reading - self._baseline - self._lines[-1][2]).imag[usable]))
-        self._lines.append((s, line, np.where(usable, reading - self._baseline, 0.0)))
+            self._follow_white((reading - self._baseline - self._lines[-1][2])[usable & self._lines[-1][3]])
+        self._lines.append((s, line, np.where(usable, reading - self._baseline, 0.0), usable))
         self._waiting.append((s, np.where(usable, reading, self._baseline)))
         while self._waiting and s - self._waiting[0][0] > GUARD_M:
             self._learn(self._waiting.popleft()[1])
-        self._filter_until(s - LOCAL_M)
-        while self._lines and self._lines[0][0] < self._done - 2.0 * LOCAL_M - 0.1:
+        self._filter_until(s - AHEAD_M)
+        while self._lines and self._lines[0][0] < s - KEEP_M:
             self._lines.popleft()
 
     def finish(self, *, forget: bool) -> None:
@@ -83,7 +104,7 @@ class MetalProcessor:
                 self._learn(reading)
             self._waiting.clear()
             self._lines.clear()
-            self.strip.rows.clear()
+            self.strip.clear()
             self._done = -math.inf
 
     def _learn(self, reading: Array) -> None:
@@ -96,55 +117,81 @@ class MetalProcessor:
         self._baseline = self._baseline + rate * (
             np.clip(error.real, -limit[0], limit[0]) + 1j * np.clip(error.imag, -limit[1], limit[1])
         )
-        size = 1.48 * np.array([np.median(np.abs(error.real)), np.median(np.abs(error.imag))])
+        size = 1.48 * np.sort(np.abs([error.real, error.imag]), axis=1)[:, len(error) // 2]
         self._noise = np.maximum(self._noise + rate * (np.minimum(size, CLIP * self._noise) - self._noise), 1e-6)
 
     def _follow_white(self, steps: Array) -> None:
-        """Follow the noise from row to row; the baseline moves too slowly to matter."""
-        size = max(float(np.median(steps)) * 1.48 / math.sqrt(2.0), 1e-6)
-        if math.isnan(self._white):
+        """Follow the noise from row to row, in-phase and quadrature; the baseline moves too slowly to matter."""
+        if not len(steps):
+            return
+        ordered = np.sort(np.abs([steps.real, steps.imag]), axis=1)
+        size = 0.5 * (ordered[:, (len(steps) - 1) // 2] + ordered[:, len(steps) // 2]) * 1.48 / math.sqrt(2.0)
+        size = np.maximum(size, 1e-6)
+        if self._white is None:
             self._white = size
-        self._white += (min(size, CLIP * self._white) - self._white) / min(self._counted + 2, MEMORY_ROWS)
+        self._white = self._white + (np.minimum(size, CLIP * self._white) - self._white) / min(
+            self._counted + 2, MEMORY_ROWS
+        )
 
     def _filter_until(self, s: float) -> None:
-        for at, line, _ in self._lines:
+        for at, line, *_ in self._lines:
             if self._done < at <= s:
                 self._filter(at, line)
                 self._done = at
 
     def _filter(self, centre: float, line: Pose2) -> None:
-        near = [(s - centre, reading) for s, _, reading in self._lines if abs(s - centre) <= APERTURE_M]
-        ahead = np.array([s for s, _ in near])[None, :, None]
+        """Score every column by the best dipole under it, each coil's mean over the rows removed, relative to the usual scatter."""
+        near = [(s - centre, reading) for s, _, reading, _ in self._lines if -BEHIND_M <= s - centre <= AHEAD_M]
+        grid = np.rint(np.abs(np.array([s for s, _ in near])) / GRID_M).astype(int)
         readings = np.array([reading for _, reading in near])
-        shape = field_squared(self._radius, np.hypot(ahead, self._aside), self._below)
-        shape = (shape / field_squared(self._radius, 0.0, REFERENCE_M)).reshape(len(self._below), -1)
-        flat = readings.reshape(-1)
-        power = (shape**2).sum(axis=1)
-        inner = shape @ flat
-        noise = self._noise
-        energy = ((inner.real / noise[0]) ** 2 + (inner.imag / noise[1]) ** 2) / power / 2.0
-        total = float(((flat.real / noise[0]) ** 2 + (flat.imag / noise[1]) ** 2).sum()) - 2.0 * len(flat)
-        fit = 2.0 * energy / np.maximum(2.0 * energy, total)
-        grid = (len(BELOW_M), len(self.strip.lateral))
-        energy = energy.reshape(grid)
-        best, column = energy.argmax(axis=0), np.arange(grid[1])
-        moment = (inner / power).reshape(grid)[best, column] / noise[1]
-        cell = MetalCell(moment, fit.reshape(grid)[best, column], np.array(BELOW_M)[best], *self._local(centre))
+        readings = readings - readings.mean(axis=0)
+        shape = self._shapes[grid]  # (rows, body, coils)
+        shape = shape - shape.mean(axis=0)
+        power = np.maximum(np.einsum("rbc,rbc->b", shape, shape), 1e-12)
+        inner = np.tensordot(shape, np.stack([readings.real, readings.imag], axis=2), axes=((0, 2), (0, 1)))
+        columns = len(self.strip.lateral)
+        z = (inner / np.sqrt(power)[:, None]).reshape(len(BELOW_M), columns, 2)
+        energy = 0.5 * ((z / self._usual(np.abs(z))) ** 2).sum(axis=2)
+        best, column = energy.argmax(axis=0), np.arange(columns)
+        body = best * columns + column
+        total = (readings.real / self._noise[0]) ** 2 + (readings.imag / self._noise[1]) ** 2
+        explained = ((z[best, column] / self._noise) ** 2).sum(axis=1)
+        fit = explained / np.maximum(np.maximum(explained, float(total.sum()) - 2.0 * total.size), 1e-12)
+        moment = (inner[body, 0] + 1j * inner[body, 1]) / power[body] / self._noise[1]
+        cell = MetalCell(moment, fit, np.array(BELOW_M)[best])
         self.strip.add(Row(centre, line, np.log(np.maximum(energy[best, column], 1e-6)), cell))
 
-    def _local(self, centre: float) -> tuple[Array, Array]:
-        """Quadrature of a dipole under ``centre`` in standard deviations, and its gain, each coil's mean over the rows removed."""
-        near = [(s - centre, reading.imag) for s, _, reading in self._lines if abs(s - centre) <= LOCAL_M]
-        ahead = np.array([s for s, _ in near])[None, :, None]
-        values = np.array([value for _, value in near])
-        shape = field_squared(self._radius, np.hypot(ahead, self._aside), self._below)
-        shape = shape / field_squared(self._radius, 0.0, REFERENCE_M)
-        shape = shape - shape.mean(axis=1, keepdims=True)
+    def _usual(self, size: Array) -> Array:
+        """Standard deviation (distances, 1, 2) of the filter's output without objects, followed with clipping."""
+        middle = 1.48 * np.sort(size, axis=1)[:, size.shape[1] // 2, None]
+        if self._scatter is None:
+            self._scatter = np.maximum(middle, 1e-9)
+        self._filtered += 1
+        limit = CLIP * self._scatter if self._filtered > LEARNING_ROWS else np.inf
+        rate = 1.0 / min(self._filtered + 1, MEMORY_ROWS)
+        self._scatter = np.maximum(self._scatter + rate * (np.minimum(middle, limit) - self._scatter), 1e-9)
+        return np.asarray(self._scatter)
+
+    def fit_at(self, s: float, lateral: float) -> MetalFit | None:
+        """Fit a dipole at along-track ``s`` and ``lateral`` m, each coil's mean free; None if the spot was not passed."""
+        near = [(at, reading, usable) for at, _, reading, usable in self._lines if -BEHIND_M <= at - s <= FIT_AHEAD_M]
+        coils = np.abs(self._offsets - lateral) <= ASIDE_M
+        if len(near) < 6 or self._white is None or not coils.any() or not near[0][0] < s < near[-1][0]:
+            return None
+        ahead = np.array([at - s for at, _, _ in near])
+        values = np.array([reading[coils] for _, reading, _ in near])
+        trusted = np.array([usable[coils] for _, _, usable in near]).astype(float)
+        beside = np.hypot(ahead[:, None], self._offsets[coils] - lateral)
+        shape = np.stack([field_squared(self._radius, beside, below) for below in BELOW_M])
+        shape = shape / field_squared(self._radius, 0.0, REFERENCE_M) * trusted
+        values = values - values.mean(axis=0)
+        shape = (shape - shape.mean(axis=1, keepdims=True)) * trusted
         size = np.sqrt(np.maximum((shape**2).sum(axis=(1, 2)), 1e-12))
-        white = self._white if math.isfinite(self._white) else float(self._noise[1])
-        z = np.einsum("brc,rc->b", shape, values) / size / white
-        grid = (len(BELOW_M), len(self.strip.lateral))
-        return z.reshape(grid), size.reshape(grid)
+        scaled = values.real / self._white[0] + 1j * (values.imag / self._white[1])
+        z = np.einsum("brc,rc->b", shape, scaled) / size
+        total = float((np.abs(scaled) ** 2 * trusted).sum())
+        moment = (z.real * (self._white[0] / self._white[1]) + 1j * z.imag) / size
+        return MetalFit(z, moment, size, np.abs(z) ** 2 / max(total, 1e-12))
 
 
 def field_squared(radius: float, beside: Array | float, below: Array | float) -> Array:

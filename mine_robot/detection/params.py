@@ -33,8 +33,8 @@ class GprParams:
     )
     max_depth_m: float = param("Depth down to which echoes are searched.", default=0.32, unit="m", low=0.05, high=3.0)
     threshold: float = param(
-        "Natural logarithm of echo energy over clutter from which the radar alone raises a target.",
-        default=3.6,
+        "Natural logarithm of echo energy over clutter from which the radar raises a candidate.",
+        default=2.5,
         low=0.5,
         high=10.0,
     )
@@ -46,8 +46,8 @@ class MetalParams:
 
     coil_diameter_m: float = param("Diameter of a coil.", default=0.22, unit="m", low=0.02, high=2.0)
     threshold: float = param(
-        "Natural logarithm of signal energy over noise from which the metal detector alone raises a target.",
-        default=4.2,
+        "Natural logarithm of signal energy over noise from which the metal detector raises a candidate.",
+        default=2.0,
         low=0.5,
         high=12.0,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -12,10 +12,13 @@ from scipy.ndimage import maximum_filter
 from mine_robot.core.types import Array, Pose2
 
 KEEP_M = 0.9  # length of the strip
-REPORT_M = 0.6  # a peak further behind than this has been reported for the last time
 AHEAD_M = 0.03  # a peak has to be followed by this much lower ground
+WAIT_M = 0.13  # for the far edge of a wide object; then it is reported as it is
+FALLEN = 0.7  # logarithm: where the score is so much lower the object ends
 SEPARATION_M = 0.12  # nearer peaks along the track are one
 CENTROID_M = 0.18  # half length of the square in which a peak's centre is taken
+CENTROID_FLOOR = 0.35  # of the peak's energy: what is weaker has no part in its centre
+CAPACITY = 160  # rows
 T = TypeVar("T")
 
 
@@ -31,7 +34,7 @@ class Row(Generic[T]):
 
 @dataclass(frozen=True)
 class Peak(Generic[T]):
-    """A local maximum: ``score`` in row ``row`` and column ``column``, its centre (x, y) in ``map`` and along-track distance."""
+    """A local maximum: ``score`` in row ``row`` and column ``column``, its centre in ``map`` and at (s, lateral) m."""
 
     score: float
     row: Row[T]
@@ -39,73 +42,120 @@ class Peak(Generic[T]):
     x: float
     y: float
     s: float
+    lateral: float
 
 
-@dataclass
 class Strip(Generic[T]):
     """The latest rows of one pass, with ``lateral`` (columns,) the columns' offsets in m, left positive."""
 
-    lateral: Array
-    rows: deque[Row[T]] = field(default_factory=deque)
+    def __init__(self, lateral: Array) -> None:
+        self.lateral = lateral
+        self.rows: deque[Row[T]] = deque()
+        self._s = np.empty(CAPACITY)
+        self._scores = np.empty((CAPACITY, len(lateral)))
+        self._from = self._to = 0
+        self._reported: deque[tuple[float, float, float]] = deque()
+        pitch = float(np.abs(np.diff(lateral)).min()) if len(lateral) > 1 else 1.0
+        self._across = 2 * max(1, round(SEPARATION_M / pitch)) + 1
+
+    @property
+    def s(self) -> Array:
+        """Along-track distances (rows,) of the rows."""
+        return self._s[self._from : self._to]
+
+    @property
+    def scores(self) -> Array:
+        """Scores (rows, columns)."""
+        return self._scores[self._from : self._to]
 
     def add(self, row: Row[T]) -> None:
         """Append a row; rows must come in order of ``s``."""
+        if self._to == CAPACITY:
+            count = self._to - self._from
+            self._s[:count], self._scores[:count] = self.s.copy(), self.scores.copy()
+            self._from, self._to = 0, count
+        self._s[self._to], self._scores[self._to] = row.s, row.scores
+        self._to += 1
         self.rows.append(row)
-        while row.s - self.rows[0].s > KEEP_M:
+        while row.s - self.rows[0].s > KEEP_M or len(self.rows) == CAPACITY:
             self.rows.popleft()
+            self._from += 1
 
-    def peaks(self, minimum: float, *, final: bool = False) -> list[Peak[T]]:
-        """Local maxima of at least ``minimum``; unless ``final`` only those with lower rows ahead of them."""
+    def clear(self) -> None:
+        """Forget all rows: what follows lies elsewhere."""
+        self.rows.clear()
+        self._reported.clear()
+        self._from = self._to = 0
+
+    def ripe(self, minimum: float, *, final: bool = False) -> list[Peak[T]]:
+        """Local maxima of at least ``minimum`` that are complete and were not reported before; ``final``: complete or not."""
         if not self.rows:
             return []
-        scores = np.array([row.scores for row in self.rows])
-        if scores.max() < minimum:
+        s, scores = self.s, self.scores
+        newest = float(s[-1])
+        while self._reported and self._reported[0][0] < newest - KEEP_M:
+            self._reported.popleft()
+        first = int(np.searchsorted(s, newest - WAIT_M - 0.10))
+        if scores[first:].max() < minimum:
             return []
-        s = np.array([row.s for row in self.rows])
-        step = max(float(np.median(np.diff(s))), 0.005) if len(s) > 1 else 0.025
-        pitch = float(np.abs(np.diff(self.lateral)).min()) if len(self.lateral) > 1 else 1.0
-        size = (2 * max(1, round(SEPARATION_M / step)) + 1, 2 * max(1, round(SEPARATION_M / pitch)) + 1)
-        top = (scores >= maximum_filter(scores, size=size, mode="constant", cval=-np.inf)) & (scores >= minimum)
-        top &= (s > s[-1] - REPORT_M)[:, None]
-        if not final:
-            top &= (s <= s[-1] - AHEAD_M)[:, None]
-        return [self._peak(scores, s, int(i), int(j)) for i, j in zip(*np.nonzero(top))]
+        begin = int(np.searchsorted(s, s[first] - SEPARATION_M))
+        window = scores[begin:]
+        step = max(float(s[-1] - s[begin]) / max(len(window) - 1, 1), 0.005)
+        size = (2 * max(1, round(SEPARATION_M / step)) + 1, self._across)
+        top = (window >= minimum) & (window >= maximum_filter(window, size=size, mode="constant", cval=-np.inf))
+        peaks = []
+        for i, j in zip(*np.nonzero(top[first - begin :])):
+            row, column = first + int(i), int(j)
+            peak = float(scores[row, column])
+            if not final and not self._complete(row, column, newest):
+                continue
+            known = any(
+                abs(s[row] - at) < SEPARATION_M
+                and abs(self.lateral[column] - left) < SEPARATION_M
+                and peak < was + FALLEN
+                for at, left, was in self._reported
+            )
+            if not known:
+                self._reported.append((float(s[row]), float(self.lateral[column]), peak))
+                peaks.append(self._peak(row, column))
+        return peaks
 
-    def _peak(self, scores: Array, s: Array, i: int, j: int) -> Peak[T]:
+    def _complete(self, row: int, column: int, newest: float) -> bool:
+        """True if the object ends before the newest row, or it is not waited for any longer."""
+        ahead = newest - float(self.s[row])
+        if ahead < AHEAD_M:
+            return False
+        beside = np.abs(self.lateral - self.lateral[column]) < 0.5 * SEPARATION_M
+        return ahead >= WAIT_M or float(self.scores[-1, beside].max()) < self.scores[row, column] - FALLEN
+
+    def _peak(self, i: int, j: int) -> Peak[T]:
+        s, scores = self.s, self.scores
         rows = np.abs(s - s[i]) <= CENTROID_M
         columns = np.abs(self.lateral - self.lateral[j]) <= CENTROID_M
-        weights = np.exp(scores[np.ix_(rows, columns)] - scores[i, j])
+        weights = np.maximum(np.exp(scores[rows][:, columns] - scores[i, j]) - CENTROID_FLOOR, 0.0)
         total = weights.sum()
         ahead = float((weights.sum(axis=1) @ s[rows]) / total) - float(s[i])
         left = float((weights.sum(axis=0) @ self.lateral[columns]) / total)
         row = self.rows[i]
         x, y = row.line.to_map(np.array([ahead, left]))
-        return Peak(float(scores[i, j]), row, j, float(x), float(y), float(s[i]) + ahead)
+        return Peak(float(scores[i, j]), row, j, float(x), float(y), float(s[i]) + ahead, left)
 
-    def cell_at(self, x: float, y: float) -> tuple[T, int] | None:
-        """Data of the row and index of the column nearest to (x, y); None if no row passed the place."""
-        if not self.rows:
-            return None
-        ahead, left = self._offsets(x, y)
-        row = int(np.abs(ahead).argmin())
-        if abs(ahead[row]) > AHEAD_M:
-            return None
-        return self.rows[row].data, int(np.abs(self.lateral - left[row]).argmin())
-
-    def _offsets(self, x: float, y: float) -> tuple[Array, Array]:
+    def offsets(self, x: float, y: float) -> tuple[Array, Array]:
         """Place of (x, y) ahead and left of every row's line (rows,)."""
         lines = np.array([(row.line.x, row.line.y, row.line.yaw) for row in self.rows])
         dx, dy, cos, sin = x - lines[:, 0], y - lines[:, 1], np.cos(lines[:, 2]), np.sin(lines[:, 2])
         return cos * dx + sin * dy, cos * dy - sin * dx
 
     def best_near(self, x: float, y: float, radius: float) -> Peak[T] | None:
-        """The highest score within ``radius`` m of (x, y), centred there; None if no row passed the place."""
+        """The highest score within ``radius`` m of (x, y), placed there; None if no row passed the place."""
         if not self.rows:
             return None
-        ahead, left = self._offsets(x, y)
+        ahead, left = self.offsets(x, y)
         inside = np.hypot(ahead[:, None], left[:, None] - self.lateral) <= radius
         if not inside.any():
             return None
-        scores = np.where(inside, np.array([row.scores for row in self.rows]), -np.inf)
+        scores = np.where(inside, self.scores, -np.inf)
         i, j = np.unravel_index(int(scores.argmax()), scores.shape)
-        return Peak(float(scores[i, j]), self.rows[int(i)], int(j), x, y, self.rows[int(i)].s)
+        nearest = int(np.abs(ahead).argmin())
+        s = self.rows[nearest].s + float(ahead[nearest])
+        return Peak(float(scores[i, j]), self.rows[int(i)], int(j), x, y, s, float(left[nearest]))

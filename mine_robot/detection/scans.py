@@ -47,18 +47,21 @@ class GprCheck:
             )
         if self._samples and traces.shape[0] != self._samples:
             return Check(f"wrong size: {traces.shape[0]} samples, were {self._samples}", none)
+        samples = traces.shape[0]
+        traces = np.ascontiguousarray(traces.T)  # (channels, samples): several times as fast
         numbers = np.isfinite(traces)
-        finite = numbers.all(axis=0)
+        finite = numbers.all(axis=1)
         if not finite.any():
             return Check("not a number in all channels", none)
-        self._samples = traces.shape[0]
+        self._samples = samples
         last, self._last = self._last, traces
-        same = np.zeros(self._channels, dtype=bool) if last is None else (last == traces).all(axis=0)
+        same = np.zeros(self._channels, dtype=bool) if last is None else (last == traces).all(axis=1)
         if same.all():
             return Check("frozen: the same scan again", none)
-        spread = traces.std(axis=0) if finite.all() else np.where(finite, traces.std(axis=0, where=numbers), 0.0)
+        spread = traces.std(axis=1) if finite.all() else np.where(finite, traces.std(axis=1, where=numbers), 0.0)
         dead = (spread <= DEAD_SHARE * float(np.median(spread[finite]))) | same
-        extremes = ((traces == traces.max(axis=0)).sum(axis=0), (traces == traces.min(axis=0)).sum(axis=0))
+        highest, lowest = traces.max(axis=1, keepdims=True), traces.min(axis=1, keepdims=True)
+        extremes = (np.count_nonzero(traces == edge, axis=1) for edge in (highest, lowest))
         clipped = finite & ~dead & (np.maximum(*extremes) >= CLIPPED_SAMPLES)
         return Check(_fault("channel", ~finite, dead, clipped), np.asarray(finite & ~dead))
 

@@ -12,9 +12,11 @@ from mine_robot.core.types import Target, TargetClass
 from mine_robot.detection.fusion import Verdict
 
 MOVED_M = 0.005
-CHANGED_P = 0.01
 RESTORED_RUN = 0  # the passes of a detector count from 1
 RESTORED_WEIGHT = math.exp(6.0)  # of a clear look
+LARGE = (TargetClass.AT, TargetClass.ERW)
+LARGE_M = 0.05  # what these echo from their edges is theirs, so much further out, and still inside their halo
+AS_PROBABLE = 2.0  # probabilities within this factor say the same
 SAME_PEAK_M = 0.08  # looks of one pass this near are the same peak, better known
 
 
@@ -77,7 +79,11 @@ class Registry:
 
     def nearest(self, x: float, y: float) -> Target | None:
         """The target an object at (x, y) belongs to, if any."""
-        near = [(math.hypot(t.x - x, t.y - y), t.id) for t in self._targets if math.isfinite(t.x)]
+        near = [
+            (math.hypot(t.x - x, t.y - y) - LARGE_M * (t.kind in LARGE), t.id)
+            for t in self._targets
+            if math.isfinite(t.x)
+        ]
         distance, number = min(near, default=(math.inf, 0))
         return self._targets[number - 1] if distance <= self._association else None
 
@@ -99,7 +105,7 @@ class Registry:
         self.revision += 1
 
     def update(self, run: int, sighting: Sighting) -> None:
-        """Enter what pass ``run`` sees now: a later look of a pass at the same peak, or a worse one, replaces the earlier.
+        """Enter what pass ``run`` sees now: a later look of a pass at the same peak, or at one that leads, tells the place.
 
         The worst verdict of a pass stays: the robot has stopped for it and marks it, and what else lies near must not take it back.
         """
@@ -114,15 +120,21 @@ class Registry:
             return
         entry = self._entries[known.id - 1]
         last = entry.sightings.get(run)
-        same = last is None or math.hypot(last.x - sighting.x, last.y - sighting.y) < SAME_PEAK_M
         if last is not None:
-            now, before = sighting.verdict.p_hazard, last.verdict.p_hazard
-            if not same and (now, sighting.weight) < (before, last.weight):
-                return
-            sighting = replace(sighting, verdict=last.verdict) if now < before else sighting
+            same = math.hypot(last.x - sighting.x, last.y - sighting.y) < SAME_PEAK_M
+            worst = max(last.verdict, sighting.verdict, key=lambda verdict: verdict.p_hazard)
+            if not same and not _leads(sighting, last):
+                sighting = last
+            sighting = replace(sighting, verdict=worst)
         entry.sightings[run] = sighting
         target = entry.target()
         moved = math.hypot(target.x - known.x, target.y - known.y) > MOVED_M
-        if moved or abs(target.p_hazard - known.p_hazard) > CHANGED_P or target.kind != known.kind:
+        if moved or target.p_hazard != known.p_hazard or target.kind != known.kind:
             self._targets[known.id - 1] = target
             self.revision += 1
+
+
+def _leads(new: Sighting, old: Sighting) -> bool:
+    """True if of two peaks of one object the new one tells the place: clearly more probable, or as probable and stronger."""
+    now, before = new.verdict.p_hazard, old.verdict.p_hazard
+    return now > AS_PROBABLE * before or (AS_PROBABLE * now > before and new.weight > old.weight)

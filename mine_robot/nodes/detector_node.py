@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from mine_robot.core.types import Health, NavState
 from mine_robot.detection.detector import Detector
+from mine_robot.pipeline.hazard import best_judge
 from mine_robot.pipeline.loading import load_robot
 from mine_robot.pipeline.parameters import DetectorNodeParams
 from mine_robot.pipeline.recall import recall
@@ -25,7 +26,7 @@ class DetectorNode(StackNode[DetectorNodeParams]):
     def __init__(self) -> None:
         super().__init__()
         robot = load_robot(existing_path(self.params.files.urdf, "urdf"))
-        self.detector = Detector(self.params, self.params.limits, robot)
+        self.detector = Detector(self.params, self.params.limits, robot, best_judge())
         self.detector.restore(
             recall(RunDirectory(existing_path(self.params.files.run_directory, "run_directory")).journal).targets
         )

@@ -24,6 +24,7 @@ from mine_robot.mission.journal import Journal
 from mine_robot.mission.machine import Mission
 from mine_robot.pipeline.coverage import CoverageManager
 from mine_robot.pipeline.ground_watch import GroundWatch
+from mine_robot.pipeline.hazard import best_judge
 from mine_robot.pipeline.loading import ParameterFiles
 from mine_robot.pipeline.recall import Memory, recall
 from mine_robot.pipeline.simulation import Simulation, SimulationFiles
@@ -59,7 +60,7 @@ class OfflineMission:
         limits = params["mission"].limits
         self.simulation = Simulation(scenario, area, robot, params["simulator"])
         self.localizer = Localizer(params["localization"], limits, robot, area.datum)
-        self.detector = Detector(params["detector"], limits, robot)
+        self.detector = Detector(params["detector"], limits, robot, best_judge())
         self.coverage = CoverageManager(params["planner"], limits, robot, area)
         self.watch = GroundWatch(area, limits)
         self.follower = Follower(params["follower"], limits, robot)

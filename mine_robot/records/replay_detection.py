@@ -16,6 +16,7 @@ from mine_robot.core.robot import Robot
 from mine_robot.core.types import Array, FixStatus, GprScan, Health, Level, MetalScan, NavState, Target
 from mine_robot.detection.detector import Detector
 from mine_robot.detection.params import DetectorParams
+from mine_robot.pipeline.hazard import best_judge
 from mine_robot.pipeline.parameters import DetectorNodeParams
 from mine_robot.records.bscan_image import Bscan, draw_bscan
 from mine_robot.records.errors import RecordError
@@ -49,7 +50,7 @@ def run_detection(
 
     Without ``datum`` the log's first fix is the origin of ``map``. Raises :class:`RecordError` if scans or odometry are missing.
     """
-    detector = Detector(params, params.limits, robot)
+    detector = Detector(params, params.limits, robot, best_judge())
     found = detect_in_log(log, remap, detector)
     out.mkdir(parents=True, exist_ok=True)
     write_targets(out / "targets.csv", datum or found.datum, found.targets)

@@ -23,6 +23,7 @@ OVERSAMPLING = 4
 REACH = 0.40  # m, horizontally: beyond it the antenna's pattern leaves nothing
 EDGE = 0.2  # of the specular amplitude, diffracted by the edge of a disc
 MIN_HEIGHT = 0.01  # m, an antenna never touches the ground
+SIZE_SPREAD, FILLING_SPREAD = 0.05, 0.08  # of a specimen's effective radius and permittivity, logarithmic
 CLUTTER = 0.02  # rms reflection coefficient of a scatterer in the most heterogeneous of soils
 
 
@@ -46,12 +47,12 @@ class GprModel:
         self._soil, self._params, self._rng, self._ground = soil, params, rng, ground
         offsets = robot.gpr_offsets if len(robot.gpr_offsets) else np.zeros(1)
         self._antennas = robot.gpr + np.stack([0 * offsets, offsets, 0 * offsets], axis=1)
-        self._echoes = _echo_table(soil, objects)
         self._rough = Texture(rng, 0.12)
         self._wet = Texture(rng, 0.40)
         self._layer = Texture(rng, 0.60)
         self._scatterers = Scatterers(int(rng.integers(2**31)), 160.0, 0.35)
         self._gains = 1.0 + params.channel_spread * rng.normal(size=len(offsets))
+        self._echoes = _echo_table(soil, objects, params.specimens * rng.normal(size=(len(objects), 2)))
         self._fine = params.sample_interval / OVERSAMPLING
         self._pulse = _pulse(params, self._fine)
         self._length = OVERSAMPLING * params.samples
@@ -115,7 +116,8 @@ class GprModel:
         beyond = np.maximum(distance[row, channel] - 0.7 * a, 0.0)
         delay, amplitude, reach, sine = self._path(height[channel], z, beyond, n)
         wavelength = LIGHT / (self._params.centre_frequency * n)
-        filling = 1.0 - np.exp(-np.pi * a * a / (wavelength * reach))
+        # Kirchhoff's integral over a disc gives 1 - exp(2 pi j a² / (wavelength distance)) of a mirror's echo, here without its ripple.
+        filling = 1.0 - np.exp(-2.0 * np.pi * a * a / (wavelength * reach))
         # A disc seen obliquely reflects within a lobe of its size (smoothed); beyond the lobe only its edge diffracts.
         lobe = EDGE + (1.0 - EDGE) / (1.0 + (2.0 * np.pi * a * sine / wavelength) ** 2)
         return delay + lag[row], amplitude * coefficient[row] * filling * lobe, channel.astype(float)
@@ -161,18 +163,22 @@ def _transmission(index: Array) -> Array:
     return 4.0 * index / (1.0 + index) ** 2
 
 
-def _echo_table(soil: Soil, objects: Sequence[BuriedObject]) -> tuple[Array, ...]:
-    """x, y, depth, reflection coefficient, radius, extra delay (n,) of every reflecting face."""
+def _echo_table(soil: Soil, objects: Sequence[BuriedObject], specimens: Array) -> tuple[Array, ...]:
+    """x, y, depth, reflection coefficient, radius, extra delay (n,) of every reflecting face.
+
+    ``specimens`` (objects, 2) says by how many deviations size and filling differ from the catalogue.
+    """
     rows = []
-    for item in objects:
+    for item, (larger, denser) in zip(objects, specimens):
         kind = CATALOGUE[item.kind]
-        inner = float(np.sqrt(kind.permittivity))
+        size, filling = np.exp(SIZE_SPREAD * larger), np.exp(FILLING_SPREAD * denser)
+        inner = max(1.0, float(np.sqrt(kind.permittivity * filling)))
         top = -1.0 if kind.conducting else (soil.index - inner) / (soil.index + inner)
         depth = max(item.depth, 0.002)
-        rows.append((item.x, item.y, depth, top, kind.radius_m, 0.0))
+        rows.append((item.x, item.y, depth, top, size * kind.radius_m, 0.0))
         if not kind.conducting:
             through = 2.0 * kind.height_m * inner / LIGHT
-            rows.append((item.x, item.y, depth, -top * (1.0 - top * top), 0.8 * kind.radius_m, through))
+            rows.append((item.x, item.y, depth, -top * (1.0 - top * top), 0.8 * size * kind.radius_m, through))
     return tuple(np.array(rows, dtype=float).reshape(-1, 6).T)
 
 

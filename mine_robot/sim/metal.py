@@ -19,6 +19,7 @@ from mine_robot.sim.types import BuriedObject, TrueState
 Complex = NDArray[np.complexfloating]
 REFERENCE_M = 0.10  # distance under the coil at which the catalogue states the reading
 SOIL_SCALE_M = 0.06  # the soil's reading falls by e over this height
+MINE_SPREAD, SCRAP_SPREAD = (0.15, 4.0), (0.40, 8.0)  # of a specimen's reading: natural logarithm, degrees
 SOIL_PHASE = complex(-1.0, 0.04)  # magnetite: in-phase, with the small viscous quadrature that disturbs detectors
 
 
@@ -49,6 +50,10 @@ class MetalModel:
         self._flat = np.array([0.5 * kind.radius_m for _, kind in metals])
         self._texture = Texture(rng, 0.5)
         self._drift = params.drift * _complex_normal(rng, len(offsets))
+        self._moments *= _specimens(
+            params.specimens * rng.normal(size=(2, len(metals))),
+            np.array([kind.hazard for _, kind in metals], dtype=bool),
+        )
         self._last = -math.inf
 
     def scan(self, t: float, truth: TrueState) -> MetalScan:
@@ -83,6 +88,16 @@ class MetalModel:
         self._drift = keep * self._drift + step * _complex_normal(self._rng, len(self._drift))
         self._last = t
         return self._drift
+
+
+def _specimens(deviations: Array, hazard: NDArray[np.bool_]) -> Complex:
+    """Complex factors (n,) by which specimens differ from the catalogue: corrosion, make, and for scrap its attitude and size.
+
+    ``deviations`` (2, n) are those of logarithm and phase, in standard deviations.
+    """
+    size, turn = deviations
+    spread, angle = np.where(hazard, MINE_SPREAD[0], SCRAP_SPREAD[0]), np.where(hazard, MINE_SPREAD[1], SCRAP_SPREAD[1])
+    return np.asarray(np.exp(spread * size + 1j * np.radians(angle * turn)))
 
 
 def field_squared(radius: float, beside: Array | float, below: Array | float) -> Array:

@@ -24,6 +24,9 @@ class GprModelParams:
     coupling: float = param("Amplitude of the direct coupling.", default=0.4, low=0.0, high=10.0)
     channel_spread: float = param("Standard deviation of the channels' gains.", default=0.03, low=0.0, high=0.3)
     noise: float = param("Standard deviation of the thermal noise of a sample.", default=0.003, low=0.0, high=1.0)
+    specimens: float = param(
+        "How much specimens differ from the catalogue: 1 as found, 0 all alike.", default=1.0, low=0.0, high=3.0
+    )
     jitter: float = param("Standard deviation of the time zero of a scan.", default=0.005, unit="ns", low=0.0, high=0.2)
 
 
@@ -37,6 +40,9 @@ class MetalModelParams:
     )
     drift: float = param("Standard deviation of the drift of a coil.", default=3.0, low=0.0, high=1000.0)
     drift_time: float = param("Correlation time of the drift.", default=120.0, unit="s", low=1.0, high=10000.0)
+    specimens: float = param(
+        "How much specimens differ from the catalogue: 1 as found, 0 all alike.", default=1.0, low=0.0, high=3.0
+    )
     reach: float = param("Distance beyond which an object is left out.", default=1.5, unit="m", low=0.5, high=5.0)
 
 

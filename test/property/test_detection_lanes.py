@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
-from detection_lane import Lane
+from detection_lane import SUSPECT, Lane
 
 from mine_robot.sim.objects import CATALOGUE
 from mine_robot.sim.types import BuriedObject
@@ -28,7 +28,7 @@ def test_hazards_of_random_lanes_are_found_once(seed: int) -> None:
     ]
     lane = Lane(objects, seed=seed)
     lane.drive(-0.2, 5.4)
-    alarms = [t for t in lane.detector.targets() if t.p_hazard >= 0.5]
+    alarms = [t for t in lane.detector.targets() if t.p_hazard >= SUSPECT]
     for item in objects:
         near = [t for t in alarms if math.hypot(t.x - item.x, t.y - item.y) < CATALOGUE[item.kind].radius_m + 0.10]
         assert len(near) == 1, (item, near)
@@ -40,4 +40,4 @@ def test_hazards_of_random_lanes_are_found_once(seed: int) -> None:
 def test_bare_ground_of_every_seed_is_quiet(seed: int) -> None:
     lane = Lane([], seed=seed)
     lane.drive(0.0, 5.0)
-    assert len([t for t in lane.detector.targets() if t.p_hazard >= 0.5]) <= 1
+    assert len([t for t in lane.detector.targets() if t.p_hazard >= SUSPECT]) <= 1

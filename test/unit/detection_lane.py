@@ -17,6 +17,7 @@ from mine_robot.core.robot import Robot, robot_from_urdf
 from mine_robot.core.types import Array, GprScan, MetalScan, NavState, SweepEvidence
 from mine_robot.detection.detector import Detector
 from mine_robot.detection.params import DetectorParams
+from mine_robot.pipeline.hazard import best_judge
 from mine_robot.sim.gpr import GprModel
 from mine_robot.sim.metal import MetalModel
 from mine_robot.sim.soil import soil_from
@@ -25,6 +26,7 @@ from mine_robot.sim.types import BuriedObject, TrueState
 
 ROOT = Path(__file__).resolve().parents[2]
 STEP = 0.05
+SUSPECT = 0.01  # probability from which a target is marked
 
 
 @lru_cache(maxsize=1)
@@ -36,7 +38,7 @@ def limits() -> Limits:
     return Limits(
         search_speed=0.5, drive_speed=0.8, pivot_rate=0.6, acceleration=0.5, deceleration=0.8, reaction_time=0.15,
         tracking_tolerance=0.04, sigma_factor=3.0, position_sigma_max=0.03, evidence_speed_max=0.6,
-        head_height_min=0.02, head_height_max=0.15, halo_radius=0.30, mark_p_hazard=0.5, lane_overlap=0.15,
+        head_height_min=0.02, head_height_max=0.15, halo_radius=0.30, mark_p_hazard=SUSPECT, lane_overlap=0.15,
     )  # fmt: skip
 
 
@@ -66,7 +68,7 @@ class Lane:
         rng, params = np.random.default_rng(seed), build(SoilSensorParams, {})
         self.gpr = GprModel(soil_from(soil), objects, self.robot, params.gpr, rng)
         self.metal = MetalModel(soil_from(soil), objects, self.robot, params.metal, rng)
-        self.detector = detector or Detector(build(DetectorParams, {}), limits(), self.robot)
+        self.detector = detector or Detector(build(DetectorParams, {}), limits(), self.robot, best_judge())
         self.t = 0.0
         self.evidence: list[SweepEvidence] = []
 

@@ -20,7 +20,7 @@ from mine_robot.ros.topics import GPR_SCAN, METAL_SCAN, ODOMETRY
 from mine_robot.sim.types import BuriedObject
 
 MINE = BuriedObject("pmn", 1.5, 0.1, 0.06)
-MARK_P = 0.1
+MARK_P = 0.01
 TOPICS = {"gpr": GPR_SCAN, "metal": METAL_SCAN, "odometry": ODOMETRY}
 
 

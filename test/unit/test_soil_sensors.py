@@ -25,7 +25,7 @@ OVER = {"x": robot().gpr[0], "y": 0.075}
 
 def echo(kind: str, depth: float, soil: dict[str, float] | None = None) -> Array:
     """Noise-free trace over the object less the trace over bare soil."""
-    quiet = dataclasses.replace(PARAMS.gpr, noise=0.0, jitter=0.0, channel_spread=0.0)
+    quiet = dataclasses.replace(PARAMS.gpr, noise=0.0, jitter=0.0, channel_spread=0.0, specimens=0.0)
     ground = soil_from({**SMOOTH, **(soil or {})})
     state = truth(0.0, 0.0)
     traces = [
@@ -90,7 +90,7 @@ def test_the_field_is_exact_on_the_axis_and_a_dipole_far_away() -> None:
 
 def reading(kind: str, depth: float) -> complex:
     """Noise-free reading of the coil 0.1 m left of the middle, straight over the object."""
-    quiet = dataclasses.replace(PARAMS.metal, noise=0.0, drift=0.0)
+    quiet = dataclasses.replace(PARAMS.metal, noise=0.0, drift=0.0, specimens=0.0)
     item = BuriedObject(kind, float(robot().metal_detector[0]), 0.1, depth)
     bare = soil_from({**SMOOTH, "mineralisation": 0.0})
     scan = MetalModel(bare, [item], robot(), quiet, np.random.default_rng(1)).scan(0.0, truth(0.0, 0.0))
@@ -100,6 +100,19 @@ def reading(kind: str, depth: float) -> complex:
 def test_the_metal_detector_reads_the_catalogue_at_its_reference_distance() -> None:
     kind = CATALOGUE["pmn"]
     assert reading("pmn", 0.04 - kind.metal_below_top_m) == pytest.approx(kind.metal, rel=1e-6)
+
+
+def test_specimens_differ_and_scrap_more_than_mines() -> None:
+    quiet = dataclasses.replace(PARAMS.metal, noise=0.0, drift=0.0)
+    bare = soil_from({**SMOOTH, "mineralisation": 0.0})
+    logs = {}
+    for kind in ("pmn", "nail"):
+        item = BuriedObject(kind, float(robot().metal_detector[0]), 0.1, 0.05)
+        models = [MetalModel(bare, [item], robot(), quiet, np.random.default_rng(seed)) for seed in range(40)]
+        logs[kind] = np.log(
+            [np.hypot(s.in_phase[2], s.quadrature[2]) for s in (m.scan(0.0, truth(0.0, 0.0)) for m in models)]
+        )
+    assert 0.05 < logs["pmn"].std() < 0.30 < logs["nail"].std() < 0.6
 
 
 def test_the_metal_signal_falls_with_depth_as_the_loop_says() -> None:
@@ -114,7 +127,7 @@ def test_phase_separates_iron_from_brass() -> None:
 
 
 def test_mineralised_soil_reads_more_when_the_head_comes_down() -> None:
-    quiet = dataclasses.replace(PARAMS.metal, noise=0.0, drift=0.0)
+    quiet = dataclasses.replace(PARAMS.metal, noise=0.0, drift=0.0, specimens=0.0)
     values = []
     for up in (0.0, 0.03):
         model = MetalModel(

@@ -1,0 +1,131 @@
+"""The learned second stage: boosted decision trees that turn looks into a calibrated probability of a hazard.
+
+Trees are plain numbers (``hazard_model.json``, written by ``scripts/train_hazard_model.py``), so that loading one runs no code. There are
+three models: for both sensors, for the radar alone and for the metal detector alone. Gradient boosting: J. H. Friedman, Annals of
+Statistics 29(5), 2001; calibration: J. Platt, 1999.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mine_robot.core.types import Array, TargetClass
+from mine_robot.detection.fusion import FOUND, SEEN, Verdict, classify
+from mine_robot.detection.looks import GPR_FEATURES, METAL_FEATURES, GprLook, MetalLook
+
+FORMAT = "mine_robot hazard model 1"
+FEATURES = tuple(f"gpr.{name}" for name in GPR_FEATURES) + tuple(f"md.{name}" for name in METAL_FEATURES)
+SENSORS = {"both": slice(None), "gpr": slice(0, len(GPR_FEATURES)), "md": slice(len(GPR_FEATURES), None)}
+MAX_LOGIT = 8.0  # nothing is surer than that
+PLAUSIBLE_P = 0.5  # from there on the class is that of a hazard
+
+
+class ModelError(ValueError):
+    """A model that cannot be used; one line says why."""
+
+
+@dataclass(frozen=True)
+class Trees:
+    """Boosted trees: arrays (trees, nodes); a leaf is its own child. ``baseline`` plus the leaves' ``value`` is the raw score."""
+
+    feature: NDArray[np.intp]
+    threshold: Array
+    left: NDArray[np.intp]
+    right: NDArray[np.intp]
+    missing_left: NDArray[np.bool_]
+    value: Array
+    depth: int
+    baseline: float
+    slope: float
+    intercept: float
+    prior: float
+
+    def logit(self, features: Array) -> float:
+        """Calibrated logarithm of the odds of a hazard for ``features`` (n,), NaN where unknown."""
+        tree = np.arange(len(self.value))
+        node: NDArray[np.intp] = np.zeros(len(self.value), dtype=np.intp)
+        for _ in range(self.depth):
+            x = features[self.feature[tree, node]]
+            left = np.where(np.isnan(x), self.missing_left[tree, node], x <= self.threshold[tree, node])
+            node = np.where(left, self.left[tree, node], self.right[tree, node])
+        raw = self.baseline + float(self.value[tree, node].sum())
+        return min(max(self.slope * raw + self.intercept, -MAX_LOGIT), MAX_LOGIT)
+
+
+class HazardModel:
+    """A judge (see :class:`~mine_robot.detection.detector.Detector`) learnt from examples."""
+
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        """From the decoded JSON; raises :class:`ModelError`."""
+        if not isinstance(content, Mapping) or content.get("format") != FORMAT:
+            raise ModelError(f"not a '{FORMAT}'")
+        if tuple(content.get("features", ())) != FEATURES:
+            raise ModelError("its features are not those of this detector: train it anew")
+        try:
+            self.provenance = dict(content["provenance"])
+            self._models = {name: _trees(content["models"][name], part) for name, part in SENSORS.items()}
+            self._operating = np.array(content["models"]["both"]["operating"], dtype=float).reshape(-1, 3)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"incomplete: {error}") from None
+
+    def threshold(self, pd: float) -> float:
+        """The highest probability from which to mark so that a share ``pd`` of the hazards passed is marked; NaN if none reaches it.
+
+        From the table made in training: fields that the trees had not seen, as rich in clutter as those.
+        """
+        enough = self._operating[self._operating[:, 1] >= pd, 0]
+        return float(enough.max()) if len(enough) else math.nan
+
+    def __call__(self, gpr: GprLook | None, metal: MetalLook | None) -> Verdict:
+        """The verdict on one spot; ``None`` means that the sensor could not look there."""
+        llr_gpr = self._llr("gpr", gpr.features) if gpr is not None else 0.0
+        llr_md = self._llr("md", metal.features) if metal is not None else 0.0
+        if gpr is not None and metal is not None:
+            logit = self._models["both"].logit(np.concatenate([gpr.features, metal.features]))
+        else:
+            name, llr = ("gpr", llr_gpr) if gpr is not None else ("md", llr_md)
+            logit = self._models[name].prior + llr
+        p = 1.0 / (1.0 + math.exp(-logit))
+        seen = gpr is not None and gpr.score >= SEEN
+        found = metal is not None and metal.score >= FOUND
+        kind = classify(gpr if seen else None, metal if found else None)
+        if p < PLAUSIBLE_P:
+            kind = TargetClass.CLUTTER
+        elif kind in (TargetClass.CLUTTER, TargetClass.UNKNOWN):
+            kind = TargetClass.AP_METAL if found and not seen else TargetClass.AP_MINIMUM_METAL
+        depth = gpr.depth if gpr is not None and seen else math.nan
+        return Verdict(llr_gpr, llr_md, p, kind, depth)
+
+    def _llr(self, name: str, features: Array) -> float:
+        """Logarithm of the likelihood ratio of one sensor's look: its odds less those before it."""
+        model = self._models[name]
+        return model.logit(features) - model.prior
+
+
+def _trees(data: Mapping[str, Any], part: slice) -> Trees:
+    trees, width = data["trees"], len(FEATURES[part])
+    nodes = max(len(tree["value"]) for tree in trees)
+
+    def table(key: str, dtype: type) -> Any:
+        rows: NDArray[Any] = np.zeros((len(trees), nodes), dtype=dtype)
+        for row, tree in zip(rows, trees):
+            row[: len(tree[key])] = tree[key]
+        return rows
+
+    numbers = [float(data[key]) for key in ("baseline", "slope", "intercept", "prior")]
+    result = Trees(
+        table("feature", np.intp), table("threshold", float), table("left", np.intp), table("right", np.intp),
+        table("missing_left", np.bool_), table("value", float), int(data["depth"]), *numbers,
+    )  # fmt: skip
+    children = np.stack([result.left, result.right])
+    if result.feature.min() < 0 or result.feature.max() >= width or children.min() < 0 or children.max() >= nodes:
+        raise ValueError("a tree points outside itself")
+    if not np.isfinite([*numbers, result.value.sum()]).all() or np.isnan(result.threshold).any():
+        raise ValueError("a value is not a number")
+    return result
