@@ -23,6 +23,7 @@ FORMAT = "mine_robot hazard model 1"
 FEATURES = tuple(f"gpr.{name}" for name in GPR_FEATURES) + tuple(f"md.{name}" for name in METAL_FEATURES)
 SENSORS = {"both": slice(None), "gpr": slice(0, len(GPR_FEATURES)), "md": slice(len(GPR_FEATURES), None)}
 COLUMNS = GPR_FEATURES.index("count")
+HALF_BLIND = 0.25  # of the rules' probability is taken where the radar alone has looked
 TRAINED_COLUMNS = 3  # the narrowest array of the examples
 MAX_LOGIT = 8.0  # nothing is surer than that
 PLAUSIBLE_P = 0.5  # from there on the class is that of a hazard
@@ -94,9 +95,11 @@ class HazardModel:
             name, llr = ("gpr", llr_gpr) if gpr is not None else ("md", llr_md)
             logit = self._models[name].prior + llr
         p = 1.0 / (1.0 + math.exp(-logit))
-        if gpr is not None and gpr.features[COLUMNS] < TRAINED_COLUMNS:
-            # An array narrower than those of the examples: what looks like a mine to the rules is not dismissed.
-            p = max(p, judge_by_rules(gpr, metal).p_hazard)
+        if gpr is not None and (metal is None or gpr.features[COLUMNS] < TRAINED_COLUMNS):
+            # An array narrower than those of the examples, or ground that the metal detector has not passed on this drive: the
+            # radar alone decides, and what looks like a mine to the rules is not dismissed.
+            share = HALF_BLIND if gpr.features[COLUMNS] >= TRAINED_COLUMNS else 1.0
+            p = max(p, share * judge_by_rules(gpr, metal).p_hazard)
         seen = gpr is not None and gpr.score >= SEEN
         found = metal is not None and metal.score >= FOUND
         kind = classify(gpr if seen else None, metal if found else None)

@@ -82,7 +82,8 @@ def test_one_sensor_alone_gives_its_own_verdict() -> None:
 def test_what_the_rules_see_is_not_dismissed_for_an_array_unlike_the_trained_ones() -> None:
     model, mine = HazardModel(content()), gpr(3.9)
     rules = judge_by_rules(mine, None).p_hazard
-    assert model(mine, None).p_hazard < 0.1 < rules
+    assert model(mine, METAL).p_hazard < 0.1 < rules
+    assert model(mine, None).p_hazard == max(0.25 * rules, model(mine, METAL).p_hazard)
     mine.features[GPR_FEATURES.index("count")] = 1.0
     assert model(mine, None).p_hazard == rules
 

@@ -192,7 +192,7 @@ def test_cells_of_the_grid():
 
 def test_halos_follow_the_targets():
     ledger = make_ledger()
-    ledger.set_targets([target_at(1, 2.0, 2.0), target_at(2, 3.0, 3.0, p_hazard=0.2), target_at(3, math.nan, 1.0)])
+    ledger.set_targets([target_at(1, 2.0, 2.0), target_at(2, 3.0, 3.0, p_hazard=0.002), target_at(3, math.nan, 1.0)])
     area = ledger.halo.sum() * RES**2
     assert math.pi * 0.3**2 <= area <= math.pi * (0.3 + 2 * RES) ** 2
     ledger.set_targets([])

@@ -54,7 +54,7 @@ SCORE_KEYS = {
     "double_marks",
 }
 FILES = {"summary.json", "clearance.geojson", "targets.csv", "trajectory.csv", "map.png", "report.html"}
-TARGETS = (suspect(1, 0.0, 3.0), suspect(2, 1.0, -2.0, p=0.2, kind=TargetClass.CLUTTER))
+TARGETS = (suspect(1, 0.0, 3.0), suspect(2, 1.0, -2.0, p=0.002, kind=TargetClass.CLUTTER))
 
 
 def status(t: float, state: MissionState, reason: str = "") -> MissionStatus:
