@@ -2,10 +2,11 @@
 
 Conventions of J. Solà, "Quaternion kinematics for the error-state Kalman filter" (2017, arXiv:1711.02508): attitude
 errors are local, ``R_true = R Exp(dtheta)``; ``R`` turns vectors of the body into ``map`` (east, north, up). The nominal attitude is kept
-as rotation matrix. To the fifteen error states of the inertial unit come nine of the aiding sensors. Those that wander (GNSS, slip,
-antenna heading) are first-order Gauss-Markov processes, because they are correlated over many samples: taken as white noise, they would
+as rotation matrix. To the fifteen error states of the inertial unit come eleven of the aiding sensors. Those that wander (GNSS, slip,
+skid, antenna heading) are first-order Gauss-Markov processes, because they are correlated over many samples: taken as white noise, they would
 make the covariance far too small (state augmentation for coloured noise; Bar-Shalom, Li & Kirubarajan 2001, section 8.2). Those that
-stay (wheel scale, mounting angles, latency of the receiver) are random constants, learned as far as the motion shows them.
+stay (wheel scale, mounting angles, latency of the receiver, scale of the gyroscope about the vertical axis) are random constants or
+nearly so, learned as far as the motion shows them.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from mine_robot.localization.params import ImuNoise
 POSITION, VELOCITY, ATTITUDE = slice(0, 3), slice(3, 6), slice(6, 9)
 GYRO_BIAS, ACCEL_BIAS = slice(9, 12), slice(12, 15)
 GNSS_ERROR, SLIP, HEADING_ERROR = slice(15, 18), slice(18, 19), slice(19, 20)
-SCALE, MOUNT, LATENCY = slice(20, 21), slice(21, 23), slice(23, 24)
-INERTIAL, AIDING = slice(0, 15), slice(15, 24)
-STATES = 24
-AIDS = 9
-TURN_CORRELATED = 1.6  # rad; the error of a gyroscope's scale adds up over about a quarter turn, then changes sides
+SCALE, MOUNT, LATENCY, TURN_SCALE, SKID = slice(20, 21), slice(21, 23), slice(23, 24), slice(24, 25), slice(25, 26)
+INERTIAL, AIDING = slice(0, 15), slice(15, 26)
+STATES = 26
+AIDS = 11
+RECENT_S = 0.06  # a covariance so old is used as it is; aiding comes every 0.05 s
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ class ErrorStateFilter:
     """Nominal state of the inertial unit, with axes along ``base_link``, and the covariance of its error.
 
     ``position``, ``velocity`` (3,) in ``map``; ``attitude`` (3, 3) from ``base_link`` to ``map``; ``gyro_bias``, ``accel_bias`` (3,);
-    ``aiding`` (9,): GNSS error east, north, up in m, slip, heading error in rad, wheel scale, pitch and yaw of the mounting in rad,
-    latency of the GNSS in s. The nominal state advances with every sample; the covariance follows when it is needed, over all samples
+    ``aiding`` (11,): GNSS error east, north, up in m, slip, heading error in rad, wheel scale, pitch and yaw of the mounting in rad,
+    latency of the GNSS in s, scale of the gyroscope about z, skid in m. The nominal state advances with every sample; the covariance follows when it is needed, over all samples
     since, which is exact to first order and much cheaper. Arrays are replaced, never written to: :meth:`snapshot` is only references.
     """
 
@@ -80,6 +81,7 @@ class ErrorStateFilter:
         self._interval = 0.0
         self._pushed: Array = np.zeros(3)  # integral of the specific force in map over the interval
         self._turned = self._shaken = 0.0  # variance of attitude and velocity that came up over the interval
+        self._yawed = 0.0  # rad about z over the interval
         self._attitude_before = self.attitude
 
     def start(self, attitude: Array, velocity: Array, sigmas: Array) -> None:
@@ -111,8 +113,10 @@ class ErrorStateFilter:
 
         The noises are densities in rad/s/√Hz and m/s²/√Hz.
         """
-        self.rate = rate - self.gyro_bias
-        half, turn = _half_turn(self.rate.tolist(), 0.5 * dt)
+        x, y, z = (rate - self.gyro_bias).tolist()
+        z *= 1.0 - self.aiding.item(TURN_SCALE.start - AIDING.start)
+        self.rate = np.array([x, y, z])
+        half = _half_turn(x, y, z, 0.5 * dt)
         middle = self.attitude @ half
         push = middle @ (force - self.accel_bias)
         change = (push + self._gravity) * dt
@@ -121,7 +125,8 @@ class ErrorStateFilter:
         self.attitude = middle @ half
         self._interval += dt
         self._pushed = self._pushed + push * dt
-        self._turned += gyro_noise * gyro_noise * dt + self._noise.gyro_scale**2 * TURN_CORRELATED * turn
+        self._yawed += z * dt
+        self._turned += gyro_noise * gyro_noise * dt
         self._shaken += accel_noise * accel_noise * dt
 
     def inflate(self, variance: Array) -> None:
@@ -145,6 +150,13 @@ class ErrorStateFilter:
     def covariance(self) -> Array:
         """Covariance (STATES, STATES) of the error now."""
         self._propagate()
+        return self._p
+
+    @property
+    def recent_covariance(self) -> Array:
+        """The same as of the last measurement weighed, unless that is long ago; the same array until the next."""
+        if self._interval > RECENT_S:
+            self._propagate()
         return self._p
 
     @property
@@ -184,7 +196,7 @@ class ErrorStateFilter:
         """Everything that :meth:`restore` needs to come back to this state."""
         return (
             self.position, self.velocity, self.attitude, self.gyro_bias, self.accel_bias, self.aiding, self.rate,
-            self._variance, self._time, self._p, self._interval, self._pushed, self._turned, self._shaken,
+            self._variance, self._time, self._p, self._interval, self._pushed, self._turned, self._shaken, self._yawed,
             self._attitude_before,
         )  # fmt: skip
 
@@ -192,7 +204,7 @@ class ErrorStateFilter:
         """Come back to the state of :meth:`snapshot`."""
         (
             self.position, self.velocity, self.attitude, self.gyro_bias, self.accel_bias, self.aiding, self.rate,
-            self._variance, self._time, self._p, self._interval, self._pushed, self._turned, self._shaken,
+            self._variance, self._time, self._p, self._interval, self._pushed, self._turned, self._shaken, self._yawed,
             self._attitude_before,
         ) = snapshot  # fmt: skip
 
@@ -211,6 +223,7 @@ class ErrorStateFilter:
         phi[VELOCITY, ACCEL_BIAS] = attitude * -dt
         phi[ATTITUDE, ATTITUDE] = attitude.T @ self._attitude_before
         phi[(6, 7, 8), (9, 10, 11)] = -dt
+        phi[8, TURN_SCALE.start] = -self._yawed
         decay = np.exp(-dt / self._time)
         phi[AIDING_INDEX, AIDING_INDEX] = decay
         self.aiding = self.aiding * decay
@@ -230,7 +243,7 @@ class ErrorStateFilter:
     def _restart_interval(self) -> None:
         self._interval = 0.0
         self._pushed = np.zeros(3)
-        self._turned = self._shaken = 0.0
+        self._turned = self._shaken = self._yawed = 0.0
         self._attitude_before = self.attitude
 
 
@@ -250,11 +263,10 @@ def cross(a: Array, b: Array) -> Array:
     return np.array([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
 
 
-def _half_turn(rate: list[float], dt: float) -> tuple[Array, float]:
-    """Exp(rate dt), to third order, and the angle turned over twice ``dt`` in rad."""
-    x, y, z = rate[0] * dt, rate[1] * dt, rate[2] * dt
-    square = x * x + y * y + z * z
-    return _rotation(x, y, z, square), 2.0 * math.sqrt(square)
+def _half_turn(x: float, y: float, z: float, dt: float) -> Array:
+    """Exp of the rate (x, y, z) over ``dt``, to third order."""
+    x, y, z = x * dt, y * dt, z * dt
+    return _rotation(x, y, z, x * x + y * y + z * z)
 
 
 def _rotation(x: float, y: float, z: float, square: float) -> Array:

@@ -16,6 +16,7 @@ from mine_robot.localization.filter import (
     MOUNT,
     POSITION,
     SCALE,
+    SKID,
     SLIP,
     STATES,
     VELOCITY,
@@ -28,7 +29,7 @@ from mine_robot.localization.filter import (
 )
 from mine_robot.localization.params import Standstill, WheelNoise
 
-GNSS, SLIPPING, HEADING, SCALED, PITCHED, YAWED, LATE = slice(0, 3), 3, 4, 5, 6, 7, 8  # within the aiding errors
+GNSS, SLIPPING, HEADING, SCALED, PITCHED, YAWED, LATE, SKIDDING = slice(0, 3), 3, 4, 5, 6, 7, 8, 10  # within the aiding errors
 
 
 def gnss_position(filter_: ErrorStateFilter, lever: Array, antenna: Array, noise: Array) -> Measurement:
@@ -49,14 +50,17 @@ def gnss_position(filter_: ErrorStateFilter, lever: Array, antenna: Array, noise
 
 
 def heading(filter_: ErrorStateFilter, yaw: float, sigma: float) -> Measurement:
-    """Yaw of ``base_link`` in rad."""
+    """Yaw of ``base_link`` in rad; it comes from the receiver of the fixes, with the same ``latency``."""
     roll, pitch, predicted = rpy_from_attitude(filter_.base_attitude)
     h = np.zeros((1, STATES))
     turn = rpy_jacobian(roll, pitch)[2]
     h[:, ATTITUDE] = turn
     h[:, MOUNT] = turn[1:]
     h[:, HEADING_ERROR] = 1.0
-    residual = wrap_angle(yaw - predicted - float(filter_.aiding[HEADING]))
+    turning = float(turn @ filter_.rate)
+    h[:, LATENCY] = -turning
+    error, latency = filter_.aiding.item(HEADING), filter_.aiding.item(LATE)
+    residual = wrap_angle(yaw - predicted - error + turning * latency)
     return Measurement(np.array([residual]), h, np.array([[sigma * sigma]]))
 
 
@@ -81,14 +85,17 @@ def base_velocity(filter_: ErrorStateFilter, base: Array) -> tuple[Array, Array]
 
 def wheels(filter_: ErrorStateFilter, base: Array, speed: float, noise: WheelNoise) -> Measurement:
     """Forward speed in m/s: the tracks' ``speed`` less its share of scale error and slip; and that ``base_link`` moves neither
-    sideways nor vertically but for the skid in turns (non-holonomic constraint; Dissanayake et al. 2001)."""
+    sideways nor vertically (non-holonomic constraint; Dissanayake et al. 2001) but for the skid in turns: their centre wanders along x
+    (Pentzer, Brennan & Reichard 2014, who estimate the centres of rotation of both tracks)."""
     velocity, h = base_velocity(filter_, base)
     x, y, z = velocity.tolist()
     lost = float(filter_.aiding[SLIPPING] + filter_.aiding[SCALED])
     h[0, SLIP.start] = h[0, SCALE.start] = speed
-    sideways = math.hypot(noise.lateral, noise.skid * float(filter_.rate[2]))
-    white = np.diag([noise.sigma**2, sideways**2, noise.lateral**2])
-    return Measurement(np.array([speed * (1.0 - lost) - x, -y, -z]), h, white)
+    turning = filter_.rate.item(2)
+    h[1, SKID] = turning
+    aside = -y - turning * filter_.aiding.item(SKIDDING)
+    white = np.diag([noise.sigma**2, noise.lateral**2, noise.lateral**2])
+    return Measurement(np.array([speed * (1.0 - lost) - x, aside, -z]), h, white)
 
 
 def no_sideslip(filter_: ErrorStateFilter, base: Array, noise: WheelNoise) -> Measurement:
@@ -118,29 +125,28 @@ def level(filter_: ErrorStateFilter, force: Array, sigma: float) -> Measurement:
     return Measurement(force - predicted - filter_.accel_bias, h, np.eye(3) * sigma**2)
 
 
-def nav_state(filter_: ErrorStateFilter, t: float, base: Array, position_doubt: float, yaw_doubt: float) -> NavState:
-    """The estimate at ``base_link``, whose lever arm is ``base``, with the covariance carried over.
-
-    The doubts are variances in m² and rad² that the filter does not know of.
-    """
+def pose_covariance(filter_: ErrorStateFilter, base: Array) -> Array:
+    """Covariance (6, 6) of position and roll, pitch, yaw of ``base_link``, whose lever arm is ``base``, as of the last measurement."""
     attitude = filter_.base_attitude
-    roll, pitch, yaw = rpy_from_attitude(attitude)
+    roll, pitch, _ = rpy_from_attitude(attitude)
     # Only these states bear on the pose: position, attitude and mounting.
-    p = filter_.covariance[POSE]
+    p = filter_.recent_covariance[POSE]
     jacobian = np.zeros((6, 8))
     jacobian[(0, 1, 2), (0, 1, 2)] = 1.0
     arm, turn = attitude @ -skew(base), rpy_jacobian(roll, pitch)
     jacobian[:3, 3:6], jacobian[:3, 6:] = arm, arm[:, 1:]
     jacobian[3:, 3:6], jacobian[3:, 6:] = turn, turn[:, 1:]
-    velocity = filter_.velocity @ attitude + cross(filter_.rate, base)
-    covariance = jacobian @ p @ jacobian.T
-    covariance[(0, 1), (0, 1)] += position_doubt
-    covariance[5, 5] += yaw_doubt
+    return np.asarray(jacobian @ p @ jacobian.T)
+
+
+def nav_state(filter_: ErrorStateFilter, t: float, base: Array, covariance: Array) -> NavState:
+    """The estimate at ``base_link``, whose lever arm is ``base``, with the ``covariance`` (6, 6) of its pose."""
+    attitude = filter_.base_attitude
     return NavState(
         t=t,
         position=filter_.position + attitude @ base,
-        rpy=np.array([roll, pitch, yaw]),
-        velocity=velocity,
+        rpy=np.array(rpy_from_attitude(attitude)),
+        velocity=filter_.velocity @ attitude + cross(filter_.rate, base),
         rate=filter_.rate,
         covariance=covariance,
     )

@@ -24,8 +24,10 @@ from mine_robot.localization.filter import (
     MOUNT,
     POSITION,
     SCALE,
+    SKID,
     SLIP,
     STATES,
+    TURN_SCALE,
     VELOCITY,
     ErrorStateFilter,
     Innovation,
@@ -130,6 +132,8 @@ class Navigator:
         self.filter = ErrorStateFilter(params.imu, normal_gravity(datum.latitude, datum.height))
         self.memory = Memory()
         self._gate = Gate(params.gate_probability)
+        self._weighed: Array | None = None  # the filter's covariance from which that of the pose was computed
+        self._pose_covariance: Array = np.zeros((6, 6))
 
     # --- start -------------------------------------------------------------------------------------------------------
     def start(self, t: float, attitude: Array, velocity: Array, sigmas: Array, yaw_sigma: float) -> None:
@@ -144,8 +148,10 @@ class Navigator:
         )
         for states, sigma in constants:
             filter_.set_aiding(states, sigma**2, math.inf, renew=False)
+        filter_.set_aiding(TURN_SCALE, params.imu.gyro_scale**2, params.imu.gyro_scale_time, renew=False)
         filter_.set_aiding(LATENCY, params.gnss.latency**2, params.gnss.latency_time, renew=False)
         filter_.set_aiding(SLIP, params.wheel.slip_sigma**2, params.wheel.slip_time, renew=False)
+        filter_.set_aiding(SKID, params.wheel.skid**2, params.wheel.slip_time, renew=False)
         filter_.start(attitude, velocity, sigmas)
         filter_.inflate_yaw(yaw_sigma**2)
         self.memory = Memory(t=t, aided_t=t)
@@ -253,10 +259,11 @@ class Navigator:
         doubt = memory.doubts["gnss"]
         if doubt.active(t) and doubt.undone_by(off, sigma):
             memory.doubts["gnss"] = Doubt()
+            self._trust_pull()
         elif (
             memory.slipped > 0.0 and float(np.linalg.norm(off)) < RETURN_FACTOR * memory.slipped + RETURN_SIGMAS * sigma
         ):
-            memory.slipped = 0.0
+            self._trust_pull()
         elif refusals.lasting(t) >= self.params.gnss.recovery:
             memory.doubts["gnss"] = Doubt(t, off, self.params.gnss.doubt)
         else:
@@ -300,12 +307,6 @@ class Navigator:
             memory.doubts["gnss"] = Doubt(t, memory.pulled, self.params.gnss.doubt)
         else:
             memory.slipped = min(float(np.hypot(ahead, aside)), SLIPPED_MAX)
-
-    def _undoes_pull(self, off: Array, sigma: float) -> bool:
-        """Whether a fix leads back against the way that fixes have pulled, by no more than that."""
-        pulled = self.memory.pulled
-        longest = RETURN_FACTOR * float(np.linalg.norm(pulled)) + RETURN_SIGMAS * sigma
-        return float(off @ pulled) < 0.0 and float(np.linalg.norm(off)) < longest
 
     def _trust_pull(self) -> None:
         """The corrections were right, or have been undone."""
@@ -460,11 +461,13 @@ class Navigator:
     # --- output ------------------------------------------------------------------------------------------------------
     def state(self) -> NavState:
         """The estimate of ``base_link`` now."""
-        memory = self.memory
-        position = memory.doubts["gnss"].variance(memory.t) + memory.slipped**2
-        return models.nav_state(
-            self.filter, memory.t, self._base, position, memory.doubts["heading"].variance(memory.t)
-        )
+        memory, filter_ = self.memory, self.filter
+        if self._weighed is not filter_.recent_covariance:  # between two measurements, 0.05 s apart, it hardly grows
+            self._weighed, self._pose_covariance = filter_.recent_covariance, models.pose_covariance(filter_, self._base)
+        covariance = self._pose_covariance.copy()
+        covariance[(0, 1), (0, 1)] += memory.doubts["gnss"].variance(memory.t) + memory.slipped**2
+        covariance[5, 5] += memory.doubts["heading"].variance(memory.t)
+        return models.nav_state(filter_, memory.t, self._base, covariance)
 
     def contradiction(self) -> str:
         """What speaks against the estimate; empty if nothing does."""

@@ -11,7 +11,7 @@ from mine_robot.core.parameters import group, param
 class ImuNoise:
     """Errors of the inertial unit as the filter assumes them; generous values cost little accuracy, mean ones consistency."""
 
-    gyro_noise: float = param("Gyroscope noise density.", default=2e-4, unit="rad/s/√Hz", low=1e-6, high=0.1)
+    gyro_noise: float = param("Gyroscope noise density.", default=1e-4, unit="rad/s/√Hz", low=1e-6, high=0.1)
     accel_noise: float = param(
         "Accelerometer noise density, with the vibration of the tracks.",
         default=0.02,
@@ -29,7 +29,10 @@ class ImuNoise:
     accel_bias_walk: float = param(
         "Random walk of the accelerometer bias.", default=1e-4, unit="m/s³/√Hz", low=0.0, high=0.1
     )
-    gyro_scale: float = param("Scale error of the gyroscope (sigma).", default=0.002, low=0.0, high=0.05)
+    gyro_scale: float = param(
+        "Scale error of the gyroscope about the vertical axis (sigma), estimated.", default=0.002, low=0.0, high=0.05
+    )
+    gyro_scale_time: float = param("Correlation time of that error.", default=1000.0, unit="s", low=1.0, high=1e6)
     measured_noise: float = param(
         "Factor on the noise measured in the signals themselves; the larger of that and the densities above counts.",
         default=1.5,
@@ -109,7 +112,7 @@ class HeadingNoise:
 
     floor: float = param("Smallest sigma believed.", default=0.003, unit="rad", low=1e-4, high=0.2)
     correlated_share: float = param(
-        "Share of the variance that is correlated in time.", default=0.15, low=0.0, high=0.95
+        "Share of the variance that is correlated in time.", default=0.1, low=0.0, high=0.95
     )
     correlation_time: float = param("Correlation time of that share.", default=40.0, unit="s", low=1.0, high=1000.0)
 
@@ -131,7 +134,13 @@ class WheelNoise:
     lateral: float = param(
         "Sideways and vertical velocity (sigma) while driving straight.", default=0.02, unit="m/s", low=1e-3, high=0.5
     )
-    skid: float = param("Sideways velocity per yaw rate (sigma).", default=0.06, unit="m", low=0.0, high=1.0)
+    skid: float = param(
+        "Distance of the centre of rotation from base_link along x (sigma), estimated; it comes and goes like the slip.",
+        default=0.04,
+        unit="m",
+        low=0.0,
+        high=1.0,
+    )
     free: float = param(
         "Sideways and vertical velocity (sigma) of a vehicle whose tracks do not report.",
         default=0.1,

@@ -265,3 +265,32 @@ def test_a_large_gyroscope_bias_is_learned_at_rest() -> None:
     run = drive(simulated, 6.0, motion=lambda t: (0.0, 0.0))
     assert np.abs(run.states[-1].rate).max() < 4e-3
     assert np.abs(simulated.step(None).imu[-1].rate).max() > 4e-3
+
+
+def test_the_scale_of_the_gyroscope_is_learned_in_turns() -> None:
+    from sim_drive import ROBOT
+
+    from mine_robot.localization.filter import AIDING, TURN_SCALE
+
+    up = ROBOT.imu_rotation[2]  # the axis of the turns as the unit sees it
+
+    def spoil(batch: SensorBatch) -> SensorBatch:
+        return replace(batch, imu=[replace(s, rate=s.rate + 0.006 * (up @ s.rate) * up) for s in batch.imu])
+
+    turns = drive(world(seed=4), 60.0, change=spoil, motion=lambda t: (0.0, 0.6 if t > 4.0 else 0.0)).localizer
+    learned = turns._navigator.filter.aiding[TURN_SCALE.start - AIDING.start]
+    assert learned == pytest.approx(0.006, abs=0.001)
+
+
+@pytest.mark.parametrize("late", [-0.03, 0.03])
+def test_the_latency_of_fixes_and_headings_is_learned(late: float) -> None:
+    def spoil(batch: SensorBatch) -> SensorBatch:
+        return replace(
+            batch,
+            fixes=[replace(fix, t=fix.t + late) for fix in batch.fixes],
+            headings=[replace(heading, t=heading.t + late) for heading in batch.headings],
+        )
+
+    run = drive(world(seed=5), 45.0, change=spoil)
+    assert run.localizer.latency == pytest.approx(late, abs=0.01)
+    assert run.localizer.health(45.0).level is Level.OK
