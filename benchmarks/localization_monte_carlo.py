@@ -2,11 +2,11 @@
 
     .venv/bin/python benchmarks/localization_monte_carlo.py --seeds 50 --first 1000 --jobs 2
 
-Each seed draws terrain, slip, sensor errors and the times of the faults. Errors that the filter reckons with and the simulator does not have
-(time stamps of the receiver, mounting and scale of the gyroscope) are drawn from what the filter assumes, for its covariance speaks of robots drawn
-so, not of one without them. The drive is simulated once; every fault branches off from a copy
-of the localisation at a random time, so that all cases share the same drive. Prints Markdown; the seeds reported in docs/localization.md
-are none of those with which parameters were chosen (below 100).
+Each seed draws terrain, slip, sensor errors and the times of the faults. Errors that the filter reckons with and the simulator does not
+have (time stamps of the receiver, mounting and scale of the gyroscope) are drawn from what the filter assumes, for its covariance speaks of
+robots drawn so, not of one without them. The drive is simulated once; every fault branches off from a copy of the localisation at a random
+time, so that all cases share the same drive. Prints Markdown; the seeds reported in docs/localization.md are none of those with which
+parameters were chosen (below 100).
 """
 
 from __future__ import annotations
@@ -124,7 +124,9 @@ class Bench:
         return trace
 
 
-def construction(params: LocalizationParams, robot: Robot, rng: np.random.Generator) -> Callable[[SensorBatch], SensorBatch]:
+def construction(
+    params: LocalizationParams, robot: Robot, rng: np.random.Generator
+) -> Callable[[SensorBatch], SensorBatch]:
     """What this one robot's sensors are wrong by, drawn from the filter's ``params``: it holds from beginning to end."""
     late, scale = params.gnss.latency * rng.standard_normal(), params.imu.gyro_scale * rng.standard_normal()
     mounting = exact_rotation(np.array([0.0, *(params.imu.mount * rng.standard_normal(2))]))

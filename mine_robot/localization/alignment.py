@@ -18,7 +18,7 @@ import numpy as np
 from mine_robot.core.geodesy import Datum
 from mine_robot.core.types import Array, GnssFix, HeadingFix, WheelSample
 from mine_robot.localization.filter import attitude_from_level, exact_rotation
-from mine_robot.localization.navigator import ImuStep
+from mine_robot.localization.memory import ImuStep
 from mine_robot.localization.params import LocalizationParams
 
 WINDOW_S = 60.0  # older motion is forgotten: the gyroscopes drift

@@ -3,9 +3,9 @@
 Conventions of J. Solà, "Quaternion kinematics for the error-state Kalman filter" (2017, arXiv:1711.02508): attitude
 errors are local, ``R_true = R Exp(dtheta)``; ``R`` turns vectors of the body into ``map`` (east, north, up). The nominal attitude is kept
 as rotation matrix. To the fifteen error states of the inertial unit come eleven of the aiding sensors. Those that wander (GNSS, slip,
-skid, antenna heading) are first-order Gauss-Markov processes, because they are correlated over many samples: taken as white noise, they would
-make the covariance far too small (state augmentation for coloured noise; Bar-Shalom, Li & Kirubarajan 2001, section 8.2). Those that
-stay (wheel scale, mounting angles, latency of the receiver, scale of the gyroscope about the vertical axis) are random constants or
+skid, antenna heading) are first-order Gauss-Markov processes, because they are correlated over many samples: taken as white noise, they
+would make the covariance far too small (state augmentation for coloured noise; Bar-Shalom, Li & Kirubarajan 2001, section 8.2). Those
+that stay (wheel scale, mounting angles, latency of the receiver, scale of the gyroscope about the vertical axis) are random constants or
 nearly so, learned as far as the motion shows them.
 """
 
@@ -60,8 +60,9 @@ class ErrorStateFilter:
 
     ``position``, ``velocity`` (3,) in ``map``; ``attitude`` (3, 3) from ``base_link`` to ``map``; ``gyro_bias``, ``accel_bias`` (3,);
     ``aiding`` (11,): GNSS error east, north, up in m, slip, heading error in rad, wheel scale, pitch and yaw of the mounting in rad,
-    latency of the GNSS in s, scale of the gyroscope about z, skid in m. The nominal state advances with every sample; the covariance follows when it is needed, over all samples
-    since, which is exact to first order and much cheaper. Arrays are replaced, never written to: :meth:`snapshot` is only references.
+    latency of the GNSS in s, scale of the gyroscope about z, skid in m. The nominal state advances with every sample; the covariance
+    follows when it is needed, over all samples since, which is exact to first order and much cheaper. Arrays are replaced, never written
+    to: :meth:`snapshot` is only references.
     """
 
     def __init__(self, noise: ImuNoise, gravity: float) -> None:
@@ -133,6 +134,12 @@ class ErrorStateFilter:
         """Add ``variance`` (STATES,) to the diagonal of the covariance."""
         self._propagate()
         self._p = self._p + np.diag(variance)
+
+    def inflate_states(self, states: slice, variance: float) -> None:
+        """Add ``variance`` to each of ``states``."""
+        added = np.zeros(STATES)
+        added[states] = variance
+        self.inflate(added)
 
     def inflate_yaw(self, variance: float) -> None:
         """Add ``variance`` rad² to the rotation about the vertical."""

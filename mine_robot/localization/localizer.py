@@ -25,8 +25,10 @@ from mine_robot.localization.alignment import Alignment, Start
 from mine_robot.localization.axes import AxisWatch, gravity_problem
 from mine_robot.localization.checks import ImuCheck, covariance_known, fix_problem, heading_problem, wheel_problem
 from mine_robot.localization.filter import AIDING, LATENCY
+from mine_robot.localization.fixes import START_POSITION
 from mine_robot.localization.health import Condition, Notices, assess
-from mine_robot.localization.navigator import START_POSITION, ImuStep, Navigator, Reading
+from mine_robot.localization.memory import WHEELS_FRESH_S, ImuStep, Reading
+from mine_robot.localization.navigator import Navigator
 from mine_robot.localization.params import LocalizationParams
 from mine_robot.localization.standstill import NoiseMeter, Quiet
 from mine_robot.localization.timeline import Timeline
@@ -36,7 +38,6 @@ GRID_TOLERANCE_S = 1e-3
 FUTURE_MAX_S = 60.0  # a time stamp further ahead of the IMU is taken for nonsense
 GRAVITY_TIME_S = 2.0  # gravity is averaged over about this time
 PERIODS_MAX = 3.5  # a slow IMU pauses when so many of its periods pass without a sample
-WHEELS_FRESH_S = 0.5
 
 
 class Localizer:

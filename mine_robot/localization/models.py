@@ -29,7 +29,16 @@ from mine_robot.localization.filter import (
 )
 from mine_robot.localization.params import Standstill, WheelNoise
 
-GNSS, SLIPPING, HEADING, SCALED, PITCHED, YAWED, LATE, SKIDDING = slice(0, 3), 3, 4, 5, 6, 7, 8, 10  # within the aiding errors
+GNSS, SLIPPING, HEADING, SCALED, PITCHED, YAWED, LATE, SKIDDING = (
+    slice(0, 3),
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+    10,
+)  # within the aiding errors
 
 
 def gnss_position(filter_: ErrorStateFilter, lever: Array, antenna: Array, noise: Array) -> Measurement:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from mine_robot.localization.navigator import ImuStep, Navigator, Reading
+from mine_robot.localization.memory import ImuStep, Reading
+from mine_robot.localization.navigator import Navigator
 
 PENDING_MAX = 1000
 
