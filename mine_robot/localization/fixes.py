@@ -67,10 +67,11 @@ class FixUse:
             self._gate.passes(innovation) or self._believe(memory, fix.t, innovation, refusals)
         )
         if good and refusals.refuses:
-            self._doubt_agreement(memory, fix.t, measurement)
+            self._judge_agreement(memory, fix.t, measurement)
         memory.gates["gnss"] = refusals.after(fix.t, good)
         if not good:
             memory.refused = measurement.residual[:2]
+            memory.pull = memory.pull.carried(self._apart(memory))
             if fix.t - memory.wheels_t > WHEELS_FRESH_S:
                 self._suspect_inertial(interval)
             return
@@ -104,10 +105,8 @@ class FixUse:
         measurement = innovation.measurement
         off, sigma = measurement.residual[:2], _sigma(measurement)
         doubt = memory.doubts["gnss"]
-        if doubt.active(t) and doubt.undone_by(off, sigma):
-            memory.doubts["gnss"] = Doubt()
-        elif memory.pull.undone_by(off, sigma):
-            memory.pull = Pull()
+        if (doubt.active(t) and doubt.undone_by(off, sigma)) or memory.pull.undone_by(off, sigma):
+            memory.doubts["gnss"], memory.pull = Doubt(), Pull()
         elif refusals.lasting(t) >= self._params.recovery:
             memory.doubts["gnss"] = Doubt(t, off, self._params.doubt)
         else:
@@ -120,14 +119,19 @@ class FixUse:
         self._filter.inflate_states(VELOCITY, (SUSPECT_ACCELERATION * interval) ** 2)
         self._filter.inflate_yaw((SUSPECT_RATE * interval) ** 2)
 
-    def _doubt_agreement(self, memory: Memory, t: float, measurement: Measurement) -> None:
-        """Fixes are plausible again. If they are where they were when they were refused, the position has only become vague meanwhile:
-        they are doubted as if the filter had given in to them.
+    def _judge_agreement(self, memory: Memory, t: float, measurement: Measurement) -> None:
+        """Fixes are plausible again. If they have come to where the filter stayed, they are right now. If they are where they were when
+        refused, the position has only become vague meanwhile: they are doubted as if the filter had given in to them.
         """
-        size = float(np.linalg.norm(memory.refused))
-        same = float(np.linalg.norm(measurement.residual[:2] - memory.refused)) < RETURN_SHARE * size
-        if same and size > RETURN_SIGMAS * _sigma(measurement) and not memory.doubts["gnss"].active(t):
-            memory.doubts["gnss"] = Doubt(t, measurement.residual[:2], self._params.doubt)
+        off, refused = measurement.residual[:2], memory.refused
+        size, slack = float(np.linalg.norm(refused)), RETURN_SIGMAS * _sigma(measurement)
+        if float(np.linalg.norm(off)) < RETURN_SHARE * size:
+            if memory.pull.active:
+                memory.doubts["gnss"], memory.pull = Doubt(), Pull()
+            return
+        same = float(np.linalg.norm(off - refused)) < RETURN_SHARE * size
+        if same and size > slack and not memory.doubts["gnss"].active(t):
+            memory.doubts["gnss"] = Doubt(t, off, self._params.doubt)
 
     # --- walking -----------------------------------------------------------------------------------------------------
     def _follow(self, memory: Memory, t: float, measurement: Measurement) -> None:

@@ -99,6 +99,10 @@ class Pull:
         moved = replace(self, corrections=recent)._moved(t, apart, travel)
         return moved if float(np.hypot(*moved.offset)) > UNDONE else Pull()
 
+    def carried(self, apart: Array) -> Pull:
+        """After a fix that was refused: position and tracks are ``apart`` (2,) by now."""
+        return replace(self, apart=apart) if self.active else self
+
     def _moved(self, t: float, apart: Array, travel: Travel) -> Pull:
         east, north = (apart - self.apart).tolist()
         x, y = travel.ahead.tolist()

@@ -27,6 +27,9 @@ FAULT_OPTIONS: dict[str, tuple[str, ...]] = {
     "gnss_dropout": (),
     "gnss_float": (),
     "gnss_false_fix": ("offset_m", "direction_deg"),
+    "gnss_walk": ("speed_m_s", "direction_deg"),
+    "gnss_frozen": (),
+    "heading_lost": (),
     "imu_dead": (),
     "wheel_slip": ("ratio",),
     "gpr_dead": (),
@@ -44,7 +47,7 @@ FAULT_OPTIONS: dict[str, tuple[str, ...]] = {
     "node_kill": ("node",),
 }
 OPTION_RANGES = {
-    "ratio": (0.0, 1.0), "offset_m": (0.0, 100.0), "direction_deg": (-360.0, 360.0),
+    "ratio": (0.0, 1.0), "offset_m": (0.0, 100.0), "direction_deg": (-360.0, 360.0), "speed_m_s": (0.0, 1.0),
     "height_m": (0.0, 1.0), "east_m": (-50.0, 50.0), "north_m": (-50.0, 50.0),
 }  # fmt: skip
 MAX_DEPTH_M = 1.0

@@ -123,6 +123,7 @@ class World:
         self._ticks = 0
         self._charge = 1.0
         self._last_gpr: GprScan | None = None
+        self._last_fix: GnssFix | None = None
 
     @property
     def t(self) -> float:
@@ -155,7 +156,7 @@ class World:
             if self._ticks % self._fix_ticks == 0:
                 fixes.append(self._fix(truth))
                 heading = self._heading.sample(truth)
-                if fixes[-1].status != FixStatus.NONE:
+                if fixes[-1].status != FixStatus.NONE and not self._scenario.active("heading_lost", self.t):
                     headings.append(heading)
         self._drain()
         truth = self._vehicle.state
@@ -219,12 +220,24 @@ class World:
             return self._gnss.sample(truth, FixStatus.NONE)
         if self._scenario.active("gnss_float", truth.t):
             return self._gnss.sample(truth, FixStatus.FLOAT)
-        fault = self._scenario.active("gnss_false_fix", truth.t)
-        if fault is None:
-            return self._gnss.sample(truth, FixStatus.FIXED)
-        offset = float(fault.options.get("offset_m", 0.5))
+        fix = self._gnss.sample(truth, FixStatus.FIXED, self._displacement(truth.t))
+        if self._last_fix is not None and self._scenario.active("gnss_frozen", truth.t):
+            return replace(self._last_fix, t=fix.t)
+        self._last_fix = fix
+        return fix
+
+    def _displacement(self, t: float) -> tuple[float, float]:
+        """How far east and north in m a fix of ``t`` is false: all at once, or further with every second."""
+        fault = self._scenario.active("gnss_false_fix", t)
+        if fault is not None:
+            distance = float(fault.options.get("offset_m", 0.5))
+        else:
+            fault = self._scenario.active("gnss_walk", t)
+            if fault is None:
+                return 0.0, 0.0
+            distance = float(fault.options.get("speed_m_s", 0.05)) * (t - fault.at)
         direction = math.radians(float(fault.options.get("direction_deg", 90.0)))
-        return self._gnss.sample(truth, FixStatus.FIXED, (offset * math.sin(direction), offset * math.cos(direction)))
+        return distance * math.sin(direction), distance * math.cos(direction)
 
     def _scan_gpr(self, truth: TrueState) -> GprScan | None:
         """The radar's scan with its faults; the model is asked even so, for its noise to stay in step."""

@@ -89,6 +89,17 @@ def test_navigation_faults() -> None:
         healthy.fixes[0].longitude, healthy.fixes[0].latitude
     )
     assert moved[:2] == pytest.approx([0.7, 0.0], abs=1e-3)
+    walked = last("gnss_walk", speed_m_s=0.2, direction_deg=0.0).fixes[0]
+    moved = FIELD.datum.to_map(walked.longitude, walked.latitude) - FIELD.datum.to_map(
+        healthy.fixes[0].longitude, healthy.fixes[0].latitude
+    )
+    assert moved[:2] == pytest.approx([0.0, 0.2 * (walked.t - 0.5)], abs=1e-3)
+    frozen = [fix for batch in steps(world(4, [{"kind": "gnss_frozen", "at_s": 0.5}]), 40) for fix in batch.fixes]
+    before = [fix for fix in frozen if fix.t < 0.5][-1]
+    assert {(fix.latitude, fix.longitude) for fix in frozen if fix.t > 0.5} == {(before.latitude, before.longitude)}
+    assert frozen[-1].t == healthy.fixes[-1].t
+    assert last("heading_lost").headings == []
+    assert last("heading_lost").fixes[0].latitude == healthy.fixes[0].latitude
     assert last("imu_dead").imu == []
     slipping, gripping = world(4, [{"kind": "wheel_slip", "at_s": 0.0, "ratio": 0.8}]), world(4)
     assert steps(slipping, 40)[-1].wheels == steps(gripping, 40)[-1].wheels
