@@ -248,6 +248,8 @@ class Alignment:
             for name, item in (("GNSS fix", self._fix), ("GNSS heading", self._heading))
             if item is None or abs(t - item.t) > params.gnss.timeout
         ]
+        if missing == ["GNSS heading"]:
+            missing = [f"GNSS heading, or for {params.align_distance:g} m or more driven on safe ground"]
         return f"waiting for {', '.join(missing)}" if missing else ""
 
 

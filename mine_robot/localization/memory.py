@@ -55,6 +55,7 @@ class Memory:
     grip_t: float = -math.inf  # last time at which a slippery track slipped
     felt_t: float = -math.inf  # last time at which the tracks contradicted the inertial solution
     speed: float = 0.0  # of the tracks, m/s
+    scale: float = 0.0  # of the tracks, as it was before the fixes began to pull
     way: Array = field(default_factory=lambda: np.zeros(2))  # of the tracks in map, less what they are known to lose, m
     pull: Pull = field(default_factory=Pull)
     refused: Array = field(default_factory=lambda: np.zeros(2))  # how far off the last refused fix was, m

@@ -33,7 +33,9 @@ class TrackUse:
             memory.still = False
         if memory.still:
             return  # the zero velocity of the standstill says more
-        way = sample.speed * (1.0 - filter_.aiding.item(models.SCALED)) * interval
+        if not memory.pull.active:  # fixes that walk would teach a false scale
+            memory.scale = filter_.aiding.item(models.SCALED)
+        way = sample.speed * (1.0 - memory.scale) * interval
         memory.way = memory.way + way * filter_.base_attitude[:2, 0]
         innovation = filter_.compare(models.wheels(filter_, self._base, sample.speed, self._params))
         refusals = memory.gates.get("wheel", Refusals())

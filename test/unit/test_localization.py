@@ -46,7 +46,9 @@ def test_it_says_what_the_start_waits_for() -> None:
     assert loc.health(simulated.t).message == "aligning: waiting for standstill, GNSS fix, GNSS heading"
     for _ in range(40):
         feed(loc, replace(simulated.step(None), headings=[]))
-    assert loc.health(simulated.t).message == "aligning: waiting for GNSS heading"
+    assert loc.health(simulated.t).message == (
+        "aligning: waiting for GNSS heading, or for 1 m or more driven on safe ground"
+    )
     assert loc.health(simulated.t).level is Level.ERROR
     assert loc.health(simulated.t).values["aligned"] == "false"
     for _ in range(10):
@@ -67,7 +69,9 @@ def test_it_finds_the_heading_on_the_first_metres_without_a_heading_sensor() -> 
     simulated = world(seed=2)
     waiting = drive(simulated, 4.0, change=blind)
     assert waiting.states == []
-    assert waiting.localizer.health(4.0).message == "aligning: waiting for GNSS heading"
+    assert waiting.localizer.health(4.0).message == (
+        "aligning: waiting for GNSS heading, or for 1 m or more driven on safe ground"
+    )
     run = drive(simulated, 30.0, loc=waiting.localizer, change=blind)
     assert run.t[0] < 8.0
     assert np.all(np.abs(run.errors[:, 5]) < 4.0 * np.sqrt([state.covariance[5, 5] for state in run.states]))
