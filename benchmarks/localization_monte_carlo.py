@@ -14,10 +14,12 @@ from __future__ import annotations
 import argparse
 import copy
 import math
+import pickle
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -334,10 +336,28 @@ def tables(outcomes: Sequence[Outcome]) -> str:
         of = {key: np.array([o.faults[name][key] for o in outcomes]) for key in outcomes[0].faults[name]}
         lines.append(
             f"| {name} | {100 * np.median(of['max']):.1f} cm | {100 * np.percentile(of['max'], 95):.1f} cm "
-            f"| {100 * of['max'].max():.1f} cm | {100 * of['max_ok'].max():.1f} cm | {np.median(of['warned']):.1f} s "
-            f"| {np.median(of['well']):.1f} s | {np.percentile(of['well'], 95, method='nearest'):.1f} s |"
+            f"| {100 * of['max'].max():.1f} cm | {100 * of['max_ok'].max():.1f} cm | {in_time(np.median(of['warned']))} "
+            f"| {in_time(np.median(of['well']))} | {in_time(np.percentile(of['well'], 95, method='nearest'))} |"
         )
     return "\n".join(lines)
+
+
+def in_time(seconds: float) -> str:
+    """A time in words."""
+    return f"{seconds:.1f} s" if math.isfinite(seconds) else "not within the run"
+
+
+def kept_seed(seed: int, folder: Path | None) -> Outcome:
+    """The outcome of a seed, from ``folder`` if it was kept there by an earlier run of the same code."""
+    path = folder / f"{seed}.pkl" if folder is not None else None
+    if path is not None and path.is_file():
+        outcome: Outcome = pickle.loads(path.read_bytes())
+        return outcome
+    outcome = run_seed(seed)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(pickle.dumps(outcome))
+    return outcome
 
 
 def main() -> None:
@@ -346,13 +366,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=50)
     parser.add_argument("--first", type=int, default=1000)
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument(
+        "--keep", type=Path, help="folder that keeps the outcome of every seed, so that a long run can go on"
+    )
     options = parser.parse_args()
     seeds = range(options.first, options.first + options.seeds)
     if options.jobs == 1:
-        outcomes = [run_seed(seed) for seed in seeds]
+        outcomes = [kept_seed(seed, options.keep) for seed in seeds]
     else:
         with ProcessPoolExecutor(options.jobs) as pool:
-            outcomes = list(pool.map(run_seed, seeds))
+            outcomes = list(pool.map(partial(kept_seed, folder=options.keep), seeds))
     print(tables(outcomes))
 
 
