@@ -7,6 +7,14 @@ from dataclasses import dataclass
 from mine_robot.core.parameters import group, param
 
 
+def _correlated_share(default: float) -> float:
+    return param("Share of the variance that is correlated in time.", default=default, low=0.0, high=0.95)
+
+
+def _correlation_time(default: float) -> float:
+    return param("Correlation time of that share.", default=default, unit="s", low=1.0, high=1000.0)
+
+
 @dataclass(frozen=True)
 class ImuNoise:
     """Errors of the inertial unit as the filter assumes them; generous values cost little accuracy, mean ones consistency."""
@@ -71,10 +79,8 @@ class GnssNoise:
     single_floor: float = param(
         "Smallest horizontal sigma believed, single.", default=1.0, unit="m", low=0.1, high=50.0
     )
-    correlated_share: float = param(
-        "Share of the variance that is correlated in time.", default=0.75, low=0.0, high=0.95
-    )
-    correlation_time: float = param("Correlation time of that share.", default=40.0, unit="s", low=1.0, high=1000.0)
+    correlated_share: float = _correlated_share(0.75)
+    correlation_time: float = _correlation_time(40.0)
     latency: float = param(
         "Error of the time stamps against those of the IMU (sigma), estimated.",
         default=0.02,
@@ -111,10 +117,8 @@ class HeadingNoise:
     """Errors of the dual-antenna heading."""
 
     floor: float = param("Smallest sigma believed.", default=0.003, unit="rad", low=1e-4, high=0.2)
-    correlated_share: float = param(
-        "Share of the variance that is correlated in time.", default=0.1, low=0.0, high=0.95
-    )
-    correlation_time: float = param("Correlation time of that share.", default=40.0, unit="s", low=1.0, high=1000.0)
+    correlated_share: float = _correlated_share(0.1)
+    correlation_time: float = _correlation_time(40.0)
 
 
 @dataclass(frozen=True)
