@@ -71,9 +71,10 @@ class FixUse:
         memory.gates["gnss"] = refusals.after(fix.t, good)
         if not good:
             memory.refused = measurement.residual[:2]
-            memory.pull = memory.pull.carried(self._apart(memory))
             if fix.t - memory.wheels_t > WHEELS_FRESH_S:
                 self._suspect_inertial(interval)
+            else:
+                memory.pull = memory.pull.carried(self._place() - memory.way)
             return
         self._follow(memory, fix.t, measurement)
         self._compare_at_rest(memory, fix.t, antenna, _sigma(measurement))
@@ -138,16 +139,19 @@ class FixUse:
         """Correct the position, and watch whether corrections add up (:mod:`mine_robot.localization.walking`)."""
         filter_ = self._filter
         innovation = filter_.compare(measurement)
-        before = self._apart(memory)
+        if t - memory.wheels_t > WHEELS_FRESH_S:  # without tracks the inertial unit tells the way
+            memory.way = memory.way + self._place() - memory.place
+        before = self._place() - memory.way
         filter_.apply(innovation)
+        memory.place = self._place()
         gain = innovation.gain[:2]
         correction = Correction(t, gain @ measurement.residual, gain @ innovation.cross[:2].T, before)
-        memory.pull = memory.pull.after(correction, self._apart(memory), self._travel(memory, t), self._params.doubt)
+        apart = memory.place - memory.way
+        memory.pull = memory.pull.after(correction, apart, self._travel(memory, t), self._params.doubt)
 
-    def _apart(self, memory: Memory) -> Array:
-        """How far (2,) the position is from where the tracks have led, m."""
-        filter_ = self._filter
-        return np.asarray((filter_.position + filter_.base_attitude @ self._base)[:2] - memory.way)
+    def _place(self) -> Array:
+        """Where (2,) ``base_link`` is in ``map``."""
+        return np.asarray((self._filter.position + self._filter.base_attitude @ self._base)[:2])
 
     def _travel(self, memory: Memory, t: float) -> Travel:
         x, y = self._filter.base_attitude[:2, 0].tolist()

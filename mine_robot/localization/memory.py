@@ -57,6 +57,9 @@ class Memory:
     speed: float = 0.0  # of the tracks, m/s
     scale: float = 0.0  # of the tracks, as it was before the fixes began to pull
     way: Array = field(default_factory=lambda: np.zeros(2))  # of the tracks in map, less what they are known to lose, m
+    place: Array = field(
+        default_factory=lambda: np.zeros(2)
+    )  # of base_link in map after the last fix that was followed, m
     pull: Pull = field(default_factory=Pull)
     refused: Array = field(default_factory=lambda: np.zeros(2))  # how far off the last refused fix was, m
     still_fix: tuple[float, Array] | None = None  # time and antenna of the first fix of this standstill

@@ -107,3 +107,23 @@ def test_slip_does_not_move_the_position_and_is_over_at_the_next_stop(share: flo
     assert loc.health(simulated.t).level is Level.OK
     assert state is not None
     assert np.linalg.norm((state.position - simulated.truth().position)[:2]) < 0.03
+
+
+def test_without_tracks_only_the_corrections_count() -> None:
+    simulated = world(seed=23)
+
+    def bare(batch: SensorBatch) -> SensorBatch:
+        return replace(batch, wheels=[])
+
+    loc = drive(simulated, 14.0, change=bare).localizer
+    began = simulated.t
+
+    def walk(batch: SensorBatch) -> SensorBatch:
+        fixes = [replace(fix, latitude=fix.latitude + 2e-6 * min(batch.t - began, 2.0)) for fix in batch.fixes]
+        return replace(bare(batch), fixes=fixes)
+
+    for _ in range(200):
+        state = feed(loc, walk(simulated.step(Twist2(simulated.t, 0.4, 0.0))))
+    assert state is not None
+    assert loc.health(simulated.t).level is not Level.OK
+    assert state.sigma_xy < 1.0  # what the fixes pulled, not the way driven
