@@ -43,7 +43,7 @@ MOVING = 0.03  # m/s, slower counts as standing
 STILL_S = 0.8  # standing for so long ends the wait for rows ahead
 RUN_YAW, RUN_ASIDE_M, RUN_BACK_M = 0.3, 0.3, 0.6  # deviation from a pass's axis that begins another
 LOOK_M = 0.13  # one sensor looks this far around what the other has found
-COVERED_M = 0.12  # the radar's line has to be this far beyond a spot that only metal speaks for
+COVERED_M = 0.08  # the radar's line has to be this far beyond a spot that only metal speaks for
 CANDIDATES = 256
 POSITION_SIGMA_M = 0.025  # of a peak's centre, without the pose's part
 

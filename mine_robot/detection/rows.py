@@ -13,10 +13,13 @@ from mine_robot.core.types import Array, Pose2
 
 KEEP_M = 0.9  # length of the strip
 AHEAD_M = 0.03  # a peak has to be followed by this much lower ground
-WAIT_M = 0.13  # for the far edge of a wide object; then it is reported as it is
+WAIT_M = 0.11  # for the far edge of a wide object; then it is reported as it is
 FALLEN = 0.7  # logarithm: where the score is so much lower the object ends
 SEPARATION_M = 0.12  # nearer peaks along the track are one
 CENTROID_M = 0.18  # half length of the square in which a peak's centre is taken
+SHIFT_M = (
+    0.06  # a centre lies at most this far along the track from its peak: what lies farther back was reported before it
+)
 CENTROID_FLOOR = 0.35  # of the peak's energy: what is weaker has no part in its centre
 CAPACITY = 160  # rows
 T = TypeVar("T")
@@ -134,7 +137,7 @@ class Strip(Generic[T]):
         columns = np.abs(self.lateral - self.lateral[j]) <= CENTROID_M
         weights = np.maximum(np.exp(scores[rows][:, columns] - scores[i, j]) - CENTROID_FLOOR, 0.0)
         total = weights.sum()
-        ahead = float((weights.sum(axis=1) @ s[rows]) / total) - float(s[i])
+        ahead = float(np.clip((weights.sum(axis=1) @ s[rows]) / total - s[i], -SHIFT_M, SHIFT_M))
         left = float((weights.sum(axis=0) @ self.lateral[columns]) / total)
         row = self.rows[i]
         x, y = row.line.to_map(np.array([ahead, left]))
