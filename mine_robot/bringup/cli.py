@@ -156,6 +156,25 @@ def report(folder: RunFolder) -> None:
 
 
 @app.command()
+def export(
+    folder: RunFolder,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("--format", help="geojson, kml, shp, xlsx or csv; may be repeated, or a list with commas."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for the files; by default 'export' in the run directory.")
+    ] = None,
+) -> None:
+    """Write what a run found and cleared for a database or GIS (docs/exports.md)."""
+    from mine_robot.records.export import export_run
+
+    names = [name.strip() for text in formats or ["geojson"] for name in text.split(",")]
+    for path in export_run(folder, names, out or folder / "export"):
+        typer.echo(str(path))
+
+
+@app.command()
 def score(
     folder: RunFolder,
     scenario: Annotated[
