@@ -124,6 +124,40 @@ def plan(
 
 
 @app.command()
+def estimate(
+    fields: Annotated[
+        list[Path], typer.Argument(metavar="FIELD.geojson...", help="Field files; one reaches 10 km at most.")
+    ],
+    params: ParameterFile = None,
+    robots: Annotated[int | None, typer.Option(help="Robots at work at the same time (1).")] = None,
+    hours_per_day: Annotated[float | None, typer.Option(help="Working hours of a robot a day (8).")] = None,
+    battery_hours: Annotated[float | None, typer.Option(help="Work on one battery, h (4).")] = None,
+    swap_minutes: Annotated[float | None, typer.Option(help="Time to change it, min (15).")] = None,
+    finds_per_ha: Annotated[float | None, typer.Option(help="Marked spots by hectare (0).")] = None,
+    find_seconds: Annotated[float | None, typer.Option(help="What each adds to the search, s (75).")] = None,
+    block_m: Annotated[float | None, typer.Option("--block", help="Side of a block, m (30).")] = None,
+    samples: Annotated[int | None, typer.Option(help="Blocks to plan in each field (4); the rest is scaled.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Estimate lanes, hours, battery swaps and robot-days for areas of any size (docs/estimates.md)."""
+    from mine_robot.bringup.estimating import estimate_fields, lines_of
+
+    options = {
+        "robots": robots,
+        "hours_per_day": hours_per_day,
+        "battery_hours": battery_hours,
+        "swap_minutes": swap_minutes,
+        "finds_per_ha": finds_per_ha,
+        "find_seconds": find_seconds,
+        "block_m": block_m,
+        "samples": samples,
+    }
+    figures = estimate_fields(fields, tuple(params or ()), options)
+    for line in [json.dumps(figures)] if as_json else lines_of(figures):
+        typer.echo(line)
+
+
+@app.command()
 def replay(
     log: Annotated[Path, typer.Argument(metavar="LOG", help="MCAP file, rosbag2 folder, sqlite3 file or ROS 1 bag.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder that receives the results.")],
