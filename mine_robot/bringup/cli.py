@@ -209,6 +209,21 @@ def export(
 
 
 @app.command()
+def merge(
+    folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories on one area.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the merged record.")],
+) -> None:
+    """Merge several runs on one area to one ledger and one report (docs/merging.md)."""
+    from mine_robot.records.merge_record import merge_runs
+
+    summary = merge_runs(folders, out)
+    typer.echo(
+        f"{len(folders)} runs: {summary['searched_m2']:.2f} of {summary['area_m2']:.2f} m2 searched, {summary['targets']} targets, "
+        f"{len(summary['contradictions'])} contradictions -> {out}"
+    )
+
+
+@app.command()
 def score(
     folder: RunFolder,
     scenario: Annotated[

@@ -27,7 +27,7 @@ def export_run(run_dir: Path, formats: Sequence[str], out: Path) -> list[Path]:
     for name in formats:
         if name not in FORMATS:
             raise RecordError(f"--format {name}: must be one of {', '.join(FORMATS)}")
-    _check(RunDirectory(run_dir))
+    RunDirectory(run_dir).require_finished()
     if out.exists() and not out.is_dir():
         raise RecordError(f"{out} is not a folder")
     export = export_of(load_run(run_dir))
@@ -43,18 +43,6 @@ def write_export(export: Export, formats: Sequence[str], out: Path) -> list[Path
     except OSError as error:
         raise RecordError(f"the export to {out} cannot be written: {error}") from None
     return sorted(path for path in out.iterdir() if path.is_file())
-
-
-def _check(run: RunDirectory) -> None:
-    if not run.path.is_dir():
-        raise RecordError(f"{run.path} is not a run directory")
-    if not run.run.is_file():
-        raise RecordError(f"{run.path} is not a run directory: it has no {run.run.name}")
-    if not run.summary.is_file():
-        raise RecordError(
-            f"{run.path} has no {run.summary.name}: the run was killed or still goes on; "
-            f"`mine-robot report {run.path}` writes it from what was recorded"
-        )
 
 
 def _geojson(out: Path, export: Export) -> None:
