@@ -17,8 +17,9 @@ from shapely import MultiPolygon
 from shapely.geometry.base import BaseGeometry
 
 from mine_robot.core.field import MAX_EXTENT_M, Field
+from mine_robot.core.raster import stamp_disc
 from mine_robot.core.types import Array, Cell, MissionState, Target
-from mine_robot.coverage.ledger import Ledger, stamp_disc
+from mine_robot.coverage.ledger import Ledger
 from mine_robot.records.errors import RecordError
 from mine_robot.records.log_data import LogData
 from mine_robot.records.marks import Mark
