@@ -28,6 +28,10 @@ ParameterFile = Annotated[
     list[Path] | None,
     typer.Option("--params", "--robot", help="Parameter file laid over config/robot.yaml; may be repeated."),
 ]
+Formats = Annotated[
+    list[str] | None,
+    typer.Option("--format", help="geojson, kml, shp, xlsx or csv; may be repeated, or a list with commas."),
+]
 
 
 @app.command()
@@ -79,6 +83,11 @@ def _rate(text: str) -> float:
     if not 0.0 < rate <= 1000.0:
         raise LoadError(f"--rate {text}: must be 'max' or a number between 0 and 1000")
     return rate
+
+
+def _names(texts: list[str]) -> list[str]:
+    """Names from options that may hold several, with commas."""
+    return [name.strip() for text in texts for name in text.split(",")]
 
 
 @app.command()
@@ -192,10 +201,7 @@ def report(folder: RunFolder) -> None:
 @app.command()
 def export(
     folder: RunFolder,
-    formats: Annotated[
-        list[str] | None,
-        typer.Option("--format", help="geojson, kml, shp, xlsx or csv; may be repeated, or a list with commas."),
-    ] = None,
+    formats: Formats = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder for the files; by default 'export' in the run directory.")
     ] = None,
@@ -203,8 +209,7 @@ def export(
     """Write what a run found and cleared for a database or GIS (docs/exports.md)."""
     from mine_robot.records.export import export_run
 
-    names = [name.strip() for text in formats or ["geojson"] for name in text.split(",")]
-    for path in export_run(folder, names, out or folder / "export"):
+    for path in export_run(folder, _names(formats or ["geojson"]), out or folder / "export"):
         typer.echo(str(path))
 
 
@@ -212,11 +217,12 @@ def export(
 def merge(
     folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories on one area.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the merged record.")],
+    formats: Formats = None,
 ) -> None:
     """Merge several runs on one area to one ledger and one report (docs/merging.md)."""
     from mine_robot.records.merge_record import merge_runs
 
-    summary = merge_runs(folders, out)
+    summary = merge_runs(folders, out, _names(formats or []))
     typer.echo(
         f"{len(folders)} runs: {summary['searched_m2']:.2f} of {summary['area_m2']:.2f} m2 searched, {summary['targets']} targets, "
         f"{len(summary['contradictions'])} contradictions -> {out}"

@@ -24,14 +24,19 @@ def export_run(run_dir: Path, formats: Sequence[str], out: Path) -> list[Path]:
     Raises :class:`RecordError` for a format that is not known, a folder that is no run, a run that has no summary
     (killed, or still going on), records that are broken, and an output that cannot be written.
     """
-    for name in formats:
-        if name not in FORMATS:
-            raise RecordError(f"--format {name}: must be one of {', '.join(FORMATS)}")
+    check_formats(formats)
     RunDirectory(run_dir).require_finished()
     if out.exists() and not out.is_dir():
         raise RecordError(f"{out} is not a folder")
     export = export_of(load_run(run_dir))
     return write_export(export, formats, out)
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """Raise :class:`RecordError` for a format that is not known."""
+    for name in formats:
+        if name not in FORMATS:
+            raise RecordError(f"--format {name}: must be one of {', '.join(FORMATS)}")
 
 
 def write_export(export: Export, formats: Sequence[str], out: Path) -> list[Path]:

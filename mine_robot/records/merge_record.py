@@ -15,6 +15,8 @@ from mine_robot.core.types import Cell, LedgerGrid
 from mine_robot.coverage.gaps import cells_to_area
 from mine_robot.records.clearance import write_clearance
 from mine_robot.records.errors import RecordError
+from mine_robot.records.export import check_formats, write_export
+from mine_robot.records.export_layers import export_of
 from mine_robot.records.geojson import feature, write_collection
 from mine_robot.records.merge import MergedRun, merge, polygons
 from mine_robot.records.merge_ledger import names
@@ -24,12 +26,15 @@ from mine_robot.records.summary import summarise, write_summary
 from mine_robot.records.tables import write_targets
 
 
-def merge_runs(paths: Sequence[Path], out: Path, *, figures: bool = True) -> dict[str, Any]:
-    """Merge the runs in ``paths`` and write the record of all to the folder ``out``; returns its summary.
+def merge_runs(
+    paths: Sequence[Path], out: Path, formats: Sequence[str] = (), *, figures: bool = True
+) -> dict[str, Any]:
+    """Merge the runs in ``paths`` and write the record of all to the folder ``out``, with exports in ``formats``; returns its summary.
 
     Raises :class:`RecordError` for a folder that is no finished run, runs that cannot belong together (simulated and real ones, too far
     apart, one given twice) and an output that cannot be written.
     """
+    check_formats(formats)
     if len({path.resolve() for path in paths}) < len(paths):
         raise RecordError("a run is given twice")
     if (out / RunDirectory(out).run.name).exists():
@@ -41,6 +46,8 @@ def merge_runs(paths: Sequence[Path], out: Path, *, figures: bool = True) -> dic
     try:
         out.mkdir(parents=True, exist_ok=True)
         _write(merged, summary, out, figures)
+        if formats:
+            write_export(export_of(merged.run), formats, out / "export")
     except OSError as error:
         raise RecordError(f"the merged record cannot be written to {out}: {error}") from None
     return summary

@@ -293,8 +293,12 @@ def test_provenance_knows_who_searched_what(runs: list[int]) -> None:
 
 def test_the_report_warns_of_contradictions(tmp_path: Path) -> None:
     a, b = make_run(tmp_path / "a"), make_run(tmp_path / "b", targets=(suspect(3, 0.0, 0.0),))
-    result = CliRunner().invoke(cli.app, ["merge", str(a), str(b), "--out", str(tmp_path / "out")])
+    result = CliRunner().invoke(
+        cli.app, ["merge", str(a), str(b), "--out", str(tmp_path / "out"), "--format", "kml,csv"]
+    )
     assert result.exit_code == 0 and "2 runs" in result.output and "1 contradictions" in result.output
+    exported = {path.name for path in (tmp_path / "out" / "export").iterdir()}
+    assert {"export.kml", "export_targets.csv"} <= exported and "export.geojson" not in exported
     page = (tmp_path / "out" / "report.html").read_text()
     assert "a suspect lies on ground that another run cleared (target 1): b against a" in page
     assert "SIMULATION" in page and "merged from 2 runs: a, b" in page
@@ -321,4 +325,6 @@ def test_what_cannot_be_merged_is_one_clear_line(tmp_path: Path) -> None:
         with pytest.raises(RecordError, match=words) as error:
             merge_runs(runs, tmp_path / out, figures=False)
         assert "\n" not in str(error.value)
+    with pytest.raises(RecordError, match="--format dxf"):
+        merge_runs([a], tmp_path / "out", ["dxf"])
     assert not (tmp_path / "out").exists()
