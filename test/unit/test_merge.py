@@ -14,7 +14,7 @@ import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from records_examples import NORTH, SOUTH, suspect, write_inputs
+from records_examples import NORTH, ROOT, SOUTH, suspect, write_inputs
 from shapely.geometry import shape
 from typer.testing import CliRunner
 
@@ -36,13 +36,15 @@ from mine_robot.core.types import (
 )
 from mine_robot.coverage.ledger import rasterise
 from mine_robot.mission.journal import Journal
+from mine_robot.pipeline.loading import ParameterFiles
 from mine_robot.records.errors import RecordError
 from mine_robot.records.merge_ledger import Frames, Provenance, claims
 from mine_robot.records.merge_record import merge_runs
 from mine_robot.records.merge_targets import SAME_TARGET_MAX_M, Sighting, merge_targets
 
 RESOLUTION = 0.05
-HALO = 0.3
+LIMITS = ParameterFiles([ROOT / "config/robot.yaml"]).build("mission").limits
+HALO, MARKED = LIMITS.halo_radius, LIMITS.mark_p_hazard
 
 
 def ledger_of(folder: Path, low: float, high: float) -> LedgerGrid:
@@ -77,7 +79,7 @@ def make_run(
         (folder / "field.geojson").write_text(json.dumps(field))
     grid = ledger_of(folder, low, high)
     for target in targets:
-        if target.p_hazard >= 0.5:
+        if target.p_hazard >= MARKED:
             x = grid.x0 + (np.arange(grid.cells.shape[1]) + 0.5) * RESOLUTION - target.x
             y = grid.y0 + (np.arange(grid.cells.shape[0]) + 0.5) * RESOLUTION - target.y
             grid.cells[np.hypot(x, y[:, None]) < HALO] = Cell.HALO
@@ -159,7 +161,7 @@ def test_a_suspect_wins_over_ground_that_another_run_cleared(tmp_path: Path) -> 
 
 
 def test_a_hazard_wins_over_clutter(tmp_path: Path) -> None:
-    a = make_run(tmp_path / "a", targets=(suspect(1, 0.0, 0.0, p=0.2, kind=TargetClass.CLUTTER),))
+    a = make_run(tmp_path / "a", targets=(suspect(1, 0.0, 0.0, p=0.5 * MARKED, kind=TargetClass.CLUTTER),))
     b = make_run(tmp_path / "b", targets=(suspect(1, 0.01, 0.0, p=0.8),))
     summary = merged(tmp_path, a, b)
     assert kinds(summary) == ["run"] and summary["contradictions"][0]["against"] == ("a",)
