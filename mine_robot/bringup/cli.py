@@ -28,6 +28,10 @@ ParameterFile = Annotated[
     list[Path] | None,
     typer.Option("--params", "--robot", help="Parameter file laid over config/robot.yaml; may be repeated."),
 ]
+Formats = Annotated[
+    list[str] | None,
+    typer.Option("--format", help="geojson, kml, shp, xlsx or csv; may be repeated, or a list with commas."),
+]
 
 
 @app.command()
@@ -81,6 +85,11 @@ def _rate(text: str) -> float:
     return rate
 
 
+def _names(texts: list[str]) -> list[str]:
+    """Names from options that may hold several, with commas."""
+    return [name.strip() for text in texts for name in text.split(",")]
+
+
 @app.command()
 def check(
     files: Annotated[
@@ -124,6 +133,40 @@ def plan(
 
 
 @app.command()
+def estimate(
+    fields: Annotated[
+        list[Path], typer.Argument(metavar="FIELD.geojson...", help="Field files; one reaches 10 km at most.")
+    ],
+    params: ParameterFile = None,
+    robots: Annotated[int | None, typer.Option(help="Robots at work at the same time (1).")] = None,
+    hours_per_day: Annotated[float | None, typer.Option(help="Working hours of a robot a day (8).")] = None,
+    battery_hours: Annotated[float | None, typer.Option(help="Work on one battery, h (4).")] = None,
+    swap_minutes: Annotated[float | None, typer.Option(help="Time to change it, min (15).")] = None,
+    finds_per_ha: Annotated[float | None, typer.Option(help="Marked spots by hectare (0).")] = None,
+    find_seconds: Annotated[float | None, typer.Option(help="What each adds to the search, s (75).")] = None,
+    block_m: Annotated[float | None, typer.Option("--block", help="Side of a block, m (30).")] = None,
+    samples: Annotated[int | None, typer.Option(help="Blocks to plan in each field (4); the rest is scaled.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Estimate lanes, hours, battery swaps and robot-days for areas of any size (docs/estimates.md)."""
+    from mine_robot.bringup.estimating import estimate_fields, lines_of
+
+    options = {
+        "robots": robots,
+        "hours_per_day": hours_per_day,
+        "battery_hours": battery_hours,
+        "swap_minutes": swap_minutes,
+        "finds_per_ha": finds_per_ha,
+        "find_seconds": find_seconds,
+        "block_m": block_m,
+        "samples": samples,
+    }
+    figures = estimate_fields(fields, tuple(params or ()), options)
+    for line in [json.dumps(figures)] if as_json else lines_of(figures):
+        typer.echo(line)
+
+
+@app.command()
 def replay(
     log: Annotated[Path, typer.Argument(metavar="LOG", help="MCAP file, rosbag2 folder, sqlite3 file or ROS 1 bag.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder that receives the results.")],
@@ -153,6 +196,37 @@ def report(folder: RunFolder) -> None:
     from mine_robot.records.finish import finish_run
 
     show_summary(console, finish_run(folder), str(folder))
+
+
+@app.command()
+def export(
+    folder: RunFolder,
+    formats: Formats = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for the files; by default 'export' in the run directory.")
+    ] = None,
+) -> None:
+    """Write what a run found and cleared for a database or GIS (docs/exports.md)."""
+    from mine_robot.records.export import export_run
+
+    for path in export_run(folder, _names(formats or ["geojson"]), out or folder / "export"):
+        typer.echo(str(path))
+
+
+@app.command()
+def merge(
+    folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories on one area.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the merged record.")],
+    formats: Formats = None,
+) -> None:
+    """Merge several runs on one area to one ledger and one report (docs/merging.md)."""
+    from mine_robot.records.merge_record import merge_runs
+
+    summary = merge_runs(folders, out, _names(formats or []))
+    typer.echo(
+        f"{len(folders)} runs: {summary['searched_m2']:.2f} of {summary['area_m2']:.2f} m2 searched, {summary['targets']} targets, "
+        f"{len(summary['contradictions'])} contradictions -> {out}"
+    )
 
 
 @app.command()

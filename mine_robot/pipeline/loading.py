@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -152,5 +153,6 @@ class ParameterFiles:
         return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
 
 
-def _known(node: str) -> set[str]:
-    return {spec.name for spec in specs(NODE_PARAMETERS[node])}
+@functools.cache
+def _known(node: str) -> frozenset[str]:
+    return frozenset(spec.name for spec in specs(NODE_PARAMETERS[node]))

@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mine_robot.core.types import LedgerGrid, MarkRequest, MarkResult, MarkStatus, MissionState, MissionStatus, Target
+from mine_robot.core.types import (
+    LedgerGrid,
+    MarkRequest,
+    MarkResult,
+    MarkStatus,
+    MissionState,
+    MissionStatus,
+    Pose2,
+    Target,
+)
 from mine_robot.mission.journal import JournalError
 from mine_robot.mission.journal_reader import JournalRecord, read_journal
 from mine_robot.records.errors import RecordError
@@ -30,7 +39,7 @@ class Event:
 @dataclass(frozen=True)
 class Outcome:
     """What the journal says: the last ``state`` with its ``reason``, the events in order, and what was found and
-    marked.
+    marked. ``grid_pose`` is where the robot was when ``grid`` was written.
     """
 
     state: MissionState
@@ -41,6 +50,7 @@ class Outcome:
     targets: tuple[Target, ...] = ()
     marks: Mapping[int, Mark] = field(default_factory=dict)
     grid: LedgerGrid | None = None
+    grid_pose: Pose2 | None = None
 
     @property
     def duration_s(self) -> float:
@@ -72,6 +82,7 @@ def outcome_of(record: JournalRecord) -> Outcome:
         targets=tuple(sorted(record.targets, key=lambda target: target.id)),
         marks=_marks(record.mark_requests, record.mark_results),
         grid=record.ledger,
+        grid_pose=record.ledger_pose,
     )
 
 

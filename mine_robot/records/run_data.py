@@ -74,8 +74,10 @@ class RunData:
         return [target for target in self.outcome.targets if math.isfinite(target.x) and math.isfinite(target.y)]
 
 
-def load_run(path: Path) -> RunData:
-    """Read a run directory; raises :class:`RecordError` if an input or the journal is missing or broken.
+def load_run(path: Path, *, logs: bool = True) -> RunData:
+    """Read a run directory, without ``logs`` only its inputs and journal.
+
+    Raises :class:`RecordError` if an input or the journal is missing or broken.
 
     Problems of the log are no error: they are listed in ``log.problems``.
     """
@@ -93,7 +95,7 @@ def load_run(path: Path) -> RunData:
             limits=files.build("mission").limits,
             parameters=files.nodes,
             outcome=read_outcome(directory.journal),
-            log=read_logs(directory.logs()),
+            log=read_logs(directory.logs()) if logs else LogData(),
         )
     except LoadError as error:
         raise RecordError(str(error)) from None

@@ -119,6 +119,18 @@ class RunDirectory:
     def _part(self, number: int) -> Path:
         return self.path / f"log_{number}.mcap"
 
+    def require_finished(self) -> None:
+        """Raise :class:`RecordError` unless this is a run directory with a summary: one of a run that is over."""
+        if not self.path.is_dir():
+            raise RecordError(f"{self.path} is not a run directory")
+        if not self.run.is_file():
+            raise RecordError(f"{self.path} is not a run directory: it has no {self.run.name}")
+        if not self.summary.is_file():
+            raise RecordError(
+                f"{self.path} has no {self.summary.name}: the run was killed or still goes on; "
+                f"`mine-robot report {self.path}` writes it from what was recorded"
+            )
+
     def run_info(self) -> dict[str, Any]:
         """The content of ``run.json``; raises :class:`RecordError` if it is missing or broken."""
         return read_json(self.run)
