@@ -33,6 +33,9 @@ Formats = Annotated[
     typer.Option("--format", help="geojson, kml, shp, xlsx or csv; may be repeated, or a list with commas."),
 ]
 
+Certificate = Annotated[Path | None, typer.Option(metavar="PEM", help="Certificate of the page, for TLS.")]
+CertificateKey = Annotated[Path | None, typer.Option(metavar="PEM", help="Key of the certificate.")]
+
 
 @app.command()
 def run(
@@ -59,17 +62,53 @@ def run(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="With --remote: without DDS security, everybody may drive the robot.")
     ] = False,
+    with_console: Annotated[
+        bool, typer.Option("--console", help="Serve the operator's page for a browser (docs/console.md).")
+    ] = False,
+    console_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the page.")] = 8080,
+    console_host: Annotated[
+        str, typer.Option(help="Address to listen on; one that others reach needs a certificate.")
+    ] = "127.0.0.1",
+    console_certificate: Certificate = None,
+    console_key: CertificateKey = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="With --console: begin when somebody presses Start on the page.")
+    ] = False,
 ) -> None:
     """Run a mission: over real ROS 2 topics, in simulation or on the robot."""
+    from mine_robot.bringup.console import listen_address
     from mine_robot.bringup.prepare import RunRequest
     from mine_robot.bringup.runner import run_mission
     from mine_robot.bringup.security import check_remote
 
     if sim not in ("builtin", "none"):
         raise LoadError(f"--sim {sim}: must be builtin or none")
+    if wait and not with_console:
+        raise LoadError("--wait says something about --console only")
     check_remote(remote, insecure, os.environ)
-    request = RunRequest(field, scenario, tuple(params or ()), out, sim, _rate(rate), seed, resume, remote)
+    address = listen_address(console_host, console_port, console_certificate, console_key) if with_console else None
+    request = RunRequest(
+        field, scenario, tuple(params or ()), out, sim, _rate(rate), seed, resume, remote, address, wait
+    )
     raise typer.Exit(run_mission(request, console, ["mine-robot", *sys.argv[1:]]))
+
+
+@app.command("console")
+def serve_console(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="Run directory; by default that of the running stack.")
+    ] = None,
+    port: Annotated[int, typer.Option("--port", "--console-port", min=1, max=65535, help="Port of the page.")] = 8080,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; one that others reach needs a certificate.")
+    ] = "127.0.0.1",
+    certificate: Certificate = None,
+    key: CertificateKey = None,
+) -> None:
+    """Serve the operator's page of a stack that is running."""
+    from mine_robot.bringup.console import listen_address, serve
+
+    serve(folder, listen_address(host, port, certificate, key), console)
 
 
 def _rate(text: str) -> float:

@@ -33,7 +33,10 @@ SENSOR_TOPICS = (IMU, GNSS_FIX, GNSS_HEADING, WHEELS, GPR_SCAN, METAL_SCAN)
 
 @dataclass(frozen=True)
 class GraphNode:
-    """One process of the stack. The death of a ``critical`` node ends the run; another one is started again and rejoins."""
+    """One process of the stack. The death of a ``critical`` node ends the run; another one is started again and rejoins.
+
+    An ``optional`` one runs only where it is asked for; the run neither waits for it nor ends without it.
+    """
 
     name: str
     doc: str
@@ -41,6 +44,7 @@ class GraphNode:
     publishes: tuple[Topic, ...]
     critical: bool = True
     simulation_only: bool = False
+    optional: bool = False
 
 
 # Every node also publishes /diagnostics and follows /clock in simulation.
@@ -102,17 +106,25 @@ GRAPH: tuple[GraphNode, ...] = (
         publishes=(),
         critical=False,
     ),
+    GraphNode(
+        "console",
+        "The operator's page in the browser.",
+        subscribes=(MISSION_STATE, DIAGNOSTICS, ODOMETRY, PROGRESS, PLAN, LEDGER, TARGETS, MARK_REQUEST, MARK_RESULT),
+        publishes=(),
+        critical=False,
+        optional=True,
+    ),
 )
 
 
-def graph(*, simulation: bool) -> tuple[GraphNode, ...]:
+def graph(*, simulation: bool, console: bool = False) -> tuple[GraphNode, ...]:
     """The nodes of a run: with the built-in simulator, or without it where drivers publish the sensor topics."""
-    return tuple(node for node in GRAPH if simulation or not node.simulation_only)
+    return tuple(node for node in GRAPH if (simulation or not node.simulation_only) and (console or not node.optional))
 
 
 def mermaid() -> str:
-    """The graph as a Mermaid flowchart, an arrow a topic (without /clock, /diagnostics and the recorder)."""
-    shown = [node for node in GRAPH if node.name != "recorder"]
+    """The graph as a Mermaid flowchart, an arrow a topic (without /clock, /diagnostics, and those that only listen)."""
+    shown = [node for node in GRAPH if node.publishes]
     lines = ["flowchart LR"]
     lines += [f"  {node.name}[{node.name}]" for node in shown]
     for publisher in shown:

@@ -59,7 +59,7 @@ class Operator:
     def __init__(self, nodes: Iterable[GraphNode]) -> None:
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)  # Ctrl-C belongs to the runner
         self.picture = Picture()
-        self._waited_for = {READY_REPORT.get(node.name, node.name): node.name for node in nodes}
+        self._waited_for = {READY_REPORT.get(node.name, node.name): node.name for node in nodes if not node.optional}
         self._node = rclpy.create_node("operator")
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
@@ -113,8 +113,8 @@ class Operator:
         finally:
             self._node.destroy_client(client)
 
-    def conduct(self, show: Callable[[Picture], None], watch: Watch) -> Ending:
-        """Wait until every node is ready, start the mission and follow it to its end."""
+    def conduct(self, show: Callable[[Picture], None], watch: Watch, *, start: bool = True) -> Ending:
+        """Wait until every node is ready, start the mission (or leave that to a person at the console) and follow it to its end."""
         limit = time.monotonic() + READY_TIMEOUT_S
         while self.missing:
             self.spin(REFRESH_S)
@@ -123,9 +123,10 @@ class Operator:
             if time.monotonic() > limit:
                 return Ending(f"not ready after {READY_TIMEOUT_S:.0f} s: {', '.join(self.missing)}")
         self.spin(SETTLE_S)
-        started, message = self.call("mission/start")
-        if not started:
-            return Ending(f"the mission did not start: {message}")
+        if start:
+            started, message = self.call("mission/start")
+            if not started:
+                return Ending(f"the mission did not start: {message}")
         while True:
             self.spin(REFRESH_S)
             show(self.picture)

@@ -19,6 +19,7 @@ from mine_robot.bringup.request import RunRequest as RunRequest
 from mine_robot.bringup.resources import resource
 from mine_robot.bringup.resume import check_resumable
 from mine_robot.bringup.security import ENCLAVE, secured
+from mine_robot.console.address import Address
 from mine_robot.pipeline.loading import LoadError, ParameterFiles, expand_urdf, load_field, load_robot, load_scenario
 from mine_robot.records.run_directory import RunDirectory
 
@@ -34,12 +35,37 @@ class PreparedRun:
     def command(self, node: GraphNode) -> list[str]:
         """The command line of a node's process."""
         enclave = ["--enclave", f"{ENCLAVE}/{node.name}"] if secured(os.environ) else []
-        return [sys.executable, "-m", "mine_robot.nodes", node.name, "--ros-args", *enclave, *self.ros_arguments()]
+        own = listening(self.request.console) if node.name == "console" and self.request.console else []
+        return [
+            sys.executable,
+            "-m",
+            "mine_robot.nodes",
+            node.name,
+            "--ros-args",
+            *enclave,
+            *self.ros_arguments(),
+            *own,
+        ]
 
     def ros_arguments(self) -> list[str]:
         """What follows ``--ros-args`` for every node."""
         simulated = "true" if self.request.simulated else "false"
         return ["--params-file", str(self.directory.parameters), "-p", f"use_sim_time:={simulated}"]
+
+
+def listening(address: Address) -> list[str]:
+    """ROS arguments that tell the console where to listen; not in the run's parameters, because a resumed run may listen elsewhere."""
+    values = {
+        "host": f"'{address.host}'",
+        "port": str(address.port),
+        "certificate": f"'{address.certificate}'",
+        "key": f"'{address.key}'",
+    }
+    return [word for name, value in values.items() for word in ("-p", f"{name}:={value}")]
+
+
+def _nodes(request: RunRequest) -> tuple[GraphNode, ...]:
+    return graph(simulation=request.simulated, console=request.console is not None)
 
 
 def parameter_paths(request: RunRequest) -> list[Path]:
@@ -74,7 +100,7 @@ def prepare_run(request: RunRequest, command: Sequence[str] = ()) -> PreparedRun
         files.nodes["simulator"]["seed"] = request.seed
     _write_parameters(files, directory, request)
     directory.run.write_text(json.dumps(description, indent=2), encoding="utf-8")
-    return PreparedRun(directory, request, graph(simulation=request.simulated))
+    return PreparedRun(directory, request, _nodes(request))
 
 
 def resume_run(request: RunRequest) -> PreparedRun:
@@ -84,7 +110,7 @@ def resume_run(request: RunRequest) -> PreparedRun:
     files = check_resumable(request, directory)
     _write_parameters(files, directory, request)
     scenario = directory.scenario if request.simulated and directory.scenario.is_file() else None
-    return PreparedRun(directory, replace(request, scenario=scenario), graph(simulation=request.simulated))
+    return PreparedRun(directory, replace(request, scenario=scenario), _nodes(request))
 
 
 def _write_parameters(files: ParameterFiles, directory: RunDirectory, request: RunRequest) -> None:

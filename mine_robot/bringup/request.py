@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from mine_robot.console.address import Address
+
 
 @dataclass(frozen=True)
 class RunRequest:
     """What the user asked for; ``sim`` is ``builtin`` or ``none`` (the real robot), ``rate`` 0 for as fast as possible.
 
+    ``console`` is where the operator's page is served, if at all; with ``wait`` the mission begins when a person says so there.
     ``resume`` is the directory of a run to go on with; then everything else has to be as it was. ``remote``: DDS may leave
     this machine.
     """
@@ -23,6 +26,8 @@ class RunRequest:
     seed: int | None = None
     resume: Path | None = None
     remote: bool = False
+    console: Address | None = None
+    wait: bool = False
 
     @property
     def simulated(self) -> bool:

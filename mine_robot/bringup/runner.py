@@ -28,6 +28,9 @@ def run_mission(request: RunRequest, console: Console, command: list[str]) -> in
     prepared = prepare_run(request, command)
     word = "Run directory" if request.resume is None else "Resuming the run in"
     console.print(f"{word}: {prepared.directory.path}", highlight=False, soft_wrap=True)
+    if request.console is not None:
+        token = "" if request.console.local else f"  (token: {prepared.directory.console_token})"
+        console.print(f"Console: {request.console.url}{token}", highlight=False, soft_wrap=True)
     processes = Processes(prepared.directory.node_logs, environment(prepared))
     previous = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     operator = None
@@ -37,7 +40,8 @@ def run_mission(request: RunRequest, console: Console, command: list[str]) -> in
         operator = Operator(prepared.nodes)
         display = Display(console, simulated=request.simulated)
         with display.running():
-            ending = operator.conduct(display.show, _watch(prepared, operator, processes, console))
+            watch = _watch(prepared, operator, processes, console)
+            ending = operator.conduct(display.show, watch, start=not request.wait)
     except Interrupted:
         ending = Ending("stopped by the operator (Ctrl-C)", hurried=True)
         for number in previous:
@@ -90,6 +94,9 @@ def _watch(prepared: PreparedRun, operator: Operator, processes: Processes, cons
             said = processes.tail(death.name)
             console.print(f"{death.text}: {said or 'it said nothing'}", style="red", highlight=False, markup=False)
             restarts[death.name] += 1
+            if nodes[death.name].optional and restarts[death.name] > MAX_RESTARTS:
+                console.print(f"node '{death.name}' stays away; the mission goes on without it", highlight=False)
+                continue
             if nodes[death.name].critical or restarts[death.name] > MAX_RESTARTS:
                 operator.stop_robot()
                 return Ending(death.text)

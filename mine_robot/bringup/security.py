@@ -43,7 +43,7 @@ def _profile(profile: ElementTree.Element, node: GraphNode) -> None:
     _list(profile, "services", "service", "reply", (f"~/{name}" for name in PARAMETER_SERVICES))
     if node.name == "mission":
         _list(profile, "services", "service", "reply", SERVICES)
-    if node is OPERATOR:
+    if node is OPERATOR or node.name == "console":
         _list(profile, "services", "service", "request", SERVICES)
     spoken = {*_names(node.publishes), *_names([DIAGNOSTICS]), "rosout", "parameter_events"}
     _list(profile, "topics", "topic", "publish", spoken if node is not OPERATOR else {"rosout", "parameter_events"})

@@ -82,6 +82,18 @@ class RecorderNodeParams(Common):
 
 
 @dataclass(frozen=True)
+class ConsoleNodeParams(Common):
+    """Parameters of ``console``; ``mine-robot run --console`` and ``mine-robot console`` fill in where it listens."""
+
+    host: str = param("Address to listen on; one that others reach needs certificate and key.", default="127.0.0.1")
+    port: int = param("Port to listen on.", default=8080, low=1, high=65535)
+    certificate: str = param("Certificate for TLS (PEM file); empty for none.", default="")
+    key: str = param("Key of the certificate (PEM file).", default="")
+    rate: float = param("Updates of a page.", default=5.0, unit="Hz", low=0.5, high=10.0)
+    viewers_max: int = param("Pages that may be open at a time.", default=20, low=1, high=100)
+
+
+@dataclass(frozen=True)
 class SimulatorNodeParams(Common, SimulatorParams):
     """Parameters of ``simulator``."""
 
@@ -103,5 +115,6 @@ NODE_PARAMETERS: dict[str, type] = {
     "marker": MarkerNodeParams,
     "mission": MissionNodeParams,
     "recorder": RecorderNodeParams,
+    "console": ConsoleNodeParams,
     "simulator": SimulatorNodeParams,
 }

@@ -54,6 +54,11 @@ class RunDirectory:
         return self.path / "sim" / "marker_port"
 
     @property
+    def console_token(self) -> Path:
+        """Token of a console that others reach; for the owner of the run only."""
+        return self.path / "console_token"
+
+    @property
     def journal(self) -> Path:
         """The mission's journal."""
         return self.path / "journal.sqlite"

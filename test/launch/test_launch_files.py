@@ -65,7 +65,7 @@ def test_sim_launch_starts_the_graph(tmp_path: Path) -> None:
         assert [node_argument(context, node) for node in started] == [
             node.name for node in graph(simulation=simulation)
         ]
-    assert len(GRAPH) == len(graph(simulation=True))
+    assert len(GRAPH) == len(graph(simulation=True, console=True))
 
 
 def test_sim_launch_runs_a_mission(tmp_path: Path) -> None:

@@ -1,0 +1,77 @@
+"""``mine-robot console``: the operator's page for a stack that is running already."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from mine_robot.bringup.prepare import listening
+from mine_robot.bringup.security import ENCLAVE, secured
+from mine_robot.console.address import Address, ListenError
+from mine_robot.pipeline.loading import LoadError
+from mine_robot.records.errors import RecordError
+from mine_robot.records.run_directory import RunDirectory
+
+FIND_S = 10.0
+NODE = "mission"  # the node that is asked where the run directory is
+
+
+def listen_address(host: str, port: int, certificate: Path | None, key: Path | None) -> Address:
+    """The address, tried; raises :class:`LoadError` if the console may not or cannot listen there."""
+    address = Address(
+        host, port, str(certificate.absolute()) if certificate else "", str(key.absolute()) if key else ""
+    )
+    try:
+        address.bind().close()
+    except ListenError as error:
+        raise LoadError(str(error)) from None
+    return address
+
+
+def serve(folder: Path | None, address: Address, console: Console) -> None:
+    """Become the console's node; returns only by an exception. Ends with Ctrl-C."""
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    directory = RunDirectory(folder.absolute() if folder else running_directory())
+    try:
+        simulated = bool(directory.run_info()["simulation"])
+    except (RecordError, KeyError) as error:
+        raise LoadError(f"{directory.path} is no run directory: {error}") from None
+    token = "" if address.local else f"  (token: {directory.console_token})"
+    console.print(f"Console of {directory.path}: {address.url}{token}", highlight=False, soft_wrap=True)
+    enclave = ["--enclave", f"{ENCLAVE}/console"] if secured(os.environ) else []
+    words = [sys.executable, "-m", "mine_robot.nodes", "console", "--ros-args", *enclave]
+    words += ["--params-file", str(directory.parameters), "-p", f"use_sim_time:={str(simulated).lower()}"]
+    sys.stdout.flush()
+    os.execv(sys.executable, [*words, *listening(address)])
+
+
+def running_directory() -> Path:
+    """The run directory of the running stack, as its mission node has it; raises :class:`LoadError` if none answers."""
+    import rclpy
+    from rclpy.parameter_client import AsyncParameterClient
+
+    rclpy.init()
+    node = rclpy.create_node("console_search", start_parameter_services=False)
+    try:
+        client = AsyncParameterClient(node, NODE)
+        limit = time.monotonic() + FIND_S
+        while not client.services_are_ready():
+            if time.monotonic() > limit:
+                raise LoadError(
+                    f"no running stack answers within {FIND_S:.0f} s; is one running, with this ROS_DOMAIN_ID?"
+                )
+            rclpy.spin_once(node, timeout_sec=0.1)
+        answer = client.get_parameters(["files.run_directory"])
+        rclpy.spin_until_future_complete(node, answer, timeout_sec=FIND_S)
+        if not answer.done() or not answer.result().values or not answer.result().values[0].string_value:
+            raise LoadError(
+                "the running stack does not say where its run directory is; give it: mine-robot console DIR"
+            )
+        return Path(answer.result().values[0].string_value)
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()

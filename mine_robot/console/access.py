@@ -1,0 +1,151 @@
+"""Who may ask for what: every check a request has to pass, without a server.
+
+Threats and answers: a foreign page in the operator's browser (CSRF, WebSocket hijacking: the origin has to be ours, and a header that
+foreign pages cannot send without leave), a foreign name that points here (DNS rebinding: the Host has to be ours), a stranger on the
+network (token, and TLS so that it stays secret), a flood or a bomb (limits of size and rate). OWASP: CSRF Prevention Cheat Sheet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import socket
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+MAX_BODY = 1024  # bytes; the longest command has far less
+MARKER_HEADER = "x-console"  # a header of our own: a browser asks first before it sends one to another origin
+COOKIE = "console"
+LOGINS, LOGIN_PERIOD_S = 5, 10.0
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+SECURITY_HEADERS = {
+    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
+
+
+@dataclass(frozen=True)
+class Refusal(Exception):
+    """Why a request is refused: HTTP status and one line."""
+
+    status: int
+    reason: str
+
+
+class Body(BaseModel):
+    """What a request says: these fields and no other, of exactly these types."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class MissionBody(Body):
+    """A command to the mission."""
+
+    command: Literal["start", "pause", "resume", "abort"]
+
+
+class ControlBody(Body):
+    """Taking or giving up control; ``from_other`` takes it from another page."""
+
+    action: Literal["take", "release"]
+    from_other: bool = False
+
+
+class LoginBody(Body):
+    """The token."""
+
+    token: str
+
+
+def parse(body: bytes, kind: type[Body]) -> Body:
+    """Read a JSON body by its schema."""
+    if len(body) > MAX_BODY:
+        raise Refusal(413, f"the body is longer than {MAX_BODY} bytes")
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "body"
+        raise Refusal(422, f"{where}: {first['msg']}") from None
+
+
+class Access:
+    """The checks of one server. ``token`` empty: none is needed, for a server that only this machine reaches."""
+
+    def __init__(self, *, tls: bool, token: str = "") -> None:
+        self._scheme = "https" if tls else "http"
+        self._token = token
+        self._names = {"localhost", socket.gethostname().lower(), f"{socket.gethostname().lower()}.local"}
+        self._failures: deque[float] = deque()
+
+    @property
+    def needs_token(self) -> bool:
+        """True if pages have to log in."""
+        return bool(self._token)
+
+    def check_host(self, headers: Mapping[str, str]) -> None:
+        """The name by which we are asked: an address or a name of this machine, never a foreign name that points here."""
+        name = headers.get("host", "").lower()
+        name = name[1 : name.find("]")] if name.startswith("[") else name.rsplit(":", 1)[0] if ":" in name else name
+        if name in self._names:
+            return
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            raise Refusal(421, f"not a name of this machine: {name[:80]!r}") from None
+
+    def check_origin(self, headers: Mapping[str, str]) -> None:
+        """The page that asks is ours."""
+        origin, wanted = headers.get("origin"), f"{self._scheme}://{headers.get('host', '')}"
+        if origin is None or origin.lower() != wanted.lower():
+            raise Refusal(403, f"foreign origin {(origin or 'none')[:80]!r}")
+        if headers.get("sec-fetch-site", "same-origin") != "same-origin":
+            raise Refusal(403, "the request comes from another site")
+
+    def check_change(self, headers: Mapping[str, str]) -> None:
+        """What every request that changes something has to show, beside the token."""
+        self.check_origin(headers)
+        if headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
+            raise Refusal(415, "the body has to be application/json")
+        if not headers.get(MARKER_HEADER):
+            raise Refusal(403, f"the header {MARKER_HEADER} is missing")
+
+    def check_login(self, headers: Mapping[str, str]) -> None:
+        """The page has logged in, where that is needed."""
+        if not self._token:
+            return
+        try:
+            morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        except CookieError:
+            morsel = None
+        if morsel is None or not hmac.compare_digest(morsel.value.encode(), self.pass_value().encode()):
+            raise Refusal(401, "log in with the token")
+
+    def login(self, token: str, now: float) -> str:
+        """Exchange the token for the content of the cookie; too many wrong ones close the door for a while."""
+        while self._failures and now - self._failures[0] > LOGIN_PERIOD_S:
+            self._failures.popleft()
+        if len(self._failures) >= LOGINS:
+            raise Refusal(429, "too many wrong tokens: wait")
+        if not hmac.compare_digest(token.encode(), self._token.encode()):
+            self._failures.append(now)
+            raise Refusal(401, "wrong token")
+        return self.pass_value()
+
+    def pass_value(self) -> str:
+        """The content of the cookie: from the token, so that a server that is started again knows its pages."""
+        return hmac.new(self._token.encode(), b"mine_robot console", hashlib.sha256).hexdigest()

@@ -1,0 +1,52 @@
+"""The web server in a thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from mine_robot.console.address import Address
+
+JOIN_S = 3.0
+MAX_MESSAGE = 1024  # bytes a page may send on the stream, on which it has nothing to say
+PING_S = 5.0
+
+
+class Server:
+    """Serves ``app`` until :meth:`close`."""
+
+    def __init__(self, app: ASGIApp, address: Address, listener: socket.socket) -> None:
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            log_level=logging.WARNING,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            proxy_headers=False,
+            ws="websockets-sansio",
+            ws_max_size=MAX_MESSAGE,
+            ws_ping_interval=PING_S,
+            ws_ping_timeout=PING_S,
+            ws_per_message_deflate=False,
+            timeout_graceful_shutdown=1,
+            ssl_certfile=address.certificate or None,
+            ssl_keyfile=address.key or None,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([listener],), name="web", daemon=True)
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """False once the server has ended by itself."""
+        return self._thread.is_alive()
+
+    def close(self) -> None:
+        """Stop serving; open pages see the connection end and try again."""
+        self._server.should_exit = True
+        self._thread.join(JOIN_S)

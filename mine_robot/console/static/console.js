@@ -1,0 +1,196 @@
+// The page: the stream from the server, what follows from it, and the commands to it.
+
+import { FieldMap, legend } from "/map.js";
+import { ask, clock, show, showLog } from "/panel.js";
+
+const $ = (id) => document.getElementById(id);
+const SILENT_S = 2, GIVE_UP_S = 5, RETRY_S = [0.5, 1, 2, 3], STOP_TRIES = 60;
+const REQUIRED = ["localization", "gpr", "metal_detector", "coverage", "follower", "guard", "marker", "emergency_stop", "command_link", "battery"];
+const CHECKLIST = ["Nobody stands on the field or in front of the robot.", "The emergency stop on the robot is released and within reach.", "The field on the map is the one in front of me."];
+
+let entries = {}, scene = null, hello = null, socket = null, attempts = 0;
+let heard = -Infinity, serverNow = 0;                   // page's clock at the last message, and the server's then
+let lostSince = null, lastT = 0, boot = null, missed = null;
+const map = new FieldMap($("map"), (on) => $("follow").setAttribute("aria-pressed", String(on)));
+const seconds = () => performance.now() / 1000;
+const age = (at) => serverNow - at + (seconds() - heard);
+
+// --- the stream ---------------------------------------------------------------------------------------------------------------
+function connect() {
+  socket = new WebSocket(`${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/live`);
+  const mine = socket;
+  mine.onmessage = (event) => { if (mine === socket) take(JSON.parse(event.data)); };
+  mine.onclose = (event) => { if (mine === socket) lost(event.code); };
+}
+
+function lost(code) {
+  socket = null;
+  hello = null;
+  if (lostSince === null) lostSince = seconds();
+  if (code === 4401) { $("link").textContent = "log in"; if (!$("login").open) $("login").showModal(); return; }
+  if (code === 4429) notice("Too many pages are open. This one tries again.");
+  setTimeout(connect, 1000 * RETRY_S[Math.min(attempts++, RETRY_S.length - 1)]);
+  status();
+}
+
+function take(message) {
+  heard = seconds();
+  if (message.hello) { greet(message.hello); return; }
+  serverNow = message.now;
+  for (const [key, value] of Object.entries(message.entries)) put(key, value);
+  if (!message.more && missed) tellMissed();
+  lastT = entries.time ? entries.time.t : lastT;
+  update();
+}
+
+function greet(words) {
+  hello = words;
+  serverNow = words.now;
+  attempts = 0;
+  if (boot !== null) missed = { for: lostSince === null ? 0 : seconds() - lostSince, after: lastT, restarted: boot !== words.boot };
+  lostSince = null;
+  boot = words.boot;
+  scene = words.scene;
+  entries = {};
+  map.clear();
+  map.setScene(scene);
+  legend($("legend-rows"), scene.halo_m);
+  document.title = `${scene.simulated ? "SIMULATION " : ""}${scene.name} – console`;
+}
+
+function put(key, value) {
+  const [kind, a, b] = key.split("/");
+  if (kind === "tile") map.setTile(Number(a), Number(b), value);
+  else if (kind === "target") value === null ? map.targets.delete(a) : map.targets.set(a, value);
+  else if (kind === "mark") map.marks.set(a, value);
+  else if (kind === "plan") map.plan = value;
+  else if (kind === "progress") map.progress = value;
+  else if (kind === "grid") { if (JSON.stringify(map.grid) !== JSON.stringify(value)) map.tiles.clear(); map.grid = value; }
+  entries[key] = value;
+}
+
+const log = () => Object.keys(entries).filter((key) => key.startsWith("log/")).map((key) => entries[key]).sort((p, q) => p.n - q.n);
+
+function tellMissed() {
+  const { for: gap, after, restarted } = missed;
+  missed = null;
+  if (gap < 1 && !restarted) return;
+  const lines = log().filter((line) => line.t > after).slice(-8).map((line) => `${clock(line.t)}  ${line.text}`);
+  const why = restarted ? "The console was started again. " : "";
+  notice(`${why}The connection was lost for ${gap.toFixed(0)} s. ${lines.length ? `Meanwhile:\n${lines.join("\n")}` : "Nothing happened meanwhile."}`);
+}
+
+function notice(text) { $("notice-text").textContent = text; $("notice").hidden = !text; }
+$("notice-close").onclick = () => notice("");
+
+// --- what is shown ------------------------------------------------------------------------------------------------------------
+function update() {
+  show(entries, scene, age);
+  showLog(log());
+  map.setPose(entries.pose || null, entries.pose ? age(entries.pose.at) : Infinity);
+  map.redraw();
+  status();
+}
+
+function status() {
+  const silent = seconds() - heard, ok = hello !== null && silent < SILENT_S;
+  document.body.classList.toggle("lost", !ok);
+  $("link").className = `badge ${ok ? "ok" : ""}`;
+  const ended = entries.mission && ["done", "aborted"].includes(entries.mission.state);
+  if (ok) $("link").textContent = "connected";
+  else if (!Number.isFinite(silent)) $("link").textContent = "connecting";
+  else $("link").textContent = ended ? `run ended; no connection` : `NO CONNECTION for ${silent.toFixed(0)} s`;
+  const state = ok && entries.mission ? entries.mission.state : "";
+  const holder = entries.control ? entries.control.holder : null, mine = hello && holder === hello.viewer;
+  const may = {
+    start: state === "idle",
+    pause: ["align", "plan", "search", "approach", "mark", "hold", "return"].includes(state),
+    resume: ["paused", "estop", "hold"].includes(state),
+    abort: state !== "" && !["done", "aborted"].includes(state),
+  };
+  for (const button of document.querySelectorAll("[data-command]")) button.disabled = !ok || !may[button.dataset.command] || (holder !== null && !mine);
+  const viewers = entries.control ? entries.control.viewers : 0;
+  $("holder").textContent = `${mine ? "This page has control" : holder === null ? "Nobody has control" : `Viewer ${holder} has control`}${hello ? ` · you are ${hello.viewer}, ${viewers} watching` : ""}`;
+  $("take").textContent = mine ? "Give up" : "Take control";
+  $("take").disabled = !ok;
+}
+
+setInterval(() => {
+  if (socket && socket.readyState === WebSocket.OPEN && seconds() - heard > GIVE_UP_S && hello) { const old = socket; lost(0); old.close(); }
+  if (scene && seconds() - heard > SILENT_S) { map.setPose(entries.pose || null, entries.pose ? age(entries.pose.at) : Infinity); map.redraw(); }
+  status();
+}, 500);
+
+// --- commands -----------------------------------------------------------------------------------------------------------------
+async function post(path, body, wait = 3000) {
+  const headers = { "content-type": "application/json", "x-console": hello ? hello.secret : "page" };
+  try {
+    const response = await fetch(path, { method: "POST", headers, body: JSON.stringify(body), signal: AbortSignal.timeout(wait), priority: "high" });
+    if (response.status === 401 && !$("login").open && path !== "/api/login") $("login").showModal();
+    return await response.json();
+  } catch {
+    return { ok: false, message: "the console does not answer" };
+  }
+}
+
+function say(id, text, bad) { $(id).textContent = text; $(id).className = bad ? "bad" : ""; }
+
+let stopping = false;
+async function estop() {
+  if (stopping) return;
+  stopping = true;
+  say("estop-answer", "Emergency stop sent …", false);
+  for (let i = 0; i < STOP_TRIES; i++) {
+    const answer = await post("/api/estop", {}, 1500);
+    if (answer.ok) { say("estop-answer", `Confirmed: ${answer.message}`, false); break; }
+    say("estop-answer", `E-STOP NOT CONFIRMED (${answer.message}). Use the button on the robot! Trying again …`, true);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+  stopping = false;
+}
+$("estop").addEventListener("pointerdown", (event) => { event.preventDefault(); estop(); });
+$("estop").addEventListener("click", estop);  // keyboards and assistive technology
+window.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" && (event.key !== " " || event.target.tagName === "INPUT")) return;
+  event.preventDefault();  // Space must not press a button that has the focus
+  event.stopPropagation();
+  if (!event.repeat) estop();
+}, true);
+window.addEventListener("keyup", (event) => { if (event.key === " " && event.target.tagName !== "INPUT") event.preventDefault(); }, true);
+
+const QUESTIONS = {
+  start: () => ask("Start the mission? The robot will move.", "Start", (entries.health || []).filter((row) => REQUIRED.includes(row.name)), CHECKLIST),
+  resume: () => ask("Go on? The robot will move.", "Resume", (entries.health || []).filter((row) => row.level > 0), []),
+  abort: () => ask("End the mission where the robot stands? It cannot be continued from this page.", "Abort", [], []),
+  pause: async () => true,
+};
+
+async function command(name) {
+  if (!(await QUESTIONS[name]())) return;
+  if (entries.control && entries.control.holder === null) await post("/api/control", { action: "take" });
+  const answer = await post("/api/mission", { command: name });
+  say("answer", `${name}: ${answer.message}`, !answer.ok);
+  if (name === "resume" && answer.ok) say("estop-answer", "", false);
+}
+for (const button of document.querySelectorAll("[data-command]")) button.onclick = () => command(button.dataset.command);
+
+$("take").onclick = async () => {
+  const holder = entries.control ? entries.control.holder : null, mine = hello && holder === hello.viewer;
+  if (!mine && holder !== null && !(await ask(`Take control from viewer ${holder}?`, "Take control", [], []))) return;
+  const answer = await post("/api/control", mine ? { action: "release" } : { action: "take", from_other: holder !== null });
+  say("answer", answer.message, !answer.ok);
+};
+
+$("login-form").onsubmit = async (event) => {
+  event.preventDefault();
+  const answer = await post("/api/login", { token: $("token").value });
+  $("login-answer").textContent = answer.ok ? "" : answer.message;
+  if (answer.ok) { $("token").value = ""; $("login").close(); if (!socket) connect(); }
+};
+
+$("zoom-in").onclick = () => map.zoom(1.5);
+$("zoom-out").onclick = () => map.zoom(1 / 1.5);
+$("fit").onclick = () => { map.follow(false); map.fit(); };
+$("follow").onclick = () => map.follow(!map.following);
+$("legend").open = innerWidth > 1000;
+connect();

@@ -1,0 +1,122 @@
+// The panel beside the map: words and figures out of the entries. Everything from outside is set as text, never as markup.
+
+const $ = (id) => document.getElementById(id);
+const LEVELS = ["●", "▲", "■", "?"];
+const ACTIONS = { estop: "emergency stop", hold: "hold", return: "drive home", replan: "plan anew" };
+const STALE_POSE_S = 1.5;
+
+export function clock(seconds) {
+  if (seconds === null || seconds === undefined) return "?";
+  const whole = Math.round(seconds), h = Math.floor(whole / 3600), m = Math.floor(whole / 60) % 60, s = String(whole % 60).padStart(2, "0");
+  return h ? `${h}:${String(m).padStart(2, "0")}:${s}` : `${m}:${s}`;
+}
+
+const number = (value, digits, unit) => (typeof value === "number" ? `${value.toFixed(digits)} ${unit}` : "unknown");
+
+/** Fill a description list with [term, text, class] rows, touching only what changes. */
+function rows(list, content) {
+  content.forEach(([term, text, kind = ""], i) => {
+    let dt = list.children[2 * i], dd = list.children[2 * i + 1];
+    if (!dt) { dt = document.createElement("dt"); dd = document.createElement("dd"); list.append(dt, dd); }
+    if (dt.textContent !== term) dt.textContent = term;
+    if (dd.textContent !== text) dd.textContent = text;
+    if (dd.className !== kind) dd.className = kind;
+  });
+  while (list.children.length > 2 * content.length) list.lastChild.remove();
+}
+
+function items(list, content, make) {
+  const key = JSON.stringify(content);
+  if (list.dataset.key === key) return;
+  list.dataset.key = key;
+  list.replaceChildren(...content.map(make));
+}
+
+function bullet(mark, text, kind) {
+  const row = document.createElement("li"), left = document.createElement("span"), right = document.createElement("span");
+  left.textContent = mark; right.textContent = text; row.className = kind;
+  row.append(left, right);
+  return row;
+}
+
+export const healthRow = (row) => bullet(LEVELS[row.level] || "?", `${row.label}: ${row.message}`, `level${row.level}`);
+
+/** Show everything; `age` tells how old an entry's `at` is, in s. */
+export function show(entries, scene, age) {
+  const { mission, figures = {}, pose, health = [], conditions = [] } = entries;
+  const area = figures.coverage || {}, place = figures.localization || {}, tool = figures.marker || {}, level = (name) => (health.find((row) => row.name === name) || {}).level;
+  const of = (name) => (level(name) === undefined || level(name) === 3 ? "stale" : level(name) > 0 ? "warn" : "");
+  $("state").textContent = mission ? mission.state : "no word from the mission";
+  const silent = level("mission") === 3;
+  $("reason").textContent = mission ? `${mission.reason}${silent ? " — the mission is silent" : ""}` : "";
+  $("kind").textContent = scene.simulated ? "SIMULATION" : "LIVE ROBOT";
+  $("kind").className = `badge ${scene.simulated ? "simulation" : "live"}`;
+  const share = typeof area.coverage === "number" ? Math.floor(area.coverage * 1000) / 10 : null;  // rounded down: nothing is cleared by rounding
+  $("done").style.width = `${share || 0}%`;
+  $("share").textContent = share === null ? "not known" : `${share.toFixed(1)} % of what can be reached`;
+  rows($("progress"), [
+    ["Searched", `${number(area.searched_m2, 1, "m²")} of ${number(area.hazard_m2, 1, "m²")}`, of("coverage")],
+    ["Gaps", number(area.gaps_m2, 1, "m²"), of("coverage")],
+    ["Time left, about", clock(area.remaining_s), of("coverage")],
+    ["Time of the run", clock(entries.time && entries.time.t)],
+    ["Targets", mission ? String(mission.targets) : "?"],
+    ["Marks", mission ? `${mission.marks_confirmed} confirmed of ${mission.marks_requested}` : "?"],
+  ]);
+  const poseAge = pose ? age(pose.at) : Infinity, old = poseAge > STALE_POSE_S ? "stale" : "";
+  const sigma = pose && pose.sigma;
+  rows($("robot"), [
+    ["Localisation", place.state ? String(place.state) : "unknown", of("localization")],
+    ["RTK", place.rtk ? String(place.rtk) : "unknown", of("localization")],
+    ["Position sigma", number(typeof sigma === "number" ? 100 * sigma : null, 1, "cm"), old || (sigma > scene.sigma_max_m ? "warn" : "")],
+    ["Heading sigma", number(pose && typeof pose.sigma_yaw === "number" ? pose.sigma_yaw * 180 / Math.PI : null, 2, "°"), old],
+    ["Speed", number(pose && pose.speed, 2, "m/s"), old],
+    ["Ground radar", word(health, "gpr"), of("gpr")],
+    ["Metal detector", word(health, "metal_detector"), of("metal_detector")],
+    ["Command link", word(health, "command_link"), of("command_link")],
+    ["Battery", figures.battery && typeof figures.battery.charge === "number" ? `${Math.floor(100 * figures.battery.charge)} %` : "unknown", of("battery")],
+    ["Paint", typeof tool.paint === "number" ? `${Math.floor(100 * tool.paint)} %` : "unknown", of("marker")],
+    ["Flags", typeof tool.flags === "number" ? String(tool.flags) : "unknown", of("marker")],
+  ]);
+  $("conditions-box").hidden = !conditions.length;
+  items($("conditions"), conditions, (row) => bullet(row.acts ? "■" : "▲", `${row.message} (${row.acts ? "" : "would "}${ACTIONS[row.action] || row.action})`, row.acts ? "level2 acts" : "level1"));
+  items($("health"), health, healthRow);
+}
+
+function word(health, name) {
+  const row = health.find((one) => one.name === name);
+  return row ? (row.level === 0 ? "OK" : row.message) : "unknown";
+}
+
+export function showLog(lines) {
+  items($("log"), lines.slice(-60).reverse(), (line) => {
+    const row = document.createElement("li"), time = document.createElement("time");
+    time.textContent = clock(line.t);
+    row.append(time, line.text);
+    return row;
+  });
+}
+
+/** Ask before something moves or ends; resolves to true if the person says yes. `ticks` have to be ticked first. */
+export function ask(title, yes, states, ticks) {
+  const dialog = $("ask");
+  $("ask-title").textContent = title;
+  $("ask-yes").textContent = yes;
+  $("ask-state").replaceChildren(...states.map(healthRow));
+  const boxes = ticks.map((text) => {
+    const label = document.createElement("label"), box = document.createElement("input");
+    box.type = "checkbox";
+    box.addEventListener("change", allowed);
+    label.append(box, text);
+    return [label, box];
+  });
+  function allowed() { $("ask-yes").disabled = !boxes.every(([, box]) => box.checked); }
+  $("ask-ticks").replaceChildren(...boxes.map(([label]) => label));
+  allowed();
+  dialog.showModal();
+  return new Promise((resolve) => {
+    const end = (answer) => { dialog.onclose = null; dialog.close(); resolve(answer); };
+    $("ask-yes").onclick = () => end(true);
+    $("ask-no").onclick = () => end(false);
+    dialog.onclose = () => resolve(false);
+  });
+}

@@ -1,0 +1,167 @@
+"""The operator's console: what the stack says to browsers, what they ask for to the mission's services."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+
+from rclpy.clock import Clock, ClockType
+
+from mine_robot import __version__
+from mine_robot.console.access import Access
+from mine_robot.console.address import Address, token_in
+from mine_robot.console.app import Console
+from mine_robot.console.scene import scene
+from mine_robot.console.seats import Seats
+from mine_robot.console.server import Server
+from mine_robot.console.store import Store
+from mine_robot.console.view import View
+from mine_robot.core.types import Health, LedgerGrid, Level, MarkRequest, MarkResult, MissionStatus, NavState, Target
+from mine_robot.mission.journal import JournalError
+from mine_robot.pipeline.loading import load_field, load_robot
+from mine_robot.pipeline.parameters import ConsoleNodeParams
+from mine_robot.pipeline.recall import recall
+from mine_robot.records.run_directory import RunDirectory
+from mine_robot.ros import decode
+from mine_robot.ros.caller import ServiceCaller
+from mine_robot.ros.node import StackNode, existing_path
+from mine_robot.ros.topics import (
+    DIAGNOSTICS,
+    LEDGER,
+    MARK_REQUEST,
+    MARK_RESULT,
+    MISSION_STATE,
+    ODOMETRY,
+    PLAN,
+    PROGRESS,
+    TARGETS,
+)
+
+
+class ConsoleNode(StackNode[ConsoleNodeParams]):
+    """Feeds a :class:`View` and serves it. Nothing in the stack listens to it, so its end changes nothing but what people see."""
+
+    name = "console"
+
+    def __init__(self) -> None:
+        super().__init__()
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+        params = self.params
+        directory = RunDirectory(existing_path(params.files.run_directory, "run_directory"))
+        self.store = Store()
+        self.view = View(self.store, mark_p=params.limits.mark_p_hazard)
+        self.remember(directory)
+        self.seats = Seats(params.viewers_max, self.on_seats)
+        self.on_seats(None, 0, "")
+        self.next_look = 0.0
+        self.poll(MISSION_STATE, decode.mission_status, self.on_mission)
+        self.poll(DIAGNOSTICS, decode.diagnostics, self.on_diagnostics)
+        self.poll(ODOMETRY, decode.odometry, self.on_odometry, newest=True)
+        self.poll(PROGRESS, decode.progress, self.view.progress)
+        self.poll(PLAN, decode.plan, self.view.plan)
+        self.poll(LEDGER, decode.ledger, self.on_ledger)
+        self.poll(TARGETS, decode.targets, self.on_targets)
+        self.poll(MARK_REQUEST, decode.mark_requests, self.on_mark_requests)
+        self.poll(MARK_RESULT, decode.mark_result, self.on_mark_result)
+        self.create_timer(1.0 / params.rate, self.refresh, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self.serve(directory)
+
+    def serve(self, directory: RunDirectory) -> None:
+        """Start the web server; raises ValueError if it may not or cannot listen."""
+        params = self.params
+        address = Address(params.host, params.port, params.certificate, params.key)
+        listener = address.bind()
+        token = "" if address.local else token_in(directory.console_token)
+        field, robot = load_field(directory.field), load_robot(existing_path(params.files.urdf, "urdf"))
+        simulated = bool(self.get_parameter("use_sim_time").value)
+        hello = {
+            "boot": secrets.token_hex(8),
+            "version": __version__,
+            "scene": scene(field, robot, params.limits, simulated=simulated),
+        }
+        self.caller = ServiceCaller(self)
+        console = Console(
+            store=self.store,
+            seats=self.seats,
+            access=Access(tls=bool(address.certificate), token=token),
+            call=self.caller.call,
+            hello=hello,
+            rate=params.rate,
+        )
+        self.server = Server(console.app(), address, listener)
+        self.get_logger().info(f"listening on {address.url}")
+
+    def remember(self, directory: RunDirectory) -> None:
+        """Marks that were made before this node began; everything else is latched on its topic."""
+        try:
+            memory = recall(directory.journal)
+        except JournalError as error:
+            self.get_logger().warning(f"the marks so far are not known: {error}")
+            return
+        for request in memory.requests:
+            self.view.mark_request(request)
+        for result in memory.results:
+            self.view.mark_result(result, time.monotonic(), remembered=True)
+
+    # --- inputs -------------------------------------------------------------------------------------------------------
+    def take_polled(self) -> None:
+        """Topics are looked at on the wall clock, not with every tick: simulated time may run ten times as fast."""
+        if time.monotonic() >= self.next_look:
+            self.next_look = time.monotonic() + 0.5 / self.params.rate
+            super().take_polled()
+
+    def on_mission(self, status: MissionStatus) -> None:
+        """State of the mission."""
+        self.view.mission(status, time.monotonic())
+
+    def on_diagnostics(self, message: tuple[float, tuple[Health, ...]]) -> None:
+        """Health of a node."""
+        self.view.health(*message, time.monotonic())
+
+    def on_odometry(self, state: NavState) -> None:
+        """The newest pose."""
+        self.view.pose(state, time.monotonic())
+
+    def on_ledger(self, grid: LedgerGrid) -> None:
+        """The ledger."""
+        self.view.ledger(grid)
+
+    def on_targets(self, targets: tuple[Target, ...]) -> None:
+        """All targets."""
+        self.view.targets(targets, time.monotonic())
+
+    def on_mark_requests(self, requests: list[MarkRequest]) -> None:
+        """Marks that are asked for."""
+        for request in requests:
+            self.view.mark_request(request)
+
+    def on_mark_result(self, result: MarkResult) -> None:
+        """What became of a mark."""
+        self.view.mark_result(result, time.monotonic())
+
+    def on_seats(self, holder: int | None, count: int, what: str) -> None:
+        """Who has control, for every page; called by the server's thread."""
+        self.store.put("control", {"holder": holder, "viewers": count}, live=True)
+        if what:
+            self.view.log(what, time.monotonic())
+            self.get_logger().info(what)
+
+    # --- output -------------------------------------------------------------------------------------------------------
+    def refresh(self) -> None:
+        """What pages see, at their rate."""
+        self.take_polled()
+        self.view.refresh(time.monotonic())
+
+    def health(self, t: float) -> tuple[Health, ...]:
+        """Who is there."""
+        values = {"viewers": str(self.seats.count)}
+        if not self.server.alive:
+            return (Health("console", Level.ERROR, "the web server has ended", values),)
+        return (Health("console", Level.OK, "serving", values),)
+
+    def destroy_node(self) -> None:
+        """End the server before the node goes."""
+        self.server.close()
+        self.caller.close()
+        super().destroy_node()

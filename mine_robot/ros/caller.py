@@ -1,0 +1,68 @@
+"""Calls of the mission's services from another thread, on a node and an executor of their own.
+
+So a call waits for nothing that the owner's node does, and an emergency stop has no queue before it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from concurrent.futures import Future
+from typing import Any
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from std_srvs.srv import Trigger
+
+from mine_robot.ros.topics import SERVICES
+
+JOIN_S = 2.0
+
+
+class ServiceCaller:
+    """Clients of every service of the table beside ``owner``, in its namespace."""
+
+    def __init__(self, owner: Node) -> None:
+        # Without the arguments of the process: this node needs no clock and no parameters.
+        self._node = rclpy.create_node(
+            f"{owner.get_name()}_hand",
+            namespace=owner.get_namespace(),
+            context=owner.context,
+            use_global_arguments=False,
+            enable_rosout=False,
+            start_parameter_services=False,
+        )
+        self._clients = {name: self._node.create_client(Trigger, name) for name in SERVICES}
+        self._executor = SingleThreadedExecutor(context=owner.context)
+        self._executor.add_node(self._node)
+        self._thread = threading.Thread(target=self._spin, name="service calls", daemon=True)
+        self._thread.start()
+
+    def _spin(self) -> None:
+        with contextlib.suppress(ExternalShutdownException):
+            self._executor.spin()
+
+    def call(self, service: str) -> Future[tuple[bool, str]]:
+        """Call a service; the future gets success and message. It stays open as long as nobody answers: wait with a limit."""
+        outcome: Future[tuple[bool, str]] = Future()
+        outcome.set_running_or_notify_cancel()  # whoever stops waiting does not cancel it
+        client = self._clients[service]
+        if not client.service_is_ready():
+            outcome.set_result((False, "the mission does not answer: no such service"))
+            return outcome
+
+        def done(answer: Any) -> None:
+            if answer.exception() is not None:
+                outcome.set_result((False, f"the call failed: {answer.exception()}"))
+            else:
+                outcome.set_result((bool(answer.result().success), str(answer.result().message)))
+
+        client.call_async(Trigger.Request()).add_done_callback(done)
+        return outcome
+
+    def close(self) -> None:
+        """Stop; open calls stay unanswered."""
+        self._executor.shutdown(timeout_sec=1.0)
+        self._thread.join(JOIN_S)
+        self._node.destroy_node()
