@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+BACKLOG = 128  # connections that wait for the server
+
+
 def is_loopback(host: str) -> bool:
     """True if only this machine can reach a server that listens on ``host``."""
     if host == "localhost":
@@ -66,6 +69,7 @@ class Address:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((self.host, self.port))
+            listener.listen(BACKLOG)
         except OSError as error:
             listener.close()
             raise ListenError(f"the console cannot listen on {self.host}:{self.port}: {error.strerror}") from None

@@ -42,6 +42,7 @@ FILES = {
     "/console.css": ("console.css", "text/css; charset=utf-8"),
     "/console.js": ("console.js", "text/javascript; charset=utf-8"),
     "/panel.js": ("panel.js", "text/javascript; charset=utf-8"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
     "/map.js": ("map.js", "text/javascript; charset=utf-8"),
 }
 # Calls a service of the mission: its name to (success, message).

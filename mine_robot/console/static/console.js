@@ -1,7 +1,7 @@
 // The page: the stream from the server, what follows from it, and the commands to it.
 
 import { FieldMap, legend } from "/map.js";
-import { ask, clock, show, showLog } from "/panel.js";
+import { ask, clock, dismiss, show, showLog } from "/panel.js";
 
 const $ = (id) => document.getElementById(id);
 const SILENT_S = 2, GIVE_UP_S = 5, RETRY_S = [0.5, 1, 2, 3], STOP_TRIES = 60;
@@ -27,7 +27,7 @@ function lost(code) {
   socket = null;
   hello = null;
   if (lostSince === null) lostSince = seconds();
-  if (code === 4401) { $("link").textContent = "log in"; if (!$("login").open) $("login").showModal(); return; }
+  if (code === 4401) { $("link").textContent = "log in"; if (!$("login").open) $("login").show(); return; }
   if (code === 4429) notice("Too many pages are open. This one tries again.");
   setTimeout(connect, 1000 * RETRY_S[Math.min(attempts++, RETRY_S.length - 1)]);
   status();
@@ -126,7 +126,7 @@ async function post(path, body, wait = 3000) {
   const headers = { "content-type": "application/json", "x-console": hello ? hello.secret : "page" };
   try {
     const response = await fetch(path, { method: "POST", headers, body: JSON.stringify(body), signal: AbortSignal.timeout(wait), priority: "high" });
-    if (response.status === 401 && !$("login").open && path !== "/api/login") $("login").showModal();
+    if (response.status === 401 && !$("login").open && path !== "/api/login") $("login").show();
     return await response.json();
   } catch {
     return { ok: false, message: "the console does not answer" };
@@ -137,6 +137,7 @@ function say(id, text, bad) { $(id).textContent = text; $(id).className = bad ? 
 
 let stopping = false;
 async function estop() {
+  dismiss();
   if (stopping) return;
   stopping = true;
   say("estop-answer", "Emergency stop sent …", false);
@@ -170,6 +171,7 @@ async function command(name) {
   if (entries.control && entries.control.holder === null) await post("/api/control", { action: "take" });
   const answer = await post("/api/mission", { command: name });
   say("answer", `${name}: ${answer.message}`, !answer.ok);
+  if (answer.ok) setTimeout(() => { if ($("answer").textContent.startsWith(`${name}:`)) say("answer", "", false); }, 8000);
   if (name === "resume" && answer.ok) say("estop-answer", "", false);
 }
 for (const button of document.querySelectorAll("[data-command]")) button.onclick = () => command(button.dataset.command);
@@ -192,5 +194,5 @@ $("zoom-in").onclick = () => map.zoom(1.5);
 $("zoom-out").onclick = () => map.zoom(1 / 1.5);
 $("fit").onclick = () => { map.follow(false); map.fit(); };
 $("follow").onclick = () => map.follow(!map.following);
-$("legend").open = innerWidth > 1000;
+$("legend").open = innerWidth > 1500;
 connect();

@@ -3,6 +3,7 @@
 const $ = (id) => document.getElementById(id);
 const LEVELS = ["●", "▲", "■", "?"];
 const ACTIONS = { estop: "emergency stop", hold: "hold", return: "drive home", replan: "plan anew" };
+const NAMES = { estop: "e-stop", return: "driving home", plan: "planning", align: "aligning", mark: "marking" };
 const STALE_POSE_S = 1.5;
 
 export function clock(seconds) {
@@ -46,7 +47,8 @@ export function show(entries, scene, age) {
   const { mission, figures = {}, pose, health = [], conditions = [] } = entries;
   const area = figures.coverage || {}, place = figures.localization || {}, tool = figures.marker || {}, level = (name) => (health.find((row) => row.name === name) || {}).level;
   const of = (name) => (level(name) === undefined || level(name) === 3 ? "stale" : level(name) > 0 ? "warn" : "");
-  $("state").textContent = mission ? mission.state : "no word from the mission";
+  $("state").textContent = mission ? NAMES[mission.state] || mission.state : "no word from the mission";
+  document.body.dataset.state = mission ? mission.state : "";
   const silent = level("mission") === 3;
   $("reason").textContent = mission ? `${mission.reason}${silent ? " — the mission is silent" : ""}` : "";
   $("kind").textContent = scene.simulated ? "SIMULATION" : "LIVE ROBOT";
@@ -57,7 +59,7 @@ export function show(entries, scene, age) {
   rows($("progress"), [
     ["Searched", `${number(area.searched_m2, 1, "m²")} of ${number(area.hazard_m2, 1, "m²")}`, of("coverage")],
     ["Gaps", number(area.gaps_m2, 1, "m²"), of("coverage")],
-    ["Time left, about", clock(area.remaining_s), of("coverage")],
+    ["Time left, about", area.remaining_s > 0 || share === 100 ? clock(area.remaining_s) : "not known yet", of("coverage")],
     ["Time of the run", clock(entries.time && entries.time.t)],
     ["Targets", mission ? String(mission.targets) : "?"],
     ["Marks", mission ? `${mission.marks_confirmed} confirmed of ${mission.marks_requested}` : "?"],
@@ -96,9 +98,12 @@ export function showLog(lines) {
   });
 }
 
+let settle = () => {};
+
 /** Ask before something moves or ends; resolves to true if the person says yes. `ticks` have to be ticked first. */
 export function ask(title, yes, states, ticks) {
   const dialog = $("ask");
+  settle(false);
   $("ask-title").textContent = title;
   $("ask-yes").textContent = yes;
   $("ask-state").replaceChildren(...states.map(healthRow));
@@ -112,11 +117,13 @@ export function ask(title, yes, states, ticks) {
   function allowed() { $("ask-yes").disabled = !boxes.every(([, box]) => box.checked); }
   $("ask-ticks").replaceChildren(...boxes.map(([label]) => label));
   allowed();
-  dialog.showModal();
+  dialog.show();  // not modal: the emergency stop stays in reach
   return new Promise((resolve) => {
-    const end = (answer) => { dialog.onclose = null; dialog.close(); resolve(answer); };
-    $("ask-yes").onclick = () => end(true);
-    $("ask-no").onclick = () => end(false);
-    dialog.onclose = () => resolve(false);
+    settle = (answer) => { settle = () => {}; dialog.close(); resolve(answer); };
+    $("ask-yes").onclick = () => settle(true);
+    $("ask-no").onclick = () => settle(false);
   });
 }
+
+/** Take an open question back: what it asked for does not happen. */
+export const dismiss = () => settle(false);

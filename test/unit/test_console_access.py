@@ -1,0 +1,279 @@
+"""The console's door, over real HTTP and WebSockets against a mission that only notes what it is asked."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import socket
+import stat
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from mine_robot.console.access import LOGINS, MAX_BODY, Access, Refusal
+from mine_robot.console.address import Address, ListenError, token_in
+from mine_robot.console.app import FILES, Console
+from mine_robot.console.seats import Seats
+from mine_robot.console.server import Server
+from mine_robot.console.store import Store
+from mine_robot.records import map_furniture
+
+TOKEN = "a token of twenty characters"
+WAIT_S = 10.0
+
+
+class House:
+    """A console with a mission that only takes notes."""
+
+    def __init__(self, token: str = "") -> None:
+        self.calls: list[str] = []
+        self.silent = threading.Event()
+        self.store = Store()
+        self.seats = Seats(3, lambda *what: None)
+        address = Address("127.0.0.1", 0)
+        listener = address.bind()
+        self.port = listener.getsockname()[1]
+        access = Access(tls=False, token=token)
+        console = Console(
+            store=self.store, seats=self.seats, access=access, call=self.call, hello={"boot": "x"}, rate=50.0
+        )
+        self.server = Server(console.app(), address, listener)
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def call(self, service: str) -> Future[tuple[bool, str]]:
+        self.calls.append(service)
+        answer: Future[tuple[bool, str]] = Future()
+        if not self.silent.is_set():
+            answer.set_result((True, "done"))
+        return answer
+
+    def ask(self, path: str, body: bytes | str = b"{}", method: str = "POST", **changes: str | None) -> tuple[int, Any]:
+        headers = {"Origin": self.origin, "Content-Type": "application/json", "X-Console": "page"}
+        headers |= {name.replace("_", "-"): value for name, value in changes.items() if value is not None}
+        for name in [name for name, value in changes.items() if value is None]:
+            headers.pop(name.replace("_", "-"), None)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=WAIT_S)
+        try:
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+            self.headers = dict(response.getheaders())
+            content = response.read()
+        finally:
+            connection.close()
+        kind = self.headers.get("content-type", "")
+        return response.status, json.loads(content) if kind == "application/json" else content.decode()
+
+    def watch(self, **headers: str) -> ClientConnection:
+        return connect(f"ws://127.0.0.1:{self.port}/live", origin=self.origin, additional_headers=headers)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def house() -> Iterator[House]:
+    built = House()
+    yield built
+    built.server.close()
+
+
+@pytest.fixture
+def locked() -> Iterator[House]:
+    built = House(TOKEN)
+    yield built
+    built.server.close()
+
+
+def hello(page: ClientConnection) -> dict[str, Any]:
+    return dict(json.loads(page.recv(WAIT_S))["hello"])
+
+
+def test_the_page_comes_from_here_alone(house: House) -> None:
+    for path in FILES:
+        code, text = house.ask(path, b"", "GET")
+        assert code == 200
+        assert "default-src 'none'" in house.headers["content-security-policy"]
+        hosts = re.findall(r"(?:https?:)?//[a-z0-9.-]+\.[a-z]{2,}", text)
+        assert set(hosts) <= {"http://www.w3.org"}, "the name space of SVG is no request"
+    for path in ("/../address.py", "/%2e%2e/address.py", "/static/index.html", "//etc/passwd", "/console.css/.."):
+        assert house.ask(path, b"", "GET")[0] == 404
+
+
+def test_the_colours_are_those_of_the_map_of_the_report(house: House) -> None:
+    text = house.ask("/map.js", b"", "GET")[1]
+    colours = dict(re.findall(r'([A-Z_]+): "(#[0-9A-F]{6})"', text.split("};")[0]))
+    assert len(colours) >= 9
+    assert colours == {name: getattr(map_furniture, name) for name in colours}
+
+
+def test_an_emergency_stop_needs_neither_control_nor_a_seat(house: House) -> None:
+    assert house.ask("/api/estop") == (200, {"ok": True, "message": "done"})
+    assert house.calls == ["mission/estop"]
+
+
+def test_a_mission_that_does_not_answer_is_not_called_stopped(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mine_robot.console.app.ANSWER_S", 0.05)
+    house.silent.set()
+    code, answer = house.ask("/api/estop")
+    assert code == 409 and not answer["ok"] and "no answer" in answer["message"]
+
+
+@pytest.mark.parametrize("path", ["/api/estop", "/api/mission", "/api/control", "/api/login"])
+@pytest.mark.parametrize(
+    ("code", "changes"),
+    [
+        (403, {"Origin": "http://evil.example"}),
+        (403, {"Origin": None}),
+        (403, {"Origin": "null"}),
+        (403, {"Sec_Fetch_Site": "cross-site"}),
+        (403, {"X_Console": None}),
+        (415, {"Content_Type": "text/plain"}),
+        (421, {"Host": "evil.example:8080", "Origin": "http://evil.example:8080"}),
+    ],
+)
+def test_foreign_pages_change_nothing(house: House, path: str, code: int, changes: dict[str, str | None]) -> None:
+    found, answer = house.ask(path, **changes)
+    assert found == code, answer
+    assert house.calls == []
+
+
+def test_commands_need_control(house: House) -> None:
+    start = json.dumps({"command": "start"})
+    assert house.ask("/api/mission", start)[0] == 403, "a page that never connected"
+    with house.watch() as one, house.watch() as two:
+        first, second = hello(one)["secret"], hello(two)["secret"]
+        assert house.ask("/api/mission", start, X_Console=first)[0] == 409
+        assert house.ask("/api/control", '{"action": "take"}', X_Console=first)[0] == 200
+        assert house.ask("/api/mission", start, X_Console=first)[0] == 200
+        assert house.ask("/api/control", '{"action": "take"}', X_Console=second)[0] == 409
+        assert house.ask("/api/control", '{"action": "take", "from_other": true}', X_Console=second)[0] == 200
+        assert house.ask("/api/mission", '{"command": "pause"}', X_Console=first)[0] == 409
+        assert house.calls == ["mission/start"]
+        codes = [house.ask("/api/mission", '{"command": "pause"}', X_Console=second)[0] for _ in range(9)]
+        assert 429 in codes, "too many commands"
+
+
+@pytest.mark.parametrize(
+    ("code", "body"),
+    [
+        (422, b""),
+        (422, b"{"),
+        (422, b"\xff\xfe"),
+        (422, b"[]"),
+        (422, b'{"command": "reboot"}'),
+        (422, b'{"command": 1}'),
+        (422, b'{"command": "start", "more": 1}'),
+        (422, b"[" * MAX_BODY),
+        (413, b" " * (MAX_BODY + 1)),
+        (413, b'{"command": "start"}' + b" " * 200_000),
+    ],
+)
+def test_malformed_and_oversized_bodies_change_nothing(house: House, code: int, body: bytes) -> None:
+    with house.watch() as page:
+        secret = hello(page)["secret"]
+        house.ask("/api/control", '{"action": "take"}', X_Console=secret)
+        try:
+            assert house.ask("/api/mission", body, X_Console=secret)[0] == code
+        except (BrokenPipeError, ConnectionResetError):
+            assert code == 413, "only a body that is too long may be cut"
+    assert house.calls == []
+
+
+def test_the_stream_tells_changes_and_a_page_that_goes_gives_control_up(house: House) -> None:
+    with house.watch() as page:
+        secret = hello(page)["secret"]
+        house.ask("/api/control", '{"action": "take"}', X_Console=secret)
+        house.store.put("pose", {"x": 1.5}, live=True)
+        seen: dict[str, Any] = {}
+        while "pose" not in seen:
+            seen |= json.loads(page.recv(WAIT_S))["entries"]
+        assert seen["pose"] == {"x": 1.5}
+    with house.watch() as other:
+        words = hello(other)
+        for _ in range(1000):
+            if house.seats.count == 1:
+                break
+            other.recv(WAIT_S)
+        assert house.ask("/api/control", '{"action": "take"}', X_Console=words["secret"])[0] == 200
+
+
+def test_the_stream_refuses_strangers_talk_and_crowds(house: House) -> None:
+    with connect(f"ws://127.0.0.1:{house.port}/live", origin="http://evil.example") as page:  # type: ignore[arg-type]
+        with pytest.raises(ConnectionClosed) as refused:
+            page.recv(WAIT_S)
+        assert refused.value.rcvd is not None and refused.value.rcvd.code == 4403
+    with pytest.raises(InvalidStatus):
+        connect(f"ws://127.0.0.1:{house.port}/live", additional_headers={"Host": "evil.example"})
+    with house.watch() as page:
+        hello(page)
+        page.send("anything")
+        with pytest.raises(ConnectionClosed):
+            while True:
+                page.recv(WAIT_S)
+    pages = [house.watch() for _ in range(3)]
+    for page in pages:
+        hello(page)
+    with house.watch() as page, pytest.raises(ConnectionClosed):
+        page.recv(WAIT_S)
+    for page in pages:
+        page.close()
+
+
+def test_a_console_for_others_asks_for_the_token(locked: House) -> None:
+    assert locked.ask("/", b"", "GET")[0] == 200, "the page itself tells nothing"
+    assert locked.ask("/api/estop")[0] == 401
+    assert locked.ask("/api/estop", Cookie="console=guess")[0] == 401
+    with locked.watch() as page, pytest.raises(ConnectionClosed):
+        page.recv(WAIT_S)
+    assert locked.ask("/api/login", json.dumps({"token": "wrong"}))[0] == 401
+    assert locked.calls == []
+    assert locked.ask("/api/login", json.dumps({"token": TOKEN}))[0] == 200
+    cookie = locked.headers["set-cookie"]
+    assert all(word in cookie for word in ("HttpOnly", "Secure", "SameSite=strict"))
+    value = cookie.split(";")[0]
+    assert TOKEN not in value
+    assert locked.ask("/api/estop", Cookie=value)[0] == 200
+    with locked.watch(Cookie=value) as page:
+        assert hello(page)["boot"] == "x"
+
+
+def test_guessing_tokens_is_slow() -> None:
+    access = Access(tls=True, token=TOKEN)
+    for second in range(LOGINS):
+        with pytest.raises(Refusal, match="wrong token"):
+            access.login("guess", float(second))
+    with pytest.raises(Refusal, match="wait"):
+        access.login(TOKEN, LOGINS + 1.0)
+    assert access.login(TOKEN, 100.0)
+
+
+def test_beyond_this_machine_only_with_tls(tmp_path: Path) -> None:
+    for host in ("0.0.0.0", "192.0.2.7", "robot.example", "::"):
+        with pytest.raises(ListenError, match="TLS"):
+            Address(host, 8080).check()
+    for host in ("127.0.0.1", "localhost", "::1"):
+        Address(host, 8080).check()
+    with pytest.raises(ListenError, match="no such file"):
+        Address("0.0.0.0", 8080, str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")).check()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(ListenError, match="cannot listen"):
+            Address("127.0.0.1", taken.getsockname()[1]).bind()
+
+
+def test_the_token_is_made_once_and_for_the_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    token = token_in(path)
+    assert len(token) >= 16 and token_in(path) == token
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.write_text("short\n")
+    with pytest.raises(ListenError):
+        token_in(path)
