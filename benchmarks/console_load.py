@@ -128,7 +128,8 @@ def measure(args: argparse.Namespace, out: Path) -> dict[str, Any]:
         delays = [stop_once(pages[i % len(pages)], hand, wheels) for i in range(args.stops)]
     finally:
         for process in busy:
-            process.terminate() if process.is_alive() else None
+            if process.pid:
+                process.kill()  # rclpy's handlers, inherited, would swallow SIGTERM
         run.send_signal(signal.SIGINT)
         run.wait(60)
     return {

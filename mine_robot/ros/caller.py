@@ -5,6 +5,7 @@ So a call waits for nothing that the owner's node does, and an emergency stop ha
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import threading
 from concurrent.futures import Future
@@ -38,6 +39,7 @@ class ServiceCaller:
         self._executor.add_node(self._node)
         self._thread = threading.Thread(target=self._spin, name="service calls", daemon=True)
         self._thread.start()
+        atexit.register(self.close)  # an owner that is interrupted half made never closes it, and a thread in DDS aborts the process
 
     def _spin(self) -> None:
         with contextlib.suppress(ExternalShutdownException):
@@ -63,6 +65,7 @@ class ServiceCaller:
 
     def close(self) -> None:
         """Stop; open calls stay unanswered."""
+        atexit.unregister(self.close)
         self._executor.shutdown(timeout_sec=1.0)
         self._thread.join(JOIN_S)
         self._node.destroy_node()
