@@ -9,7 +9,6 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-
 BACKLOG = 128  # connections that wait for the server
 
 

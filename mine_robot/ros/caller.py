@@ -39,7 +39,8 @@ class ServiceCaller:
         self._executor.add_node(self._node)
         self._thread = threading.Thread(target=self._spin, name="service calls", daemon=True)
         self._thread.start()
-        atexit.register(self.close)  # an owner that is interrupted half made never closes it, and a thread in DDS aborts the process
+        # An owner that is interrupted half made never closes it, and a thread within DDS would abort the process.
+        atexit.register(self.close)
 
     def _spin(self) -> None:
         with contextlib.suppress(ExternalShutdownException):

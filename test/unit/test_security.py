@@ -19,10 +19,10 @@ def allowed(node: str, group: str, verb: str) -> set[str]:
     return {item.text or "" for part in profile.findall(group) if part.get(verb) == "ALLOW" for item in part}
 
 
-def test_only_the_guard_moves_the_robot_and_only_the_operator_commands_the_mission() -> None:
+def test_only_the_guard_moves_the_robot_and_only_operator_and_console_command_the_mission() -> None:
     names = [node.name for node in GRAPH] + ["operator"]
     assert [name for name in names if "cmd_vel" in allowed(name, "topics", "publish")] == ["guard"]
-    assert [name for name in names if set(SERVICES) & allowed(name, "services", "request")] == ["operator"]
+    assert [name for name in names if set(SERVICES) & allowed(name, "services", "request")] == ["console", "operator"]
     assert [name for name in names if set(SERVICES) & allowed(name, "services", "reply")] == ["mission"]
 
 
