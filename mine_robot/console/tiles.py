@@ -48,17 +48,20 @@ class Tiles:
         if before is None or before.shape != grid.cells.shape or place != self._place:
             before = None
         changed = {}
-        rows, columns = grid.cells.shape
-        for row in range(0, rows, TILE):
+        for row in range(0, len(grid.cells), TILE):
             band = grid.cells[row : row + TILE]
-            if before is not None and np.array_equal(band, before[row : row + TILE]):
-                continue
-            for column in range(0, columns, TILE):
-                tile = band[:, column : column + TILE]
-                if before is None or not np.array_equal(tile, before[row : row + TILE, column : column + TILE]):
-                    changed[f"tile/{row // TILE}/{column // TILE}"] = run_lengths(tile)
+            for column in self._changed_columns(band, None if before is None else before[row : row + TILE]):
+                tile = band[:, column * TILE : (column + 1) * TILE]
+                changed[f"tile/{row // TILE}/{column}"] = run_lengths(tile)
         self._cells, self._place = grid.cells.copy(), place
         return changed
+
+    @staticmethod
+    def _changed_columns(band: NDArray[np.int8], before: NDArray[np.int8] | None) -> list[int]:
+        """Numbers of the tiles of a band that differ."""
+        if before is None:
+            return list(range(-(-band.shape[1] // TILE)))
+        return np.unique(np.flatnonzero((band != before).any(axis=0)) // TILE).tolist()
 
 
 def describe(grid: LedgerGrid) -> dict[str, float | int]:

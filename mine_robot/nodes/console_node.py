@@ -38,6 +38,8 @@ from mine_robot.ros.topics import (
     TARGETS,
 )
 
+LEDGER_SHARE = 0.1  # of the time goes at most into finding out what changed in the ledger, however large it is
+
 
 class ConsoleNode(StackNode[ConsoleNodeParams]):
     """Feeds a :class:`View` and serves it. Nothing in the stack listens to it, so its end changes nothing but what people see."""
@@ -55,6 +57,8 @@ class ConsoleNode(StackNode[ConsoleNodeParams]):
         self.seats = Seats(params.viewers_max, self.on_seats)
         self.on_seats(None, 0, "")
         self.next_look = 0.0
+        self.grid: LedgerGrid | None = None  # the newest ledger that pages have not been told
+        self.next_ledger = 0.0
         self.poll(MISSION_STATE, decode.mission_status, self.on_mission)
         self.poll(DIAGNOSTICS, decode.diagnostics, self.on_diagnostics)
         self.poll(ODOMETRY, decode.odometry, self.on_odometry, newest=True)
@@ -124,8 +128,8 @@ class ConsoleNode(StackNode[ConsoleNodeParams]):
         self.view.pose(state, time.monotonic())
 
     def on_ledger(self, grid: LedgerGrid) -> None:
-        """The ledger."""
-        self.view.ledger(grid)
+        """The ledger; what changed in it is worked out when there is time."""
+        self.grid = grid
 
     def on_targets(self, targets: tuple[Target, ...]) -> None:
         """All targets."""
@@ -151,6 +155,11 @@ class ConsoleNode(StackNode[ConsoleNodeParams]):
     def refresh(self) -> None:
         """What pages see, at their rate."""
         self.take_polled()
+        begin = time.monotonic()
+        if self.grid is not None and begin >= self.next_ledger:
+            self.view.ledger(self.grid)
+            self.grid = None
+            self.next_ledger = begin + (time.monotonic() - begin) / LEDGER_SHARE
         self.view.refresh(time.monotonic())
 
     def health(self, t: float) -> tuple[Health, ...]:
