@@ -57,6 +57,7 @@ class ConsoleNode(StackNode[ConsoleNodeParams]):
         self.seats = Seats(params.viewers_max, self.on_seats)
         self.on_seats(None, 0, "")
         self.next_look = 0.0
+        self.token_file = directory.console_token
         self.grid: LedgerGrid | None = None  # the newest ledger that pages have not been told
         self.next_ledger = 0.0
         self.poll(MISSION_STATE, decode.mission_status, self.on_mission)
@@ -170,7 +171,8 @@ class ConsoleNode(StackNode[ConsoleNodeParams]):
         return (Health("console", Level.OK, "serving", values),)
 
     def destroy_node(self) -> None:
-        """End the server before the node goes."""
+        """End the server before the node goes, and with it the token: the run directory is handed in. After a kill it is used again."""
         self.server.close()
         self.caller.close()
+        self.token_file.unlink(missing_ok=True)
         super().destroy_node()
