@@ -45,8 +45,8 @@ REQUIREMENTS = [
 TEST_REQUIREMENTS = [
     "hypothesis",
     "mypy",
-    "pyogrio",
     "playwright",
+    "pyogrio",
     "pytest",
     "pytest-timeout",
     "pytest-xdist",
