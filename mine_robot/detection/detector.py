@@ -294,14 +294,15 @@ class Detector:
     def _update(self, nav: NavState, *, final: bool = False) -> None:
         """Judge every spot that one of the sensors speaks for and the other has had its say on, once a pass.
 
-        Ground passed faster than evidence counts only feeds the background: it is neither cleared nor suspected anew, since the robot
-        could not stop before what it finds there. Such drives lead over ground that was searched at the proper speed.
+        Ground passed faster than evidence counts, or just before the robot became so fast, only feeds the background: it is neither
+        cleared nor suspected anew, since the robot could not stop before what it finds there. Such drives lead over ground that was searched at the proper speed.
         """
         if self._run is None:
             return
         sigma = math.hypot(nav.sigma_at(self._robot.sweep_ahead), POSITION_SIGMA_M)
+        hurries = float(nav.velocity[0]) > self._speed_max
         for peak in self._gpr.strip.ripe(self._params.gpr.threshold, final=final):
-            if peak.row.s in self._fast_s:
+            if hurries or peak.row.s in self._fast_s:
                 continue
             metal = self._metal.strip.best_near(peak.x, peak.y, LOOK_M)
             # An echo that is no suspect must not hide the metal beside it.
@@ -309,8 +310,10 @@ class Detector:
                 self._judged.append((peak.x, peak.y))
         last = len(self._metal.strip.lateral) - 1
         for spot in self._metal.strip.ripe(self._params.md.threshold, final=final):
-            if (last == 0 or 0 < spot.column < last) and spot.row.s not in self._fast_s:
+            if (last == 0 or 0 < spot.column < last) and not (hurries or spot.row.s in self._fast_s):
                 self._pending.append(spot)  # beyond the outermost coil another pass will see it
+        if hurries:
+            self._pending.clear()
         if self._pending:
             self._judge_pending(nav, 2.0 * sigma, final)
 

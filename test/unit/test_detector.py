@@ -52,6 +52,17 @@ def test_ground_passed_faster_than_evidence_counts_raises_nothing(speed: float, 
     assert bool(lane.detector.targets()) is found
 
 
+def test_a_drive_that_gets_fast_while_it_passes_a_mine_raises_nothing() -> None:
+    """The first rows over it were slow enough, but when it is complete the robot could not stop before it any more."""
+    lane = Lane([PMN])
+    line, speed = 0.0, 0.5
+    while line < PMN.x + 0.8:
+        speed = 0.5 if line < PMN.x + 0.02 else 0.75
+        line += speed * 0.05
+        lane.step(line - 1.15, speed=speed)
+    assert not lane.detector.targets()
+
+
 def test_a_mine_flush_with_the_ground_is_found() -> None:
     mine = BuriedObject("pmn", 2.0, 0.15, 0.0)
     lane = Lane([mine])
