@@ -295,7 +295,8 @@ class Detector:
         """Judge every spot that one of the sensors speaks for and the other has had its say on, once a pass.
 
         Ground passed faster than evidence counts, or just before the robot became so fast, only feeds the background: it is neither
-        cleared nor suspected anew, since the robot could not stop before what it finds there. Such drives lead over ground that was searched at the proper speed.
+        cleared nor suspected anew, since the robot could not stop before what it finds there. Such drives lead over ground that was
+        searched at the proper speed.
         """
         if self._run is None:
             return
