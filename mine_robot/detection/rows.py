@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -13,7 +14,8 @@ from mine_robot.core.types import Array, Pose2
 
 KEEP_M = 0.9  # length of the strip
 AHEAD_M = 0.03  # a peak has to be followed by this much lower ground
-WAIT_M = 0.11  # for the far edge of a wide object; then it is reported as it is
+WAIT_M = 0.09  # for the far edge of a wide object; then it is reported as it is
+SHOULDER_M = 0.03
 FALLEN = 0.7  # logarithm: where the score is so much lower the object ends
 SEPARATION_M = 0.12  # nearer peaks along the track are one
 CENTROID_M = 0.18  # half length of the square in which a peak's centre is taken
@@ -57,6 +59,7 @@ class Strip(Generic[T]):
         self._s = np.empty(CAPACITY)
         self._scores = np.empty((CAPACITY, len(lateral)))
         self._from = self._to = 0
+        self._looked = -math.inf  # newest row at the last look for peaks
         self._reported: deque[tuple[float, float, float]] = deque()
         pitch = float(np.abs(np.diff(lateral)).min()) if len(lateral) > 1 else 1.0
         self._across = 2 * max(1, round(SEPARATION_M / pitch)) + 1
@@ -88,6 +91,7 @@ class Strip(Generic[T]):
         """Forget all rows: what follows lies elsewhere."""
         self.rows.clear()
         self._reported.clear()
+        self._looked = -math.inf
         self._from = self._to = 0
 
     def ripe(self, minimum: float, *, final: bool = False) -> list[Peak[T]]:
@@ -98,7 +102,9 @@ class Strip(Generic[T]):
         newest = float(s[-1])
         while self._reported and self._reported[0][0] < newest - KEEP_M:
             self._reported.popleft()
-        first = int(np.searchsorted(s, newest - WAIT_M - 0.10))
+        # What was complete at the last look and no peak then is the shoulder of one, and a report of it now would come late.
+        first = int(np.searchsorted(s, min(newest, self._looked) - WAIT_M - SHOULDER_M))
+        self._looked = newest
         if scores[first:].max() < minimum:
             return []
         begin = int(np.searchsorted(s, s[first] - SEPARATION_M))
