@@ -9,7 +9,7 @@ caught in localisation or not at all.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,9 @@ CELL_NAMES: dict[int, str] = {
     Cell.PENDING: "ground not searched yet",
     Cell.GAP: "a gap in the search",
     Cell.HALO: "the halo of a target",
+    # Drivable by the ledger, so what blocks it is a halo that the ledger does not have yet.
+    Cell.SAFE: "the halo of a target",
+    Cell.SEARCHED: "the halo of a target",
 }
 
 
@@ -53,9 +56,8 @@ class Guard:
         half_gauge = max(abs(p.y_min + p.y_max) / 2.0 for p in robot.contact_patches)
         self._yaw_deceleration = limits.deceleration / max(half_gauge, 0.1)
         self._mission: MissionStatus | None = None
-        self._ledger: LedgerGrid | None = None
+        self._grid: LedgerGrid | None = None
         self._halos: list[tuple[float, float]] = []
-        self._grid: LedgerGrid | None = None  # the ledger with the halos
         self._blocked: NDArray[np.bool_] = np.ones((0, 0), dtype=bool)
         self._fault = "no input yet"
         self._reason = ""
@@ -65,24 +67,21 @@ class Guard:
 
     def set_grid(self, grid: LedgerGrid) -> None:
         """Take the newest ledger."""
-        self._ledger = grid
-        self._close_halos()
+        self._grid = grid
+        self._block()
 
     def set_targets(self, targets: tuple[Target, ...]) -> None:
         """Take the newest targets: their halos are closed at once, whether or not the ledger has them yet."""
-        suspects = [target for target in targets if target.p_hazard >= self._limits.mark_p_hazard]
-        self._halos = [(target.x, target.y) for target in suspects if math.isfinite(target.x + target.y)]
-        self._close_halos()
+        self._halos = [(target.x, target.y) for target in self._limits.suspects(targets)]
+        self._block()
 
-    def _close_halos(self) -> None:
-        if self._ledger is None:
+    def _block(self) -> None:
+        grid = self._grid
+        if grid is None:
             return
-        ledger = self._ledger
-        halos = np.zeros(ledger.cells.shape, dtype=bool)
+        self._blocked = ~grid.drivable()
         for x, y in self._halos:
-            stamp_disc(halos, ledger.x0, ledger.y0, ledger.resolution, x, y, self._limits.halo_radius)
-        self._grid = replace(ledger, cells=np.where(halos, np.int8(Cell.HALO), ledger.cells))
-        self._blocked = ~self._grid.drivable()
+            stamp_disc(self._blocked, grid.x0, grid.y0, grid.resolution, x, y, self._limits.halo_radius)
 
     def set_mission(self, status: MissionStatus) -> None:
         """Take the mission's state; its stamp has to be renewed at least every ``mission_age``."""

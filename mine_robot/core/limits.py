@@ -5,9 +5,12 @@ They decide what counts as searched and where a track may go, so none of them ha
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mine_robot.core.parameters import param
+from mine_robot.core.types import Target
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,14 @@ class Limits:
         The base is known better than the head, whose sigma ``position_sigma_max`` includes the heading; half of it is taken.
         """
         return self.tracking_tolerance + 0.5 * self.sigma_factor * self.position_sigma_max
+
+    def suspects(self, targets: Iterable[Target]) -> list[Target]:
+        """The targets that have a halo: those to be marked, where they can be placed at all."""
+        return [
+            target
+            for target in targets
+            if target.p_hazard >= self.mark_p_hazard and math.isfinite(target.x) and math.isfinite(target.y)
+        ]
 
     def stopping_distance(self, speed: float) -> float:
         """Distance in m the robot still rolls when told to stop at ``speed`` m/s."""

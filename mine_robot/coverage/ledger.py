@@ -152,9 +152,7 @@ class Ledger:
         limits = self._limits
         halos = [(float(x), float(y), limits.halo_radius) for x, y in self._known]
         halos += [
-            (target.x, target.y, limits.halo_radius + self._growth(target))
-            for target in targets
-            if target.p_hazard >= limits.mark_p_hazard and math.isfinite(target.x) and math.isfinite(target.y)
+            (target.x, target.y, limits.halo_radius + self._growth(target)) for target in limits.suspects(targets)
         ]
         if tuple(halos) == self._halos:
             return

@@ -80,19 +80,15 @@ class Search:
         self._lanes_along(direction)
 
     def complete(self) -> None:
-        """Search what the main lanes left."""
-        self.cross_lanes()
-        self.rest()
-
-    def cross_lanes(self) -> None:
-        """Lay lanes side by side across the main direction, where those left pockets (behind halos and holes), and along it again."""
+        """Search the pockets that the main lanes left behind halos and holes: by lanes across and along, then in all headings."""
         self._lanes_along(self.direction + math.pi / 2.0)
         self._lanes_along(self.direction)
+        self._rest()
 
     def _lanes_along(self, direction: float) -> None:
         self._sweep_all((direction, direction + math.pi), nominal=True)
 
-    def rest(self) -> None:
+    def _rest(self) -> None:
         """Gather what the main lanes left, in all headings."""
         count = self.params.headings
         self._sweep_all(self._headings(count // 2), nominal=False)

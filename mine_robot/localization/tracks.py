@@ -37,13 +37,10 @@ class TrackUse:
             memory.scale = filter_.aiding.item(models.SCALED)
         way = sample.speed * (1.0 - memory.scale) * interval
         memory.way = memory.way + way * filter_.base_attitude[:2, 0]
-        innovation = filter_.compare(models.wheels(filter_, self._base, sample.speed, self._params))
+        measurement = models.wheels(filter_, self._base, sample.speed, self._params)
         refusals = memory.gates.get("wheel", Refusals())
-        measurement = innovation.measurement
-        if self._gate.passes(innovation):
-            filter_.apply(innovation)
-            good = True
-        else:  # one of the two may still hold
+        good = self._try(measurement)
+        if not good:  # one of the two may still hold
             good = self._try(Measurement(measurement.residual[:1], measurement.h[:1], measurement.noise[:1, :1]))
             self._try(Measurement(measurement.residual[1:], measurement.h[1:], measurement.noise[1:, 1:]))
         memory.gates["wheel"] = refusals.after(sample.t, good)

@@ -33,7 +33,7 @@ from mine_robot.coverage.params import CoverageParams
 from mine_robot.coverage.planner import REST_S_PER_M2, Planner
 from mine_robot.pipeline.recall import Memory
 
-# A target is declared when the head is at most 0.2 m beyond it (mine_robot/detection); the tracks are 0.7 m behind the head.
+# A target is declared when the searched line is at most 0.30 m beyond it (docs/detection.md); the tracks are 0.7 m behind that line.
 DOUBT_M = 0.35
 DOUBT_ASIDE_M = 0.1
 REST_SHARE = 0.15  # of the hazard area is left by the lanes where there are finds, typically
@@ -94,16 +94,14 @@ class CoverageManager:
         grid, zones = self.ledger.grid(t), self.ledger.zones
         closed = {"obstacles": zones.no_go, "keep_off": zones.border}
         if goal is Goal.SEARCH:
-            return self._search(grid, pose, t)
+            return self._search(grid, pose, t, **closed)
         if goal is Goal.HOME and self.home is not None:
             return self._planner.plan_home(grid, pose, self.home, t, **closed)
         target = self._targets.get(target_id)
         return Plan(t, ()) if target is None else self._planner.plan_target(grid, pose, target, t, **closed)
 
-    def _search(self, grid: LedgerGrid, pose: Pose2, t: float) -> Plan:
+    def _search(self, grid: LedgerGrid, pose: Pose2, t: float, **closed: NDArray[np.bool_]) -> Plan:
         """The whole search at first, and a stretch of it after that, until what is left is known to be gaps."""
-        zones = self.ledger.zones
-        closed = {"obstacles": zones.no_go, "keep_off": zones.border}
         if self._direction is None:
             plan = self._planner.plan_search(grid, pose, t, **closed)
             self._direction = lane_direction(plan)

@@ -66,7 +66,7 @@ def partition(field: Field, grid: LedgerGrid | None, reach: float) -> Ground:
     zone or halo is never counted as searched; what is neither searched nor excused is :data:`NOT_SEARCHED`.
     """
     halo = _cells(grid, Cell.HALO)
-    searched = _polygons(_cells(grid, Cell.SEARCHED).intersection(field.hazard.difference(field.no_go)))
+    searched = polygons(_cells(grid, Cell.SEARCHED).intersection(field.hazard.difference(field.no_go)))
     border = shapely.union_all(shapely.buffer([field.hazard, field.safe], TOUCH_TOLERANCE_M / 2.0)).boundary
     pieces: list[tuple[str, BaseGeometry]] = [(NO_GO, field.no_go), (HALO, halo)]
     obstacles = ((NEAR_HALO, halo), (NEAR_NO_GO, field.no_go), (NEAR_BORDER, border))
@@ -88,9 +88,10 @@ def _cells(grid: LedgerGrid | None, state: Cell) -> MultiPolygon:
     if grid is None or not (grid.cells == state).any():
         return MultiPolygon()
     area = cells_to_area(grid.cells == state, grid.x0, grid.y0, grid.resolution)
-    return _polygons(shapely.simplify(area, COLLINEAR))
+    return polygons(shapely.simplify(area, COLLINEAR))
 
 
-def _polygons(geometry: BaseGeometry) -> MultiPolygon:
+def polygons(geometry: BaseGeometry) -> MultiPolygon:
+    """The polygons of any geometry, as one."""
     parts = shapely.get_parts(geometry)
     return MultiPolygon([part for part in parts if part.geom_type == "Polygon" and part.area > 0.0])

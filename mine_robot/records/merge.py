@@ -21,6 +21,7 @@ from mine_robot.core.raster import stamp_disc
 from mine_robot.core.types import Array, Cell, MissionState, Target
 from mine_robot.coverage.ledger import Ledger
 from mine_robot.records.errors import RecordError
+from mine_robot.records.ground import polygons
 from mine_robot.records.log_data import LogData
 from mine_robot.records.marks import Mark
 from mine_robot.records.merge_ledger import Claims, Contradiction, Frames, Provenance, claims, doubtful, names
@@ -150,11 +151,6 @@ def _field(parts: Sequence[RunData], frames: Sequence[Frames]) -> Field:
         no_go=union(frame.geometry(part.field.no_go) for part, frame in zip(parts, frames)),
         known_targets=np.unique(np.concatenate(known), axis=0),
     )
-
-
-def polygons(shape: BaseGeometry) -> MultiPolygon:
-    """The polygons of any geometry, as one."""
-    return MultiPolygon([part for part in shapely.get_parts(shape) if part.geom_type == "Polygon" and part.area > 0.0])
 
 
 def _carried(run: int, target: Target, frames: Frames) -> Sighting:

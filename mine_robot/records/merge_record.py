@@ -18,7 +18,8 @@ from mine_robot.records.errors import RecordError
 from mine_robot.records.export import check_formats, write_export
 from mine_robot.records.export_layers import export_of
 from mine_robot.records.geojson import feature, write_collection
-from mine_robot.records.merge import MergedRun, merge, polygons
+from mine_robot.records.ground import polygons
+from mine_robot.records.merge import MergedRun, merge
 from mine_robot.records.merge_ledger import names
 from mine_robot.records.run_data import load_run
 from mine_robot.records.run_directory import RunDirectory, read_json
