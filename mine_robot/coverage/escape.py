@@ -26,20 +26,20 @@ NEAR_TURNING_M = 1.2  # beyond it from turning ground no few strokes lead there
 PLACES = 8  # along a lane from which strokes are tried
 
 
-def ways_out(route: Route, turning: TurningGround) -> Iterator[Sequence[Move]]:
-    """Ways from the route's pose to turning ground, the simplest first."""
+def ways_out(route: Route, turning: TurningGround, reach: float = ESCAPE_REACH_M) -> Iterator[Sequence[Move]]:
+    """Ways from the route's pose to turning ground, the simplest first; straight ones of at most ``reach`` m."""
     ground, pose = route.ground, route.pose
     if turning.label(pose.x, pose.y):
         yield ()
         return
     excused = ground.standing(pose)
-    found = straight_ways(ground, turning, pose, excused)
+    found = straight_ways(ground, turning, pose, excused, reach)
     for distance in found:
         yield ((pose.yaw, distance),)
     if found:
         return
-    for distance in _places_near(ground, turning, pose, excused):
-        strokes = unpark(ground, turning, ahead(pose, distance))
+    for distance in _places_near(ground, turning, pose, excused, reach):
+        strokes = unpark(ground, turning, ahead(pose, distance), reach)
         if strokes:
             yield ((pose.yaw, distance), *strokes)
             return
@@ -61,13 +61,15 @@ def drive_moves(route: Route, moves: Sequence[Move]) -> bool:
     return True
 
 
-def straight_ways(ground: Ground, turning: TurningGround, pose: Pose2, excused: Mask | None) -> list[float]:
-    """Signed distances from ``pose`` straight to the nearest place of each part of the turning ground, nearest first.
+def straight_ways(
+    ground: Ground, turning: TurningGround, pose: Pose2, excused: Mask | None, reach: float = ESCAPE_REACH_M
+) -> list[float]:
+    """Signed distances, up to ``reach``, from ``pose`` straight to the nearest place of each part of the turning ground, nearest first.
 
     ``excused`` cells do not stop the robot: one that overshot into closed ground by centimetres may back out.
     """
     found: dict[int, float] = {}
-    distances = np.arange(0.0, ESCAPE_REACH_M, ground.resolution)
+    distances = np.arange(0.0, reach, ground.resolution)
     for sign in (-1.0, 1.0):
         labels = turning.labels_at(
             pose.x + sign * distances * math.cos(pose.yaw), pose.y + sign * distances * math.sin(pose.yaw)
@@ -79,7 +81,7 @@ def straight_ways(ground: Ground, turning: TurningGround, pose: Pose2, excused: 
     return sorted(found.values(), key=abs)
 
 
-def unpark(ground: Ground, turning: TurningGround, pose: Pose2) -> list[Move] | None:
+def unpark(ground: Ground, turning: TurningGround, pose: Pose2, reach: float = ESCAPE_REACH_M) -> list[Move] | None:
     """Strokes that bring the robot sideways from ``pose`` to turning ground; None if a few do not."""
     moves: list[Move] = []
     for _ in range(MAX_STROKES):
@@ -91,7 +93,7 @@ def unpark(ground: Ground, turning: TurningGround, pose: Pose2) -> list[Move] | 
             return None
         moves += option
         pose = end
-        out = straight_ways(ground, turning, pose, None)
+        out = straight_ways(ground, turning, pose, None, reach)
         if out:
             return [*moves, (pose.yaw, out[0])]
     return None
@@ -132,9 +134,9 @@ def _farthest(ground: Ground, pose: Pose2, sign: float) -> float:
     return sign * low * ground.resolution
 
 
-def _places_near(ground: Ground, turning: TurningGround, pose: Pose2, excused: Mask) -> list[float]:
-    """Signed distances along the lane to some places near turning ground, nearest first."""
-    distances = np.arange(0.0, ESCAPE_REACH_M, 4.0 * ground.resolution)
+def _places_near(ground: Ground, turning: TurningGround, pose: Pose2, excused: Mask, reach: float) -> list[float]:
+    """Signed distances along the lane, up to ``reach``, to some places near turning ground, nearest first."""
+    distances = np.arange(0.0, reach, 4.0 * ground.resolution)
     places: list[float] = []
     for sign in (-1.0, 1.0):
         x = pose.x + sign * distances * math.cos(pose.yaw)

@@ -69,7 +69,7 @@ class Ground:
 
     ``obstacles`` are cells the head must not enter, ``keep_off`` cells that a track must not touch although they are searched, ``inner``
     all others. ``corners`` (n, 2) span the drivable and searchable ground in ``map``. ``fresh`` are the unsearched cells beyond the
-    nominal width of planned lanes: where the next lane is laid.
+    nominal width of planned lanes: where the next lane is laid. ``hazard`` is all ground of the hazard area, searched or not.
     """
 
     def __init__(
@@ -86,6 +86,7 @@ class Ground:
         self.fresh: Mask = self.pending & allowed
         self.searchable: Mask = self.pending & allowed
         self.inner: Mask = allowed
+        self.hazard: Mask = (grid.cells != Cell.OUTSIDE) & (grid.cells != Cell.SAFE)
         self.obstacles: Mask = np.zeros_like(allowed) if obstacles is None else obstacles
         self.corners = (_hull(self.drivable | self.searchable) + 0.5) * self.resolution + (self.x0, self.y0)
         self.has_obstacles = bool(self.obstacles.any())
@@ -110,8 +111,11 @@ class Ground:
         return np.asarray(distance * self.resolution >= radius + math.sqrt(2.0) * self.resolution)
 
     def pivotable(self) -> Mask:
-        """Cells in which the tracks may turn to any heading; near obstacles the head may not."""
-        return self._clear_of(self.drivable, self.footprint.radius)
+        """Cells in which the robot may turn to any heading: neither its tracks nor its head touch what they must not."""
+        room = self._clear_of(self.drivable, self.footprint.radius)
+        if self.has_obstacles:
+            room &= self._clear_of(~self.obstacles, self.footprint.head_radius)
+        return room
 
     def passable(self) -> Mask:
         """Cells that the middle of the robot may pass on a straight drive, as far as its tracks' width goes."""
@@ -126,6 +130,11 @@ class Ground:
     def centre(self, row: int, col: int) -> tuple[float, float]:
         """Centre of a cell in ``map``."""
         return self.x0 + (col + 0.5) * self.resolution, self.y0 + (row + 0.5) * self.resolution
+
+    def centres(self, cells: Mask) -> NDArray[np.float64]:
+        """Centres (2, n) of the set cells in ``map``, row by row."""
+        rows, cols = np.nonzero(cells)
+        return np.stack([self.x0 + (cols + 0.5) * self.resolution, self.y0 + (rows + 0.5) * self.resolution])
 
     def rectangle(self, pose: Pose2, patch: Patch, touching: bool) -> tuple[tuple[slice, slice], Mask]:
         """Window of the raster and its cells that touch ``patch``, given in the frame of ``pose``; or whose centres lie in it."""

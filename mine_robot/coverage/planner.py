@@ -20,7 +20,7 @@ from mine_robot.coverage.ground import Footprint, Ground, Mask
 from mine_robot.coverage.links import drive_to
 from mine_robot.coverage.params import CoverageParams
 from mine_robot.coverage.route import Route
-from mine_robot.coverage.search import Search
+from mine_robot.coverage.search import Layout, Search
 from mine_robot.coverage.transit import TurningGround
 
 SAME_DIRECTION_RAD = math.radians(5.0)
@@ -45,12 +45,28 @@ class Planner:
 
     def plan_search(
         self, grid: LedgerGrid, pose: Pose2, t: float, *, obstacles: Mask | None = None, keep_off: Mask | None = None
-    ) -> Plan:
-        """Search all ground within reach; what is not is listed as gaps, cell by cell."""
+    ) -> tuple[Plan, Layout | None]:
+        """Search all ground within reach; what is not is listed as gaps, cell by cell. With the lanes' layout, None if there are none."""
         ground = Ground(grid, self.footprint, obstacles, keep_off)
+        best = self._best_of_directions(ground, pose)
+        if best is None:
+            return Plan(t, (), tuple(self._gaps(grid, ground))), None
+        for heading in (best.layout.direction, best.layout.direction + math.pi):
+            search = self._search(ground.copy(), pose, best.route.duration)
+            if search.open_strips(heading):
+                search.main_lanes(heading)
+                search.complete()
+                best = search if search.better_than(best, SAME_COVERAGE_M2) else best
+        return Plan(t, tuple(best.route.steps), tuple(self._gaps(grid, best.ground))), best.layout
+
+    def _search(self, ground: Ground, pose: Pose2, horizon: float = math.inf) -> Search:
+        return Search(ground, pose, self.limits, self.params, self.footprint, horizon)
+
+    def _best_of_directions(self, ground: Ground, pose: Pose2) -> Search | None:
+        """The best search whose lanes are backed out of, or end where the robot can turn anyway."""
         starts = []
         for direction in main_directions(ground.pending, self.params.directions):
-            search = Search(ground.copy(), pose, self.limits, self.params, self.footprint)
+            search = self._search(ground.copy(), pose)
             search.main_lanes(direction)
             starts.append(search)
         # The rest is slow to gather, so directions whose main lanes leave much ground are completed only if nothing else is left to try.
@@ -64,27 +80,27 @@ class Planner:
             search.complete()
             if best is None or search.better_than(best, SAME_COVERAGE_M2):
                 best = search
-        if best is None:
-            return Plan(t, (), tuple(self._gaps(grid, ground)))
-        return Plan(t, tuple(best.route.steps), tuple(self._gaps(grid, best.ground)))
+        return best
 
     def plan_on(
         self,
         grid: LedgerGrid,
         pose: Pose2,
         t: float,
-        direction: float,
+        layout: Layout,
         *,
         obstacles: Mask | None = None,
         keep_off: Mask | None = None,
     ) -> Plan:
-        """Go on with a search whose lanes lie along ``direction``, for about ``params.horizon`` s; if more is left, only halos are listed.
+        """Go on with a search that has a ``layout``, for about ``params.horizon`` s; if more is left, only halos are listed.
 
         What lies farther ahead is not worth planning: a find or a dropout will have changed it by then.
         """
         ground = Ground(grid, self.footprint, obstacles, keep_off)
-        search = Search(ground, pose, self.limits, self.params, self.footprint, self.params.horizon)
-        search.main_lanes(direction)
+        search = self._search(ground, pose, self.params.horizon)
+        if layout.strips:
+            search.open_strips(layout.direction)
+        search.main_lanes(layout.direction)
         search.complete()
         steps = tuple(search.route.steps)
         if search.cut:

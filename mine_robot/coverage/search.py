@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from mine_robot.coverage.params import CoverageParams
 from mine_robot.coverage.route import Point, Route, ahead
 from mine_robot.coverage.shortcut import shorten
 from mine_robot.coverage.sortie import Candidate, LaneFinder
+from mine_robot.coverage.strip import lay_strips
 from mine_robot.coverage.transit import TurningGround
 
 PROPOSALS = 24  # candidates of one heading that are tried at first
@@ -30,7 +32,16 @@ MAIN_SCORE = 0.4  # main lanes that score less than this share of the best wait 
 KEPT_SHARE = 0.8  # of the gain a leftover candidate must still have
 FAN = 4  # times as many headings
 FAN_WORTH_M2 = 0.5  # left by all headings before more are tried
+NEAR_M = 4.0  # way back from the end of a lane that is shorter than turning there by strokes
 SHORTER = (0, 1, 2, 4, 8)  # cells a lane is shortened by if its end is not clear
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Heading of the main lanes in rad, and whether strips to turn in are opened at their far ends."""
+
+    direction: float = 0.0
+    strips: bool = False
 
 
 class Search:
@@ -52,11 +63,12 @@ class Search:
         self.finder = LaneFinder(footprint, limits, params)
         self.turning = TurningGround(ground)
         self.lane_end = self.route.mark()
-        self.direction = 0.0
+        self.layout = Layout()
         self.refused: set[tuple[float, float, float, float]] = set()
         self.best_score, self.least = 0.0, 0.0
         self.pool: list[Candidate] = []
         self.proposals = PROPOSALS
+        self.within: Mask | None = None  # the only cells to search, if not all
 
     @property
     def cut(self) -> bool:
@@ -74,15 +86,34 @@ class Search:
             return self.left < other.left
         return self.route.duration < other.route.duration
 
+    def open_strips(self, direction: float) -> bool:
+        """Search strips to turn in at the far ends of lanes along ``direction``, and corridors to them; False if there are none to open."""
+        self.layout = Layout(direction, strips=True)
+        strips = lay_strips(self.ground, direction, self.route.pose)
+        for strip in strips:
+            for within, heading in ((strip.corridor, direction), (strip.border, direction + math.pi / 2.0)):
+                self.within = within
+                self._lanes_along(heading)
+                self._turn_near_by()
+        self.within = None
+        return bool(strips)
+
+    def _turn_near_by(self) -> None:
+        """Bring the robot from the end of a lane to where it can turn, if that is possible without a long way back."""
+        before = self.route.mark()
+        for leave in ways_out(self.route, self.turning, NEAR_M):
+            if drive_moves(self.route, leave):
+                return
+            self.route.rewind(before)
+
     def main_lanes(self, direction: float) -> None:
         """Lay lanes side by side along ``direction`` and against it, as long as they gain well."""
-        self.direction = direction
+        self.layout = Layout(direction, self.layout.strips)
         self._lanes_along(direction)
 
     def complete(self) -> None:
         """Search the pockets that the main lanes left behind halos and holes: by lanes across and along, then in all headings."""
-        self._lanes_along(self.direction + math.pi / 2.0)
-        self._lanes_along(self.direction)
+        self._sweep_all(self._headings(4), nominal=True)
         self._rest()
 
     def _lanes_along(self, direction: float) -> None:
@@ -99,7 +130,7 @@ class Search:
             self._sweep_all(self._headings(count), nominal=False)
 
     def _headings(self, count: int) -> list[float]:
-        return [self.direction + 2.0 * math.pi * i / count for i in range(count)]
+        return [self.layout.direction + 2.0 * math.pi * i / count for i in range(count)]
 
     def _sweep_all(self, headings: Sequence[float], nominal: bool, thorough: bool = True) -> None:
         self.best_score, self.least, self.pool = 0.0, MAIN_SCORE if nominal else 0.0, []
@@ -107,6 +138,8 @@ class Search:
         while not self.cut:
             # Cells across the border come with their neighbours; they are not worth a lane of their own.
             gain = self.ground.fresh if nominal else self.ground.pending & self.ground.inner
+            if self.within is not None:
+                gain = gain & self.within
             if not gain.any():
                 return
             if self._sortie(headings, gain) or self._sortie_elsewhere(headings, gain):
@@ -160,6 +193,8 @@ class Search:
         for heading in headings:
             found += self.finder.candidates(self.ground, part, gain, heading, position, self.proposals)
         found.sort(key=lambda candidate: -candidate.score)
+        if self.within is not None:  # in a strip there is no room yet for strokes
+            found = [candidate for candidate in found if not candidate.aside]
         return [candidate for candidate in found if candidate.score >= self.least * self.best_score]
 
     def _try(self, candidate: Candidate) -> bool:

@@ -88,19 +88,23 @@ class LaneFinder:
         beyond = math.ceil(self.params.lane_lead / raster.resolution)
         ends = raster.ends(row, start, limit)
         options = [np.minimum(clump_end - raster.line + beyond, limit) for clump_end in ends]
-        row, start = np.tile(row, len(options)), np.tile(start, len(options))
+        row, start, limit = (np.tile(each, len(options)) for each in (row, start, limit))
         end = np.concatenate(options)
         pivot, aside = raster.pivot_column(row, start)
         gain = raster.swept(raster.gain_sum, row, start, end) * raster.resolution**2
         keep = (end > start) & (pivot >= 0) & (gain >= self.params.min_gain)
-        row, start, end, pivot, gain, aside = row[keep], start[keep], end[keep], pivot[keep], gain[keep], aside[keep]
+        row, start, end, limit, pivot, gain, aside = (
+            each[keep] for each in (row, start, end, limit, pivot, gain, aside)
+        )
         edge = raster.swept(raster.edge_sum, row, start, end) * raster.resolution
         x, y = raster.to_map(row, pivot)
-        leave = np.maximum(previous_column(raster.turn, row, end), pivot)
-        way = (np.abs(start - pivot) + end - leave) * raster.resolution
+        leave = end - np.maximum(previous_column(raster.turn, row, end), pivot)
+        onward = next_column(raster.turn, row, end)
+        leave = np.where(onward <= limit, np.minimum(leave, onward - end), leave)
+        way = (np.abs(start - pivot) + leave) * raster.resolution
         length = (end - start) * raster.resolution
         seconds = way_seconds(x - position.x, y - position.y, position.yaw, raster.heading, self.limits)
-        seconds += STOP_S * (1.0 + (end > leave)) + way / self.limits.drive_speed
+        seconds += STOP_S * (1.0 + (leave > 0)) + way / self.limits.drive_speed
         seconds += length / self.limits.search_speed + SIDE_ENTRY_S * aside
         # A lane with open edges on both sides may still be the only one there is: its score stays positive.
         value = np.maximum(gain - OPEN_EDGE_COST_M * edge, 0.05 * gain)
@@ -152,7 +156,8 @@ class Raster:
             reach = (math.floor(head.x_min / res), math.ceil(head.x_max / res), math.ceil(head.y_max / res))
             clear = erode((image & OBSTACLE) == 0, *reach)
         self.can_stand = erode((image & FREE) > 0, -rear, front, side) & clear
-        self.can_drive = erode((image & DRIVABLE) > 0, -rear, front, side) & clear
+        self.drivable = (image & DRIVABLE) > 0
+        self.can_drive = erode(self.drivable, -rear, front, side) & clear
         self.turn = (image & TURN) > 0
         kernel = np.ones((2 * round(SIDE_ENTRY_M / res) + 1, 1), dtype=np.uint8)
         self.near_turn = self.can_drive & (cv2.dilate(self.turn.astype(np.uint8), kernel) > 0)
@@ -241,6 +246,12 @@ class Raster:
         """Sum over the columns that the line passes while ``base_link`` goes from ``start`` to ``end``."""
         last = np.minimum(end + self.line - 1, total.shape[1] - 1)
         return total[row, last] - total[row, np.minimum(start + self.line, total.shape[1] - 1)]
+
+    def from_map(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[Ints, Ints]:
+        """Rows and columns (n,) of the whole raster that hold points."""
+        cos, sin = math.cos(self.heading), math.sin(self.heading)
+        columns = np.floor((cos * x + sin * y - self.u0) / self.resolution).astype(np.intp)
+        return np.floor((cos * y - sin * x - self.v0) / self.resolution).astype(np.intp), columns
 
     def to_map(self, row: Ints, column: Ints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Centres of cells in ``map``."""

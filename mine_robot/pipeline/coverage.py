@@ -31,6 +31,7 @@ from mine_robot.coverage import gaps
 from mine_robot.coverage.ledger import Ledger
 from mine_robot.coverage.params import CoverageParams
 from mine_robot.coverage.planner import REST_S_PER_M2, Planner
+from mine_robot.coverage.search import Layout
 from mine_robot.pipeline.recall import Memory
 
 # A target is declared when the searched line is at most 0.30 m beyond it (docs/detection.md); the tracks are 0.7 m behind that line.
@@ -57,7 +58,7 @@ class CoverageManager:
         self._pose: Pose2 | None = None
         self._targets: dict[int, Target] = {}
         self._answered: float | None = None
-        self._direction: float | None = None
+        self._layout: Layout | None = None
         self._left: tuple[PlanGap, ...] = ()
         self._gap_cells: NDArray[np.bool_] | None = None
         self._gaps_m2 = 0.0
@@ -102,11 +103,10 @@ class CoverageManager:
 
     def _search(self, grid: LedgerGrid, pose: Pose2, t: float, **closed: NDArray[np.bool_]) -> Plan:
         """The whole search at first, and a stretch of it after that, until what is left is known to be gaps."""
-        if self._direction is None:
-            plan = self._planner.plan_search(grid, pose, t, **closed)
-            self._direction = lane_direction(plan)
+        if self._layout is None:
+            plan, self._layout = self._planner.plan_search(grid, pose, t, **closed)
         else:
-            plan = self._planner.plan_on(grid, pose, t, self._direction, **closed)
+            plan = self._planner.plan_on(grid, pose, t, self._layout, **closed)
         if plan.complete:
             self._left = tuple(gap for gap in plan.gaps if gap.reason != gaps.HALO)
             self._gap_cells = gaps.cells_within(self._left, grid) & (grid.cells == Cell.PENDING)
@@ -185,9 +185,3 @@ class CoverageManager:
         self.ledger.restore({name: state[name] for name in ("searched", "passes", "last_seen") if name in state})
         if "home" in state:
             self.home = Pose2(*(float(value) for value in state["home"]))
-
-
-def lane_direction(plan: Plan) -> float | None:
-    """Heading of the longest lane of a plan; None if it has none."""
-    lanes = [step for step in plan.steps if step.sweep]
-    return max(lanes, key=lambda step: step.length).start.yaw if lanes else None

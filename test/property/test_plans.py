@@ -22,6 +22,7 @@ from mine_robot.coverage import gaps
 from mine_robot.coverage.ledger import Ledger
 from mine_robot.coverage.params import CoverageParams
 from mine_robot.coverage.planner import Planner
+from mine_robot.coverage.search import Layout
 
 PARAMS = CoverageParams(directions=1)
 
@@ -37,7 +38,7 @@ def test_search_stays_on_safe_ground_and_lists_what_it_leaves(seed):
     ledger = Ledger(field, robot(), limits(), PARAMS.resolution)
     ledger.set_targets(targets)
     start = Pose2(*start_pose(field), float(seed))
-    plan = Planner(PARAMS, limits(), robot()).plan_search(ledger.grid(0.0), start, 1.0, **closed(ledger))
+    plan, _ = Planner(PARAMS, limits(), robot()).plan_search(ledger.grid(0.0), start, 1.0, **closed(ledger))
     assert plan.t == 1.0
     verdict = Checker(field, robot(), limits(), [(t.x, t.y, limits().halo_radius) for t in targets]).walk(plan, start)
     assert verdict.clean, verdict
@@ -50,7 +51,7 @@ def test_demo_field_is_covered_in_ten_minutes():
         field = field_from_geojson(json.load(file))
     ledger = Ledger(field, robot(), limits(), 0.05)
     start = Pose2(*start_pose(field), 0.3)
-    plan = Planner(CoverageParams(), limits(), robot()).plan_search(ledger.grid(0.0), start, 0.0, **closed(ledger))
+    plan, _ = Planner(CoverageParams(), limits(), robot()).plan_search(ledger.grid(0.0), start, 0.0, **closed(ledger))
     verdict = Checker(field, robot(), limits(), []).walk(plan, start)
     assert verdict.clean, verdict
     assert verdict.searched_m2 >= 0.995 * verdict.hazard_m2
@@ -65,7 +66,7 @@ def test_stopped_anywhere_a_new_plan_leads_out_to_the_target_on_and_home(seed):
     planner = Planner(PARAMS, limits(), robot())
     ledger = Ledger(field, robot(), limits(), 0.05)
     home = Pose2(*start_pose(field), float(seed))
-    plan = planner.plan_search(ledger.grid(0.0), home, 0.0, **closed(ledger))
+    plan, _ = planner.plan_search(ledger.grid(0.0), home, 0.0, **closed(ledger))
     lanes = [i for i, step in enumerate(plan.steps) if step.sweep and step.length > 2.5]
     stop = lanes[int(rng.integers(len(lanes)))]
     step = plan.steps[stop]
@@ -94,7 +95,7 @@ def test_stopped_anywhere_a_new_plan_leads_out_to_the_target_on_and_home(seed):
     after.swept = checker.swept.copy()
     assert after.walk(to_target, pose).clean
 
-    search_on = planner.plan_search(ledger.grid(2.0), end, 2.0, **closed(ledger))
+    search_on, _ = planner.plan_search(ledger.grid(2.0), end, 2.0, **closed(ledger))
     verdict = after.walk(search_on, end)
     assert verdict.clean, verdict
     assert search_on.steps
@@ -132,7 +133,7 @@ def test_a_search_goes_on_in_stretches_until_what_is_left_is_gaps():
     checker = Checker(field, robot(), limits(), [])
     pose, durations = Pose2(*start_pose(field), 3.0), []
     for number in range(40):
-        plan = planner.plan_on(ledger.grid(float(number)), pose, float(number), 0.4, **closed(ledger))
+        plan = planner.plan_on(ledger.grid(float(number)), pose, float(number), Layout(0.4), **closed(ledger))
         verdict = checker.walk(plan, pose)
         assert verdict.clean, verdict
         for step in plan.steps:
@@ -159,7 +160,7 @@ def test_ground_behind_a_narrow_place_is_searched_by_a_fan_of_lanes():
     ledger = Ledger(field, robot(), limits(), 0.05)
     ledger.set_targets(targets)
     start = Pose2(*start_pose(field), 0.3)
-    plan = Planner(PARAMS, limits(), robot()).plan_search(ledger.grid(0.0), start, 0.0, **closed(ledger))
+    plan, _ = Planner(PARAMS, limits(), robot()).plan_search(ledger.grid(0.0), start, 0.0, **closed(ledger))
     verdict = Checker(field, robot(), limits(), [(t.x, t.y, limits().halo_radius) for t in targets]).walk(plan, start)
     assert verdict.clean, verdict
     assert sum(gap.area for gap in plan.gaps if gap.reason != gaps.HALO) < 1.0

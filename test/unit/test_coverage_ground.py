@@ -45,3 +45,20 @@ def test_the_first_drive_still_keeps_the_tracks_on_good_ground():
     ground = corridor(0.5)
     real = Pose2(8.0, 0.0, math.radians(2.0))
     assert not ground.can_drive(real, -6.0, ground.standing(real))
+
+
+def test_where_the_robot_may_turn_neither_tracks_nor_head_touch_what_they_must_not():
+    """Any heading from any other: a plan once ended beside a no-go zone, where the tracks could turn and the head could not."""
+    rng = np.random.default_rng(3)
+    cells = np.full((160, 160), Cell.SEARCHED, dtype=np.int8)
+    cells[:, 120:] = Cell.PENDING
+    obstacles = np.zeros(cells.shape, dtype=bool)
+    obstacles[70:85, 40:55] = True
+    cells[obstacles] = Cell.OUTSIDE
+    grid = LedgerGrid(0.0, 0.0, 0.0, RES, cells)
+    ground = Ground(grid, Footprint.of(robot(), limits(), CoverageParams()), obstacles)
+    rows, cols = np.nonzero(ground.pivotable())
+    assert len(rows) > 1000
+    for i in rng.integers(len(rows), size=200):
+        x, y = ground.centre(int(rows[i]), int(cols[i]))
+        assert ground.can_pivot(Pose2(x, y, rng.uniform(-3.0, 3.0)), rng.uniform(-3.0, 3.0))

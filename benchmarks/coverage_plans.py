@@ -1,0 +1,98 @@
+"""Plans of whole fields with one safe edge: driven length against area over effective lane width, time, planning time, gaps.
+
+    .venv/bin/python benchmarks/coverage_plans.py [square L holes triangle irregular ...] [--check]
+
+``ratio`` is the driven length over (area / effective lane width), the width of the searched line less the overlap. ``--check`` walks
+each plan with the brute-force checker of the tests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import time
+from pathlib import Path
+
+import shapely
+from shapely import Polygon
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "test")]
+
+from coverage_setup import limits, robot  # noqa: E402
+from plan_checker import Checker  # noqa: E402
+from random_fields import field_of, start_pose  # noqa: E402
+
+from mine_robot.core.field import Field  # noqa: E402
+from mine_robot.core.types import Pose2  # noqa: E402
+from mine_robot.coverage.ledger import Ledger  # noqa: E402
+from mine_robot.coverage.params import CoverageParams  # noqa: E402
+from mine_robot.coverage.planner import Planner  # noqa: E402
+
+IRREGULAR = [(0, 0), (95, 4), (150, -3), (171, 52), (148, 97), (158, 131), (96, 142), (61, 118), (22, 131), (-17, 74)]
+SAFE_M = 4.0
+LANE_M = robot().sweep_width - limits().lane_overlap
+
+
+def fields() -> dict[str, Field]:
+    """The fields of the benchmark."""
+    square = shapely.box(0, 0, 50, 50)
+    ell = Polygon([(0, 0), (50, 0), (50, 25), (25, 25), (25, 50), (0, 50)])
+    holes = square.difference(shapely.union_all([shapely.box(15, 20, 18, 24), shapely.Point(35, 31).buffer(2.0)]))
+    triangle = Polygon([(0, 0), (80, 0), (40, 20)])
+    irregular = shapely.affinity.scale(Polygon(IRREGULAR), *(2 * [math.sqrt(20_000.0 / Polygon(IRREGULAR).area)]))
+    south = shapely.box(-1, -SAFE_M, 51, 0)
+    turned = [shapely.affinity.rotate(shape, 23.0, origin=(0, 0)) for shape in (square, south)]
+    edge = shapely.LineString(shapely.get_coordinates(irregular.exterior)[:2])
+    return {
+        "small": field_of(shapely.box(0, 0, 20, 20), shapely.box(-1, -SAFE_M, 21, 0)),
+        "square": field_of(square, south),
+        "turned": field_of(*turned),
+        "L": field_of(ell, south),
+        "holes": field_of(holes, south),
+        "triangle": field_of(triangle, shapely.box(-1, -SAFE_M, 81, 0)),
+        "irregular": field_of(irregular, edge.buffer(SAFE_M, cap_style="square").difference(irregular)),
+    }
+
+
+def row(name: str, field: Field, check: bool) -> str:
+    """One plan as a row of the table."""
+    params = CoverageParams()
+    ledger = Ledger(field, robot(), limits(), params.resolution, params.halo_growth_max)
+    start = Pose2(*start_pose(field), 0.3)
+    began = time.process_time()
+    plan, layout = Planner(params, limits(), robot()).plan_search(
+        ledger.grid(0.0), start, 0.0, obstacles=ledger.zones.no_go, keep_off=ledger.zones.border
+    )
+    spent = time.process_time() - began
+    area = ledger.hazard_area
+    driven = sum(step.length for step in plan.steps)
+    swept = sum(step.length for step in plan.steps if step.sweep)
+    verdict = ""
+    if check:
+        walked = Checker(field, robot(), limits(), []).walk(plan, start)
+        verdict = "clean" if walked.clean else f"UNSAFE {walked.unsafe[:2]} {walked.struck[:2]} {walked.broken[:2]}"
+    heading = "-" if layout is None else f"{math.degrees(layout.direction):.0f}{' strips' if layout.strips else ''}"
+    return (
+        f"| {name} | {area:.0f} | {heading} | {driven * LANE_M / area:.2f} | {swept:.0f} | {driven:.0f} | {plan.duration:.0f} |"
+        f" {len(plan.steps)} | {sum(gap.area for gap in plan.gaps):.2f} | {spent:.1f} | {verdict} |"
+    )
+
+
+def main() -> None:
+    """Plan the fields."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(fields()))
+    parser.add_argument("--check", action="store_true")
+    arguments = parser.parse_args()
+    print(
+        "| field | m² | lanes | ratio | swept m | driven m | s | steps | gaps m² | CPU s | checked |\n|" + "---|" * 11
+    )
+    for name, field in fields().items():
+        if name in (arguments.names or fields()):
+            print(row(name, field, arguments.check), flush=True)
+
+
+if __name__ == "__main__":
+    main()

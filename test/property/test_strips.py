@@ -1,0 +1,98 @@
+"""Strips in which the robot turns at the far ends of long lanes, and plans that use them."""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import shapely
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from coverage_setup import limits, robot
+from plan_checker import Checker
+from random_fields import field_of, start_pose, target_at
+
+from mine_robot.core.types import Pose2
+from mine_robot.coverage.ground import Footprint, Ground
+from mine_robot.coverage.ledger import Ledger
+from mine_robot.coverage.params import CoverageParams
+from mine_robot.coverage.planner import Planner
+from mine_robot.coverage.strip import lay_strips
+
+PARAMS = CoverageParams(directions=1)
+NORTH = math.pi / 2.0
+
+
+def beside_safe_strip(hazard, turned=0.0):
+    south = shapely.box(-0.5, -3.0, shapely.bounds(hazard)[2] + 0.5, 0.0)
+    return field_of(*(shapely.affinity.rotate(shape, turned, origin=(0, 0)) for shape in (hazard, south)))
+
+
+def ground_of(field, targets=()):
+    ledger = Ledger(field, robot(), limits(), PARAMS.resolution)
+    ledger.set_targets(targets)
+    footprint = Footprint.of(robot(), limits(), PARAMS)
+    return Ground(ledger.grid(0.0), footprint, ledger.zones.no_go, ledger.zones.border)
+
+
+def northing(ground, cells):
+    return ground.centres(cells)[1]
+
+
+def test_strip_and_corridor_lie_at_the_far_end_and_at_the_side():
+    ground = ground_of(beside_safe_strip(shapely.box(0, 0, 12, 20)))
+    (strip,) = lay_strips(ground, NORTH, Pose2(2.0, -1.5, 0.0))
+    lane = 2.0 * ground.footprint.half_lane
+    assert northing(ground, strip.border).min() == pytest.approx(20.0 - 2.0 * lane, abs=0.15)
+    east = ground.centres(strip.corridor)[0]
+    assert east.min() < 0.15 and east.max() == pytest.approx(2.0 * lane, abs=0.15)
+
+
+def test_the_two_levels_of_an_l_have_a_strip_each():
+    ell = shapely.Polygon([(0, 0), (20, 0), (20, 18), (10, 18), (10, 36), (0, 36)])
+    strips = lay_strips(ground_of(beside_safe_strip(ell)), NORTH, Pose2(2.0, -1.5, 0.0))
+    assert len(strips) == 2
+    assert not (strips[0].border & strips[1].border).any()
+
+
+def test_no_strip_for_short_lanes_nor_where_there_is_room_to_turn():
+    assert not lay_strips(ground_of(beside_safe_strip(shapely.box(0, 0, 12, 8))), NORTH, Pose2(2.0, -1.5, 0.0))
+    ground = ground_of(beside_safe_strip(shapely.box(0, 0, 12, 20)))
+    assert not lay_strips(ground, NORTH + math.pi, Pose2(2.0, -1.5, 0.0))  # safe ground is as good
+    (strip,) = lay_strips(ground, NORTH, Pose2(2.0, -1.5, 0.0))
+    ground.pending &= ~strip.border
+    assert not lay_strips(ground, NORTH, Pose2(2.0, -1.5, 0.0))
+
+
+def test_a_corridor_keeps_clear_of_halos_and_holes():
+    """Wherever finds lie, no corridor leads through a halo or a hole; where they close all of the field there is none."""
+    well = shapely.box(0, 0, 12, 20).difference(shapely.Point(3.0, 10.0).buffer(1.0))
+    rng = np.random.default_rng(5)
+    for _ in range(5):
+        targets = [target_at(number, *xy) for number, xy in enumerate(rng.uniform((5.0, 2.0), (12.0, 16.0), (2, 2)))]
+        ground = ground_of(beside_safe_strip(well), targets)
+        for strip in lay_strips(ground, NORTH, Pose2(2.0, -1.5, 0.0)):
+            assert (ground.pending | ground.drivable)[strip.corridor].all()
+            east = ground.centres(strip.corridor)[0]
+            assert east.max() < 2.1 or east.min() > 3.9
+    wall = [target_at(number, x, 10.0) for number, x in enumerate(np.arange(0.5, 12.0, 0.5))]
+    assert not lay_strips(ground_of(beside_safe_strip(well), wall), NORTH, Pose2(2.0, -1.5, 0.0))
+
+
+def test_long_lanes_are_not_driven_twice():
+    field = beside_safe_strip(shapely.box(0, 0, 14, 24))
+    ledger = Ledger(field, robot(), limits(), PARAMS.resolution)
+    start = Pose2(*start_pose(field), 0.3)
+    closed = {"obstacles": ledger.zones.no_go, "keep_off": ledger.zones.border}
+    plan, layout = Planner(PARAMS, limits(), robot()).plan_search(ledger.grid(0.0), start, 0.0, **closed)
+    assert layout is not None and layout.strips
+    verdict = Checker(field, robot(), limits(), []).walk(plan, start)
+    assert verdict.clean, verdict
+    assert verdict.searched_m2 >= 0.998 * verdict.hazard_m2
+    swept = sum(step.length for step in plan.steps if step.sweep)
+    driven = sum(step.length for step in plan.steps)
+    assert driven < 1.7 * swept  # backing out of every lane, it is 2.1
