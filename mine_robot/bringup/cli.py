@@ -28,6 +28,20 @@ ParameterFile = Annotated[
     list[Path] | None,
     typer.Option("--params", "--robot", help="Parameter file laid over config/robot.yaml; may be repeated."),
 ]
+LogFile = Annotated[
+    Path, typer.Argument(metavar="LOG", help="Run directory, MCAP file, rosbag2 folder, sqlite3 file or ROS 1 bag.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="One parameter, e.g. detector.gpr.threshold=3; may be repeated."),
+]
+RobotFile = Annotated[Path | None, typer.Option(help="The robot that made the log (URDF or xacro).")]
+LogField = Annotated[
+    Path | None, typer.Option(help="Field of the log; its datum is the origin, by default the first fix.")
+]
+Remap = Annotated[
+    list[str] | None, typer.Option(metavar="FROM:=TO", help="Take the log's topic FROM as TO, e.g. /fix:=gnss/fix.")
+]
 Formats = Annotated[
     list[str] | None,
     typer.Option("--format", help="geojson, kml, shp, xlsx or csv; may be repeated, or a list with commas."),
@@ -207,24 +221,25 @@ def estimate(
 
 @app.command()
 def replay(
-    log: Annotated[Path, typer.Argument(metavar="LOG", help="MCAP file, rosbag2 folder, sqlite3 file or ROS 1 bag.")],
+    log: LogFile,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder that receives the results.")],
-    only: Annotated[str, typer.Option(help="Part of the stack to run: localization.")] = "all",
+    only: Annotated[str, typer.Option(help="Part of the stack to run: localization or detection.")] = "all",
     params: ParameterFile = None,
-    urdf: Annotated[Path | None, typer.Option(help="The robot that made the log (URDF or xacro).")] = None,
-    field: Annotated[
-        Path | None, typer.Option(help="Field whose datum is the origin; by default the first fix.")
-    ] = None,
-    remap: Annotated[
-        list[str] | None, typer.Option(metavar="FROM:=TO", help="Take the log's topic FROM as TO, e.g. /fix:=gnss/fix.")
+    settings: Settings = None,
+    urdf: RobotFile = None,
+    field: LogField = None,
+    remap: Remap = None,
+    compare: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Say what changed against another replay, or a run.")
     ] = None,
 ) -> None:
-    """Run a recording through the stack's algorithms again."""
-    from mine_robot.bringup.replaying import replay_log
+    """Run a recording through the stack's algorithms again (docs/records.md)."""
+    from mine_robot.bringup.replaying import ReplayOptions, replay_log
 
-    complete, lines = replay_log(log, out, only, tuple(params or ()), urdf, field, tuple(remap or ()))
+    options = ReplayOptions(log, tuple(params or ()), tuple(settings or ()), urdf, field, tuple(remap or ()))
+    complete, lines = replay_log(options, out, only, compare, console)
     for line in lines:
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
     raise typer.Exit(0 if complete else 1)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from mine_robot.core.types import Health, NavState
 from mine_robot.detection.detector import Detector
 from mine_robot.pipeline.hazard import best_judge
 from mine_robot.pipeline.loading import load_robot
 from mine_robot.pipeline.parameters import DetectorNodeParams
 from mine_robot.pipeline.recall import recall
+from mine_robot.pipeline.scan_queue import ScanQueue
 from mine_robot.records.run_directory import RunDirectory
 from mine_robot.ros import decode, encode
 from mine_robot.ros.node import StackNode, existing_path
@@ -32,32 +31,23 @@ class DetectorNode(StackNode[DetectorNodeParams]):
         )
         self.published_revision = -1
         self.waiting: NavState | None = None
-        self.early: list[tuple[float, Callable[[], None]]] = []
+        self.scans = ScanQueue(self.detector)
         self.evidence = self.talk(EVIDENCE)
         self.targets = self.talk(TARGETS)
-        self.poll(GPR_SCAN, decode.gpr, lambda scan: self.early.append((scan.t, lambda: self.detector.add_gpr(scan))))
-        self.poll(
-            METAL_SCAN, decode.metal, lambda scan: self.early.append((scan.t, lambda: self.detector.add_metal(scan)))
-        )
+        self.poll(GPR_SCAN, decode.gpr, self.scans.add)
+        self.poll(METAL_SCAN, decode.metal, self.scans.add)
         self.listen(ODOMETRY, decode.odometry, self.on_odometry)
 
     def on_odometry(self, newest: NavState) -> None:
         """Take a pose when the next one has come: it travels faster than the scans of its instant, which have arrived by then."""
         state, self.waiting = self.waiting, newest
         if state is not None:
-            self.add_scans(state.t)
+            self.scans.hand_over(state.t)
             self.place(state)
-
-    def add_scans(self, t: float) -> None:
-        """Hand the scans up to ``t`` on: those that came ahead of their pose must not stand for an earlier one."""
-        due = [add for stamp, add in self.early if not stamp > t + 1e-6]
-        self.early = [item for item in self.early if item[0] > t + 1e-6]
-        for add in due:
-            add()
 
     def tick(self, t: float) -> None:
         """Without poses the sensors' health is judged all the same."""
-        self.add_scans(t - POSE_WAIT_S)
+        self.scans.hand_over(t - POSE_WAIT_S)
 
     def place(self, state: NavState) -> None:
         """Place the scans, publish what the head can prove and what changed among the targets."""

@@ -20,6 +20,12 @@ from mine_robot.sim.scenario import Scenario, ScenarioError, scenario_from_dict
 from mine_robot.sim.soil import SoilError, soil_from
 
 WILDCARD = "/**"
+PACKAGES = {
+    "detection": "detector",
+    "coverage": "planner",
+    "marking": "marker",
+    "sim": "simulator",
+}  # as people call nodes
 
 
 class LoadError(ValueError):
@@ -126,6 +132,40 @@ class ParameterFiles:
         for node in takers:
             self.nodes[node][key] = value
             self._origin[node, key] = path
+
+    def find(self, name: str) -> tuple[list[str], str]:
+        """Nodes and key of a dotted ``name``: a node's or its package's name and a key of it, or a key of whatever nodes have it.
+
+        Raises :class:`LoadError` if there is none.
+        """
+        first, _, rest = name.partition(".")
+        first = PACKAGES.get(first, first)
+        nodes, key = ([first], rest) if first in self.nodes and rest else (list(self.nodes), name)
+        takers = [node for node in nodes if key in _known(node)]
+        if not takers:
+            prefix = f"{first}." if nodes == [first] else ""
+            names = [f"{prefix}{known}" for known in sorted({known for node in nodes for known in _known(node)})]
+            raise LoadError(unknown_key(name, names))
+        return takers, key
+
+    def set(self, name: str, value: Any, origin: str = "--set") -> None:
+        """Lay one value over the files; ``name`` is as :meth:`find` takes it, ``origin`` is named by errors."""
+        nodes, key = self.find(name)
+        for node in nodes:
+            self.nodes[node][key] = value
+            self._origin[node, key] = Path(origin)
+        for node in nodes:
+            self.build(node)
+
+    def assign(self, text: str) -> None:
+        """Lay ``NAME=VALUE`` over the files, the value as YAML; raises :class:`LoadError`."""
+        name, sign, value = text.partition("=")
+        if not (name.strip() and sign and value.strip()):
+            raise LoadError(f"--set {text}: must look like NAME=VALUE")
+        try:
+            self.set(name.strip(), yaml.safe_load(value), f"--set {text}")
+        except yaml.YAMLError:
+            raise LoadError(f"--set {text}: the value is not YAML") from None
 
     def build(self, node: str) -> Any:
         """The parameter object of ``node``; raises :class:`LoadError` naming the file."""

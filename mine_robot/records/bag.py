@@ -192,7 +192,21 @@ class BagReader:
         self.path = path
         self.truncated = False
         self.damaged = 0
+        self.position = 0  # bytes of the file that were read
         self._types = get_typestore(Stores.ROS2_JAZZY)
+
+    def topics(self) -> dict[str, str]:
+        """Types by topic; no message is unpacked for it."""
+        schemas: dict[int, str] = {}
+        topics: dict[str, str] = {}
+        unwanted: set[int] = set()
+        for record in self._records(unwanted):
+            if isinstance(record, Schema):
+                schemas[record.id] = record.name
+            elif isinstance(record, Channel):
+                unwanted.add(record.id)
+                topics[record.topic] = schemas.get(record.schema_id, "")
+        return topics
 
     def raw(self, topics: TopicChoice = None) -> Iterator[RawMessage]:
         """Yield the messages of ``topics`` in the order of writing.
@@ -255,6 +269,7 @@ class BagReader:
                     data = file.read(length)
                     if len(data) < length:
                         raise EndOfFile
+                    self.position = file.tell()
                     yield from self._unpacked(data, unwanted) if opcode == Opcode.CHUNK else (_record(opcode, data),)
             except DAMAGE:
                 self.truncated = True

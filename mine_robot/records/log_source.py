@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +14,26 @@ from mine_robot.records.bag import BagReader
 from mine_robot.records.errors import RecordError
 
 MCAP, PLAIN = ".mcap", (".db3", ".bag")
+TELL_EVERY = 2000  # messages between two reports of progress
+Progress = Callable[[float], None]  # hears the share of a task that is done, 0 to 1
 
 
 class LogSource:
     """A recording. ``topics`` maps names to message types; use it as a context manager."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, progress: Progress | None = None) -> None:
         """Open ``path``; raises :class:`RecordError` with one line if it is no recording."""
         if not path.exists():
             raise RecordError(f"the log {path} does not exist")
-        self.path = path
+        self.path, self._progress = path, progress
         self.problems: list[str] = []
         self._mcap: list[BagReader] = []
         self._reader: AnyReader | None = None
         files = _files(path)
         if files and all(file.suffix == MCAP for file in files):
             self._mcap = [BagReader(file) for file in files]
-            self.topics = {raw.topic: raw.type_name for reader in self._mcap for raw in reader.raw()}
+            self._size = max(sum(file.stat().st_size for file in files), 1)
+            self.topics = {name: kind for reader in self._mcap for name, kind in reader.topics().items()}
             return
         try:
             self._reader = AnyReader(files or [path], default_typestore=get_typestore(Stores.ROS2_JAZZY))
@@ -48,14 +52,32 @@ class LogSource:
 
     def messages(self, topics: Mapping[str, Any]) -> Iterator[tuple[str, int, Any]]:
         """Yield ``(topic, t_ns, message)`` of ``topics`` in the order of recording; what cannot be read is in ``problems``."""
-        if self._reader is None:
-            for reader in self._mcap:
-                yield from reader.messages(set(topics))
-                if reader.truncated:
-                    self.problems.append(f"{reader.path.name} is cut short")
-                if reader.damaged:
-                    self.problems.append(f"{reader.path.name}: {reader.damaged} damaged pieces were skipped")
-            return
+        found = self._converted(topics) if self._reader is not None else self._own(topics)
+        for count, item in enumerate(found):
+            if self._progress is not None and count % TELL_EVERY == 0:
+                self._progress(self._share(item[1]))
+            yield item
+
+    def _share(self, t_ns: int) -> float:
+        """How much of the recording was read when a message of ``t_ns`` came."""
+        if self._reader is not None:
+            return min((t_ns - self._reader.start_time) / max(self._reader.duration, 1), 1.0)
+        return sum(reader.position for reader in self._mcap) / self._size
+
+    def _own(self, topics: Mapping[str, Any]) -> Iterator[tuple[str, int, Any]]:
+        """MCAP, read without its index, so that a file cut short is as good as any."""
+        for reader in self._mcap:
+            reader.position = 0
+        for reader in self._mcap:
+            yield from reader.messages(set(topics))
+            if reader.truncated:
+                self.problems.append(f"{reader.path.name} is cut short")
+            if reader.damaged:
+                self.problems.append(f"{reader.path.name}: {reader.damaged} damaged pieces were skipped")
+
+    def _converted(self, topics: Mapping[str, Any]) -> Iterator[tuple[str, int, Any]]:
+        """Whatever ``rosbags`` reads."""
+        assert self._reader is not None
         wanted = [connection for connection in self._reader.connections if connection.topic in topics]
         try:
             for connection, t_ns, data in self._reader.messages(connections=wanted):
@@ -73,15 +95,21 @@ def _files(path: Path) -> list[Path]:
         if path.suffix not in (MCAP, *PLAIN):
             raise RecordError(f"{path} is not a recording: expected a folder, .mcap, .db3 or .bag")
         return [path]
-    mcap = sorted(path.glob("*.mcap"))
+    mcap = sorted(path.glob("*.mcap"), key=_part)
     if mcap:
         return mcap
     if (path / "metadata.yaml").is_file():
         return []
-    plain = sorted(path.glob("*.db3"))
+    plain = sorted(path.glob("*.db3"), key=_part)
     if not plain:
         raise RecordError(f"the folder {path} holds no recording")
     return plain
+
+
+def _part(path: Path) -> tuple[str, int]:
+    """Order of the files of a split recording: ``log``, ``log_2``, ... ``log_10``."""
+    name, number = re.fullmatch(r"(.*?)(?:_(\d+))?", path.stem).groups()  # type: ignore[union-attr]
+    return name, int(number or 0)
 
 
 def _line(error: Exception) -> str:

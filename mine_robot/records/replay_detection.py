@@ -1,133 +1,124 @@
-"""A recording's radar and metal-detector scans run through the detector again: targets and a B-scan picture of each suspect."""
+"""A recording's radar and metal-detector scans run through the detector again."""
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mine_robot.core.geodesy import Datum
-from mine_robot.core.robot import Robot
-from mine_robot.core.types import Array, FixStatus, GprScan, Health, Level, MetalScan, NavState, Target
+from mine_robot.core.types import FixStatus, GprScan, Health, Level, MetalScan, NavState, SweepEvidence, Target
 from mine_robot.detection.detector import Detector
-from mine_robot.detection.params import DetectorParams
-from mine_robot.pipeline.hazard import best_judge
-from mine_robot.pipeline.parameters import DetectorNodeParams
-from mine_robot.records.bscan_image import Bscan, draw_bscan
-from mine_robot.records.errors import RecordError
-from mine_robot.records.geojson import position
-from mine_robot.records.log_source import LogSource
-from mine_robot.records.tables import number
+from mine_robot.pipeline.scan_queue import ScanQueue
+from mine_robot.records.log_source import LogSource, Progress
+from mine_robot.records.log_topics import SCANS, find_topics, missing, renamed
 from mine_robot.ros import decode
 from mine_robot.ros.topics import GNSS_FIX, GPR_SCAN, METAL_SCAN, ODOMETRY, Topic
 
-COLUMNS = ("id", "lat", "lon", "east", "north", "depth_m", "sigma_m", "p_hazard", "class", "llr_gpr", "llr_md")
 SENSORS: dict[Topic, Any] = {GPR_SCAN: decode.gpr, METAL_SCAN: decode.metal, ODOMETRY: decode.odometry}
-AROUND_M, ASIDE_M = 0.6, 0.5  # of the track before and behind a suspect, and beside it, from which its picture is made
-FORWARD = 0.03  # m/s, slower is standing
+POSE_WAIT_S = 0.15  # scans are recorded at most so much after their pose
 
 
 @dataclass
 class Findings:
-    """What the detector made of a recording: targets, the poses (n, 4) t, x, y, yaw, changes of health, remarks."""
+    """What the detector made of a recording: targets, the poses (n, 4) t, x, y, yaw, evidence, scans by topic, remarks."""
 
     targets: tuple[Target, ...] = ()
     poses: list[tuple[float, float, float, float]] = field(default_factory=list)
+    evidence: list[SweepEvidence] = field(default_factory=list)
     scans: dict[str, int] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
     datum: Datum | None = None
 
 
-def run_detection(
-    log: Path, out: Path, params: DetectorNodeParams, robot: Robot, remap: Mapping[str, str], datum: Datum | None
-) -> tuple[bool, tuple[str, ...]]:
-    """Write ``targets.csv`` and a picture of each suspect of ``log`` into ``out``; whether anything could be placed, and lines of report.
+def detect_in_log(
+    log: Path,
+    remap: Mapping[str, str],
+    detector: Detector,
+    states: Sequence[NavState] | None = None,
+    progress: Progress | None = None,
+) -> Findings:
+    """Feed the log's scans to ``detector`` with the poses ``states``, or else with the log's own, as the node does.
 
-    Without ``datum`` the log's first fix is the origin of ``map``. Raises :class:`RecordError` if scans or odometry are missing.
+    Raises :class:`RecordError` if a topic is missing.
     """
-    detector = Detector(params, params.limits, robot, best_judge())
-    found = detect_in_log(log, remap, detector)
-    out.mkdir(parents=True, exist_ok=True)
-    write_targets(out / "targets.csv", datum or found.datum, found.targets)
-    suspects = [target for target in found.targets if target.p_hazard >= params.limits.mark_p_hazard]
-    offsets = np.array(params.gpr.channel_offsets_m or robot.gpr_offsets, dtype=float)
-    offsets = offsets if len(offsets) else np.zeros(1)
-    drawn = draw_suspects(log, out, remap, found, suspects, params, float(robot.gpr[0]), offsets) if found.poses else 0
-    counts = ", ".join(f"{count} of {name}" for name, count in found.scans.items())
-    lines = [*found.remarks[:30], f"read {counts}"]
-    if (datum or found.datum) is None:
-        lines.append("no fix in the log and no --field: latitude and longitude stay empty")
-    lines.append(f"{len(found.targets)} targets, {len(suspects)} suspects, {drawn} pictures -> {out / 'targets.csv'}")
-    return bool(found.poses), tuple(lines)
-
-
-def detect_in_log(log: Path, remap: Mapping[str, str], detector: Detector) -> Findings:
-    """Feed the log's scans and poses to ``detector`` in their order; raises :class:`RecordError` if a topic is missing."""
-    with LogSource(log) as source:
-        topics = find_topics(log, source.topics, remap)
-        found = Findings(
-            remarks=[
-                f"{name} is read as {topic.name}" for name, topic in topics.items() if name.lstrip("/") != topic.name
-            ]
-        )
-        waiting: NavState | None = None
-        said: dict[str, str] = {}
-        for item in _messages(source, topics, found):
-            if isinstance(item, GprScan):
-                detector.add_gpr(item)
-            elif isinstance(item, MetalScan):
-                detector.add_metal(item)
-            else:  # a pose is placed when the next one has come: scans of its instant may be recorded a little later
-                if waiting is not None:
-                    detector.add_nav(waiting)
-                    found.poses.append((waiting.t, waiting.pose.x, waiting.pose.y, waiting.pose.yaw))
-                    found.remarks += _new_faults(detector.health(waiting.t), said, waiting.t)
-                waiting = item
-        if waiting is not None:
-            detector.add_nav(waiting)
-            still = NavState(waiting.t, waiting.position, waiting.rpy, np.zeros(3), np.zeros(3), waiting.covariance)
-            for i in range(1, 12):  # the end of the log is a stop, not a hole
-                detector.add_nav(_later(still, 0.1 * i))
+    with LogSource(log, progress) as source:
+        topics = scan_topics(log, source.topics, remap, poses=states is None)
+        found = Findings(remarks=renamed(topics))
+        run = _Run(detector, found)
+        items = decoded(source, topics, found)
+        for item in items if states is None else with_poses(items, states):
+            run.take(item)
+        run.end()
         found.remarks += source.problems
     found.targets = detector.targets()
     return found
 
 
-def find_topics(log: Path, there: Mapping[str, str], remap: Mapping[str, str]) -> dict[str, Topic]:
-    """Which of the log's topics is which of ours: as remapped, by name behind any namespace, or as the only one of its type."""
-    known = {topic.name: topic for topic in (*SENSORS, GNSS_FIX)}
-    found: dict[str, Topic] = {}
-    for name, target in remap.items():
-        topic = known.get(target.lstrip("/"))
-        full = name if name in there else "/" + name.lstrip("/")
-        if topic is None or full not in there:
-            raise RecordError(
-                f"--remap {name}:={target}: the log has {', '.join(sorted(there))}; ours are {', '.join(known)}"
-            )
-        found[full] = topic
-    for topic in known.values():
-        if topic not in found.values():
-            names = [name for name, kind in there.items() if kind == topic.type_name and name not in found]
-            named = [name for name in names if ("/" + name.lstrip("/")).endswith("/" + topic.name)]
-            if named or (len(names) == 1 and topic is not METAL_SCAN):
-                found[(named or names)[0]] = topic
-    missing = [topic.name for topic in (ODOMETRY,) if topic not in found.values()]
-    if not {GPR_SCAN, METAL_SCAN} & set(found.values()):
-        missing.append(f"{GPR_SCAN.name} or {METAL_SCAN.name}")
-    if missing:
-        there_text = ", ".join(f"{name} ({kind})" for name, kind in sorted(there.items())) or "nothing"
-        raise RecordError(
-            f"{log}: no topic {' and '.join(missing)}; the log holds {there_text}; name them with --remap FROM:=TO"
-        )
-    return found
+def scan_topics(
+    log: Path, there: Mapping[str, str], remap: Mapping[str, str], *, poses: bool = True
+) -> dict[str, Topic]:
+    """Topics of the detector's input, with the log's ``poses`` if they are needed; raises :class:`RecordError` if one is missing."""
+    topics = find_topics(there, remap, (*SCANS, *((ODOMETRY, GNSS_FIX) if poses else ())))
+    lacking = [ODOMETRY.name] if poses and ODOMETRY not in topics.values() else []
+    if not set(SCANS) & set(topics.values()):
+        lacking.append(" or ".join(topic.name for topic in SCANS))
+    if lacking:
+        raise missing(log, lacking, there)
+    return topics
 
 
-def _messages(
+def with_poses(
+    scans: Iterable[GprScan | MetalScan | NavState], states: Sequence[NavState]
+) -> Iterator[GprScan | MetalScan | NavState]:
+    """``scans`` as they were recorded, with each of ``states`` where scans of its instant have certainly been recorded."""
+    count = 0
+    for scan in scans:
+        while count < len(states) and states[count].t < scan.t - POSE_WAIT_S:
+            yield states[count]
+            count += 1
+        yield scan
+    yield from states[count:]
+
+
+class _Run:
+    """One pass of the detector over a recording."""
+
+    def __init__(self, detector: Detector, found: Findings) -> None:
+        self._detector, self._found, self._queue = detector, found, ScanQueue(detector)
+        self._waiting: NavState | None = None
+        self._said: dict[str, str] = {}
+
+    def take(self, item: GprScan | MetalScan | NavState) -> None:
+        """A scan waits for its pose; a pose is placed when the next one has come, because scans of its instant may come a little later."""
+        if not isinstance(item, NavState):
+            self._queue.add(item)
+            return
+        if self._waiting is not None:
+            self._place(self._waiting)
+        self._waiting = item
+
+    def _place(self, nav: NavState) -> None:
+        self._queue.hand_over(nav.t)
+        self._found.evidence += self._detector.add_nav(nav)
+        self._found.poses.append((nav.t, nav.pose.x, nav.pose.y, nav.pose.yaw))
+        self._found.remarks += _new_faults(self._detector.health(nav.t), self._said, nav.t)
+
+    def end(self) -> None:
+        """The end of the log is a stop, not a hole."""
+        if self._waiting is None:
+            return
+        self._place(self._waiting)
+        still = replace(self._waiting, velocity=np.zeros(3), rate=np.zeros(3))
+        for i in range(1, 12):
+            self._detector.add_nav(replace(still, t=still.t + 0.1 * i))
+
+
+def decoded(
     source: LogSource, topics: Mapping[str, Topic], found: Findings
 ) -> Iterator[GprScan | MetalScan | NavState]:
     """Decoded scans and poses; the first usable fix becomes the datum, what cannot be decoded a remark."""
@@ -154,10 +145,6 @@ def _messages(
         yield item
 
 
-def _later(nav: NavState, dt: float) -> NavState:
-    return NavState(nav.t + dt, nav.position, nav.rpy, nav.velocity, nav.rate, nav.covariance)
-
-
 def _new_faults(reports: tuple[Health, ...], said: dict[str, str], t: float) -> list[str]:
     """A line for each fault that has not been said yet."""
     lines = []
@@ -166,62 +153,3 @@ def _new_faults(reports: tuple[Health, ...], said: dict[str, str], t: float) -> 
             lines.append(f"{t:.1f} s: {health.name}: {health.message}")
             said[health.name] = health.message
     return lines
-
-
-def write_targets(path: Path, datum: Datum | None, targets: tuple[Target, ...]) -> None:
-    """Write one row a target; without a datum latitude and longitude stay empty."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for t in targets:
-            lat, lon = position(datum, t.x, t.y) if datum is not None else (math.nan, math.nan)
-            sigma = max(t.sigma_x, t.sigma_y)
-            cells = [
-                number(lat, 9),
-                number(lon, 9),
-                *(number(v, 3) for v in (t.x, t.y, t.depth, sigma)),
-                number(t.p_hazard, 4),
-            ]
-            writer.writerow([t.id, *cells, t.kind.name.lower(), number(t.llr_gpr, 2), number(t.llr_md, 2)])
-
-
-def draw_suspects(
-    log: Path,
-    out: Path,
-    remap: Mapping[str, str],
-    found: Findings,
-    suspects: list[Target],
-    params: DetectorParams,
-    ahead: float,
-    offsets: Array,
-) -> int:
-    """Read the scans near each suspect once more and draw them; returns the number of pictures."""
-    poses = np.array(found.poses).reshape(-1, 4)
-    bscans = {target.id: Bscan(target) for target in suspects}
-    with LogSource(log) as source:
-        topics = {name: topic for name, topic in find_topics(log, source.topics, remap).items() if topic is GPR_SCAN}
-        for scan in _messages(source, topics, Findings()):
-            i = int(np.searchsorted(poses[:, 0], scan.t))
-            if (
-                not isinstance(scan, GprScan)
-                or scan.traces.ndim != 2
-                or not 0 < i < len(poses)
-                or scan.traces.shape[1] != len(offsets)
-            ):
-                continue
-            yaw, step = poses[i, 3], poses[i, :3] - poses[i - 1, :3]
-            cos, sin = math.cos(yaw), math.sin(yaw)
-            if cos * step[1] + sin * step[2] < FORWARD * step[0]:
-                continue
-            x, y = poses[i - 1, 1:3] + (scan.t - poses[i - 1, 0]) / step[0] * step[1:]
-            for target in suspects:
-                dx, dy = target.x - x, target.y - y
-                along, left = ahead - cos * dx - sin * dy, cos * dy - sin * dx
-                channel = int(np.abs(offsets - left).argmin())
-                if abs(along) <= AROUND_M and abs(offsets[channel] - left) < ASIDE_M:
-                    trace = np.asarray(scan.traces[:, channel], dtype=np.float64)
-                    bscans[target.id].add(scan.t, yaw, along, left - offsets[channel], trace)
-    drawn = [bscan for bscan in bscans.values() if bscan.best is not None]
-    for bscan in drawn:
-        draw_bscan(out / f"target_{bscan.target.id:03d}.png", bscan, params.gpr)
-    return len(drawn)

@@ -12,8 +12,8 @@ from typing import Any
 from mine_robot.core.geodesy import Datum
 from mine_robot.core.types import FixStatus, GnssFix
 from mine_robot.pipeline.localization import Sample
-from mine_robot.records.errors import RecordError
-from mine_robot.records.log_source import LogSource
+from mine_robot.records.log_source import LogSource, Progress
+from mine_robot.records.log_topics import NAVIGATION, find_topics, missing, renamed
 from mine_robot.ros import decode
 from mine_robot.ros.topics import GNSS_FIX, GNSS_HEADING, IMU, WHEELS, Topic
 
@@ -28,7 +28,6 @@ DECODERS: dict[Topic, Callable[[Any], Sample]] = {
     WHEELS: decode.wheels,
 }
 ESSENTIAL = (IMU, GNSS_FIX)
-HEADING_TYPES = {"sensor_msgs/msg/Imu", "geometry_msgs/msg/PoseWithCovarianceStamped"}
 
 
 @dataclass(frozen=True)
@@ -40,44 +39,20 @@ class Recording:
     remarks: tuple[str, ...]
 
 
-def read_samples(log: Path, remap: Mapping[str, str]) -> Recording:
+def read_samples(log: Path, remap: Mapping[str, str], progress: Progress | None = None) -> Recording:
     """Read the sensors of ``log``; ``remap`` maps its names to ours. Raises :class:`RecordError` if IMU or GNSS are not there."""
-    with LogSource(log) as source:
-        topics = find_topics(source.topics, remap)
-        missing = [topic.name for topic in ESSENTIAL if topic not in topics.values()]
-        if missing:
-            there = ", ".join(f"{name} ({kind})" for name, kind in sorted(source.topics.items())) or "nothing"
-            raise RecordError(
-                f"{log}: no topic {' and '.join(missing)}; the log holds {there}; name them with --remap FROM:=TO"
-            )
+    with LogSource(log, progress) as source:
+        topics = find_topics(source.topics, remap, NAVIGATION)
+        lacking = [topic.name for topic in ESSENTIAL if topic not in topics.values()]
+        if lacking:
+            raise missing(log, lacking, source.topics)
         arrivals, remarks = _decode(source, topics)
         remarks += source.problems
     remarks += _one_clock(arrivals)
+    # The recorder hears several topics of one instant in any order; the node takes the IMU last.
+    arrivals.sort(key=lambda arrival: (arrival[1], arrival[0] == IMU.name))
     samples = [sample for _, _, sample in arrivals]
     return Recording(samples, _datum(samples), tuple(dict.fromkeys(remarks)))
-
-
-def find_topics(there: Mapping[str, str], remap: Mapping[str, str]) -> dict[str, Topic]:
-    """Which of the log's topics is which of ours: as remapped, by name behind any namespace, or as the only one of its type."""
-    found: dict[str, Topic] = {}
-    known = {topic.name: topic for topic in DECODERS}
-    for name, target in remap.items():
-        topic = known.get(target.lstrip("/"))
-        if topic is None:
-            raise RecordError(f"--remap {name}:={target}: '{target}' is none of {', '.join(known)}")
-        if name not in there and "/" + name.lstrip("/") not in there:
-            raise RecordError(
-                f"--remap {name}:={target}: the log has no topic '{name}'; it holds {', '.join(sorted(there))}"
-            )
-        found[name if name in there else "/" + name.lstrip("/")] = topic
-    for topic in DECODERS:
-        kinds = HEADING_TYPES if topic is GNSS_HEADING else {topic.type_name}
-        if topic not in found.values():
-            names = [name for name, kind in there.items() if kind in kinds and name not in found]
-            named = [name for name in names if ("/" + name.lstrip("/")).endswith("/" + topic.name)]
-            if named or (topic in ESSENTIAL and len(names) == 1):
-                found[(named or names)[0]] = topic
-    return found
 
 
 def _decode(source: LogSource, topics: Mapping[str, Topic]) -> tuple[list[tuple[str, float, Sample]], list[str]]:
@@ -92,8 +67,7 @@ def _decode(source: LogSource, topics: Mapping[str, Topic]) -> tuple[list[tuple[
         if sample.t == 0.0:  # a driver that does not stamp
             sample = replace(sample, t=t_ns / 1e9)
         arrivals.append((topics[name].name, t_ns / 1e9, sample))
-    remarks = [f"{name} is read as {topic.name}" for name, topic in topics.items() if name.lstrip("/") != topic.name]
-    return arrivals, remarks + [f"{name}: messages refused: {why}" for name, why in refused.items()]
+    return arrivals, renamed(topics) + [f"{name}: messages refused: {why}" for name, why in refused.items()]
 
 
 def _one_clock(arrivals: list[tuple[str, float, Sample]]) -> list[str]:

@@ -27,7 +27,7 @@ def score_of(run: RunData, scenario: Path | None = None) -> dict[str, Any] | Non
     Marks are where the paint truly fell if the world recorded it, else where the journal has them. False alarms are
     counted over the ground the head passed. Raises :class:`RecordError` if world or scenario cannot be read.
     """
-    world = _read_world(run.directory.world)
+    world = read_world(run.directory.world)
     if scenario is None and world is None:
         return None
     objects, painted = world if world is not None else ((), None)
@@ -37,7 +37,7 @@ def score_of(run: RunData, scenario: Path | None = None) -> dict[str, Any] | Non
         painted = tuple(_journal_marks(run))
     passed = run.ground.searched_m2 + run.ground.gaps_by_reason().get(HALO, 0.0)
     return score(
-        truth=_read_truth(run.directory.truth),
+        truth=read_truth(run.directory.truth),
         objects=objects,
         marks=painted,
         declared=run.suspects(),
@@ -47,7 +47,7 @@ def score_of(run: RunData, scenario: Path | None = None) -> dict[str, Any] | Non
     )
 
 
-def _read_world(path: Path) -> tuple[tuple[BuriedObject, ...], tuple[MarkResult, ...]] | None:
+def read_world(path: Path) -> tuple[tuple[BuriedObject, ...], tuple[MarkResult, ...]] | None:
     """Objects and paint of the simulated world; None if there is no file."""
     if not path.is_file():
         return None
@@ -86,7 +86,7 @@ def _journal_marks(run: RunData) -> Iterator[MarkResult]:
             yield MarkResult(mark.t, mark.target_id, mark.status, mark.x, mark.y, mark.detail)
 
 
-def _read_truth(path: Path) -> Array:
+def read_truth(path: Path) -> Array:
     """True poses (n, 4): t, x, y, yaw; a line that a killed simulator left unfinished is skipped."""
     if not path.is_file():
         return np.empty((0, 4))

@@ -17,10 +17,8 @@ from mine_robot.records.marks import Mark
 TRAJECTORY_COLUMNS = (
     "t", "lat", "lon", "h", "east", "north", "up", "roll", "pitch", "yaw", "sigma_e", "sigma_n", "sigma_yaw",
 )  # fmt: skip
-TARGET_COLUMNS = (
-    "id", "lat", "lon", "east", "north", "depth_m", "sigma_m", "p_hazard", "class", "llr_gpr", "llr_md",
-    "mark", "mark_lat", "mark_lon", "mark_error_m",
-)  # fmt: skip
+TARGET_COLUMNS = ("id", "lat", "lon", "east", "north", "depth_m", "sigma_m", "p_hazard", "class", "llr_gpr", "llr_md")
+MARK_COLUMNS = ("mark", "mark_lat", "mark_lon", "mark_error_m")
 
 
 def write_trajectory(path: Path, datum: Datum, nav: Sequence[NavState]) -> None:
@@ -38,15 +36,24 @@ def write_trajectory(path: Path, datum: Datum, nav: Sequence[NavState]) -> None:
 
 def write_targets(path: Path, datum: Datum, targets: Sequence[Target], marks: Mapping[int, Mark]) -> None:
     """Write one row a target, with the mark on it: ``mark`` is empty, ``requested`` or the outcome."""
+    rows = [[*_target_cells(datum, target), *_mark_cells(datum, target, marks.get(target.id))] for target in targets]
+    _write(path, (*TARGET_COLUMNS, *MARK_COLUMNS), rows)
+
+
+def write_found_targets(path: Path, datum: Datum | None, targets: Sequence[Target]) -> None:
+    """Write one row a target of a replay, which marks nothing; without a datum latitude and longitude stay empty."""
+    _write(path, TARGET_COLUMNS, [_target_cells(datum, target) for target in targets])
+
+
+def _write(path: Path, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(TARGET_COLUMNS)
-        for target in targets:
-            writer.writerow([*_target_cells(datum, target), *_mark_cells(datum, target, marks.get(target.id))])
+        writer.writerow(columns)
+        writer.writerows(rows)
 
 
-def _target_cells(datum: Datum, target: Target) -> list[str]:
-    lat, lon = position(datum, target.x, target.y)
+def _target_cells(datum: Datum | None, target: Target) -> list[str]:
+    lat, lon = position(datum, target.x, target.y) if datum is not None else (math.nan, math.nan)
     return [
         str(target.id),
         number(lat, 9),

@@ -19,7 +19,8 @@ from mine_robot.bringup.cli import app
 from mine_robot.core.types import GnssFix, ImuSample, Pose2, Twist2, WheelSample
 from mine_robot.records.bag import BagWriter
 from mine_robot.records.errors import RecordError
-from mine_robot.records.replay_input import find_topics, read_samples
+from mine_robot.records.log_topics import NAVIGATION, find_topics
+from mine_robot.records.replay_input import read_samples
 from mine_robot.ros.topics import GNSS_FIX, IMU
 
 KINDS = {
@@ -199,4 +200,4 @@ def test_topics_are_found_behind_a_namespace_and_never_guessed_among_several() -
         "/b": GNSS_FIX.type_name,
         "/odom": "nav_msgs/msg/Odometry",
     }
-    assert find_topics(there, {}) == {"/robot/imu/data": IMU}
+    assert find_topics(there, {}, NAVIGATION) == {"/robot/imu/data": IMU}

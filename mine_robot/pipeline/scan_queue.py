@@ -1,0 +1,28 @@
+"""Scans on their way to the detector, as live and replayed missions hand them over."""
+
+from __future__ import annotations
+
+from mine_robot.core.types import GprScan, MetalScan
+from mine_robot.detection.detector import Detector
+
+
+class ScanQueue:
+    """Keeps scans until the pose of their instant is there: one that came ahead of its pose must not stand for an earlier one."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self._waiting: list[GprScan | MetalScan] = []
+
+    def add(self, scan: GprScan | MetalScan) -> None:
+        """Take a scan."""
+        self._waiting.append(scan)
+
+    def hand_over(self, t: float) -> None:
+        """Give the detector the scans up to ``t``; one whose time is not a number goes too, the detector refuses it."""
+        due = [scan for scan in self._waiting if not scan.t > t + 1e-6]
+        self._waiting = [scan for scan in self._waiting if scan.t > t + 1e-6]
+        for scan in due:
+            if isinstance(scan, GprScan):
+                self._detector.add_gpr(scan)
+            else:
+                self._detector.add_metal(scan)
