@@ -244,6 +244,26 @@ def replay(
 
 
 @app.command()
+def tune(
+    log: LogFile,
+    param: Annotated[str, typer.Option(metavar="NAME", help="Parameter to sweep, e.g. detection.gpr.threshold.")],
+    range_: Annotated[str, typer.Option("--range", metavar="FIRST:LAST:COUNT", help="Its values, both ends included.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder that receives table, plot, replays and overlays.")],
+    params: ParameterFile = None,
+    settings: Settings = None,
+    urdf: RobotFile = None,
+    field: LogField = None,
+    remap: Remap = None,
+) -> None:
+    """Replay a recording with many values of one parameter and show the effect (docs/records.md)."""
+    from mine_robot.bringup.replaying import ReplayOptions
+    from mine_robot.bringup.tuning import tune as sweep
+
+    options = ReplayOptions(log, tuple(params or ()), tuple(settings or ()), urdf, field, tuple(remap or ()))
+    sweep(options, param, range_, out, console)
+
+
+@app.command()
 def report(folder: RunFolder) -> None:
     """Write summary, map, tables and report of a run again from its records."""
     from mine_robot.bringup.display import show_summary

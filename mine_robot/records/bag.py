@@ -196,16 +196,20 @@ class BagReader:
         self._types = get_typestore(Stores.ROS2_JAZZY)
 
     def topics(self) -> dict[str, str]:
-        """Types by topic; no message is unpacked for it."""
-        schemas: dict[int, str] = {}
-        topics: dict[str, str] = {}
+        """Types of the topics that have messages; of each the first is looked at, the others are stepped over."""
         unwanted: set[int] = set()
+        schemas: dict[int, str] = {}
+        channels: dict[int, Channel] = {}
+        topics: dict[str, str] = {}
         for record in self._records(unwanted):
             if isinstance(record, Schema):
                 schemas[record.id] = record.name
             elif isinstance(record, Channel):
-                unwanted.add(record.id)
-                topics[record.topic] = schemas.get(record.schema_id, "")
+                channels[record.id] = record
+            elif isinstance(record, Message) and record.channel_id in channels:
+                channel = channels[record.channel_id]
+                topics[channel.topic] = schemas.get(channel.schema_id, "")
+                unwanted.add(record.channel_id)
         return topics
 
     def raw(self, topics: TopicChoice = None) -> Iterator[RawMessage]:

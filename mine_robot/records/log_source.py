@@ -19,7 +19,7 @@ Progress = Callable[[float], None]  # hears the share of a task that is done, 0 
 
 
 class LogSource:
-    """A recording. ``topics`` maps names to message types; use it as a context manager."""
+    """A recording. ``topics`` maps the names of topics that have messages to their types; use it as a context manager."""
 
     def __init__(self, path: Path, progress: Progress | None = None) -> None:
         """Open ``path``; raises :class:`RecordError` with one line if it is no recording."""
@@ -41,7 +41,7 @@ class LogSource:
         except Exception as error:  # the readers of four formats raise many kinds for one thing: not readable
             self._reader = None
             raise RecordError(f"{path} cannot be read as a ROS recording: {_line(error)}") from None
-        self.topics = {connection.topic: connection.msgtype for connection in self._reader.connections}
+        self.topics = {one.topic: one.msgtype for one in self._reader.connections if one.msgcount}
 
     def __enter__(self) -> LogSource:
         return self

@@ -71,6 +71,11 @@ def test_own_reader_returns_what_was_written(tmp_path: Path) -> None:
     assert (reader.truncated, reader.damaged) == (False, 0)
 
 
+def test_topics_are_those_with_messages(tmp_path: Path) -> None:
+    write(tmp_path / "log.mcap", np.arange(0.0, 3.0, 0.1)).close()
+    assert BagReader(tmp_path / "log.mcap").topics() == {"/imu/data": IMU}
+
+
 def test_killed_writer_loses_less_than_a_second(tmp_path: Path) -> None:
     writer = write(tmp_path / "log.mcap", np.arange(0.0, 10.0, 0.1))
     reader = BagReader(
