@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mine_robot.bringup.kills import check_kills
 from mine_robot.bringup.resources import resource
 from mine_robot.core.geodesy import Datum
+from mine_robot.pipeline.consistency import contradictions
 from mine_robot.pipeline.loading import (
     LoadError,
     ParameterFiles,
@@ -30,13 +31,36 @@ def check_file(path: Path) -> str:
         raise LoadError(
             f"{path}: not a field (.geojson), parameter file or scenario (.yaml) or robot description (.xacro, .urdf)"
         )
-    content = load_yaml(path)
-    if isinstance(content, Mapping) and any(
-        isinstance(value, Mapping) and "ros__parameters" in value for value in content.values()
-    ):
-        base = resource("config/robot.yaml")
-        overlays = [] if path.resolve() == base.resolve() else [path]
-        ParameterFiles([base, *overlays]).check()
+    if is_parameter_file(path):
+        base_and([path]).check()
         return "parameter file: ok"
-    check_kills(scenario_from_content(content, path, Datum(0.0, 0.0)), path)
+    check_kills(scenario_from_content(load_yaml(path), path, Datum(0.0, 0.0)), path)
     return "scenario: ok"
+
+
+def base_and(paths: Sequence[Path]) -> ParameterFiles:
+    """``paths`` laid over ``config/robot.yaml``."""
+    base = resource("config/robot.yaml")
+    return ParameterFiles([base, *(path for path in paths if path.resolve() != base.resolve())])
+
+
+def warnings(files: Sequence[Path]) -> list[str]:
+    """What contradicts itself in the parameter files among ``files``, all laid over each other in their order, a line each.
+
+    The robot is the one described among ``files``, or else that of the package.
+    """
+    described = [path for path in files if path.suffix in (".xacro", ".urdf")]
+    robot = load_robot(described[-1] if described else resource("urdf/mine_robot.urdf.xacro"))
+    parameters = base_and([path for path in files if is_parameter_file(path)])
+    if not robot.contact_patches or robot.sweep_width <= 0.0:
+        return []  # a robot whose logs are replayed: it is not driven
+    nodes = {node: parameters.build(node) for node in parameters.nodes}
+    return [f"{', '.join(rule.keys)}: {problem}" for rule, problem in contradictions(nodes, robot)]
+
+
+def is_parameter_file(path: Path) -> bool:
+    """Whether a YAML file is laid out as ROS 2 parameters, not as a scenario."""
+    content = load_yaml(path) if path.suffix in (".yaml", ".yml") else None
+    return isinstance(content, Mapping) and any(
+        isinstance(value, Mapping) and "ros__parameters" in value for value in content.values()
+    )

@@ -146,20 +146,35 @@ def _names(texts: list[str]) -> list[str]:
 @app.command()
 def check(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Fields, parameter files, scenarios, robot descriptions.")
-    ],
+        list[Path] | None,
+        typer.Argument(metavar="FILE...", help="Fields, parameter files, scenarios, robot descriptions."),
+    ] = None,
+    explain: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Say what a parameter (or a group) means and has to fit; may be repeated."),
+    ] = None,
 ) -> None:
-    """Check files without starting anything."""
-    from mine_robot.bringup.check import check_file
+    """Check files without starting anything, and warn of parameters that contradict each other."""
+    from mine_robot.bringup.check import base_and, check_file, is_parameter_file, warnings
+    from mine_robot.bringup.explain import explain as explain_parameter
 
+    if not files and not explain:
+        raise LoadError("check: give at least one FILE, or --explain NAME")
     failed = 0
-    for file in files:
+    for file in files or []:
         try:
             console.print(f"{file}: {check_file(file)}", highlight=False, soft_wrap=True)
         except LoadError as error:
             failed += 1
             typer.echo(str(error), err=True)
-    raise typer.Exit(2 if failed else 0)
+    if failed:
+        raise typer.Exit(2)
+    parameters = [file for file in files or [] if is_parameter_file(file)]
+    for warning in warnings(files or []) if parameters else []:
+        typer.echo(f"warning: {warning}", err=True)
+    for name in explain or []:
+        for line in explain_parameter(name, base_and(parameters)):
+            typer.echo(line)
 
 
 @app.command()
