@@ -42,6 +42,7 @@ LogField = Annotated[
 Remap = Annotated[
     list[str] | None, typer.Option(metavar="FROM:=TO", help="Take the log's topic FROM as TO, e.g. /fix:=gnss/fix.")
 ]
+ReportLanguage = Annotated[str, typer.Option(help="Language of report and map: en or az.")]
 Formats = Annotated[
     list[str] | None,
     typer.Option("--format", help="geojson, kml, shp, xlsx or csv; may be repeated, or a list with commas."),
@@ -88,13 +89,16 @@ def run(
     wait: Annotated[
         bool, typer.Option("--wait", help="With --console: begin when somebody presses Start on the page.")
     ] = False,
+    language: ReportLanguage = "en",
 ) -> None:
     """Run a mission: over real ROS 2 topics, in simulation or on the robot."""
     from mine_robot.bringup.console import listen_address
     from mine_robot.bringup.prepare import RunRequest
     from mine_robot.bringup.runner import run_mission
     from mine_robot.bringup.security import check_remote
+    from mine_robot.records.language import language as catalogue
 
+    catalogue(language)
     if sim not in ("builtin", "none"):
         raise LoadError(f"--sim {sim}: must be builtin or none")
     if wait and not with_console:
@@ -102,7 +106,7 @@ def run(
     check_remote(remote, insecure, os.environ)
     address = listen_address(console_host, console_port, console_certificate, console_key) if with_console else None
     request = RunRequest(
-        field, scenario, tuple(params or ()), out, sim, _rate(rate), seed, resume, remote, address, wait
+        field, scenario, tuple(params or ()), out, sim, _rate(rate), seed, resume, remote, address, wait, language
     )
     raise typer.Exit(run_mission(request, console, ["mine-robot", *sys.argv[1:]]))
 
@@ -279,12 +283,12 @@ def tune(
 
 
 @app.command()
-def report(folder: RunFolder) -> None:
+def report(folder: RunFolder, language: ReportLanguage = "en") -> None:
     """Write summary, map, tables and report of a run again from its records."""
     from mine_robot.bringup.display import show_summary
     from mine_robot.records.finish import finish_run
 
-    show_summary(console, finish_run(folder), str(folder))
+    show_summary(console, finish_run(folder, language_code=language), str(folder))
 
 
 @app.command()

@@ -14,7 +14,7 @@ class RunRequest:
 
     ``console`` is where the operator's page is served, if at all; with ``wait`` the mission begins when a person says so there.
     ``resume`` is the directory of a run to go on with; then everything else has to be as it was. ``remote``: DDS may leave
-    this machine.
+    this machine. ``language`` is that of the report.
     """
 
     field: Path
@@ -28,6 +28,7 @@ class RunRequest:
     remote: bool = False
     console: Address | None = None
     wait: bool = False
+    language: str = "en"
 
     @property
     def simulated(self) -> bool:

@@ -110,7 +110,9 @@ def _watch(prepared: PreparedRun, operator: Operator, processes: Processes, cons
 def _finish(prepared: PreparedRun, ending: Ending, console: Console) -> int:
     """Write the records, show the summary."""
     directory: Path = prepared.directory.path
-    summary = finish_run(directory, figures=not ending.hurried, ended_by=ending.reason)
+    summary = finish_run(
+        directory, figures=not ending.hurried, ended_by=ending.reason, language_code=prepared.request.language
+    )
     show_summary(console, summary, str(directory))
     if ending.hurried:
         console.print(f"Map and report: mine-robot report {directory}", highlight=False, soft_wrap=True)

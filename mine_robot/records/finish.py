@@ -9,6 +9,8 @@ from typing import Any
 from mine_robot.records.audit import AuditResult, audit
 from mine_robot.records.clearance import write_clearance
 from mine_robot.records.errors import RecordError
+from mine_robot.records.language import DEFAULT, language
+from mine_robot.records.quality import write_sample
 from mine_robot.records.run_data import RunData, load_run
 from mine_robot.records.scoring import score_of
 from mine_robot.records.summary import summarise, write_summary
@@ -17,13 +19,16 @@ from mine_robot.records.tables import write_targets, write_trajectory
 UNPROVEN_SHARE = 0.02  # of the searched ground: along its edges the cells of ledger and audit differ
 
 
-def finish_run(run_dir: Path, *, figures: bool = True, ended_by: str = "") -> dict[str, Any]:
+def finish_run(
+    run_dir: Path, *, figures: bool = True, ended_by: str = "", language_code: str = DEFAULT
+) -> dict[str, Any]:
     """Write every record of the run in ``run_dir`` anew and return its summary.
 
     A run that ended early, found nothing or lost its log still gets a truthful summary. ``figures`` adds map and
-    report, ``ended_by`` is why the run ended if the mission itself did not end it. Raises
+    report in the language of the code, ``ended_by`` is why the run ended if the mission itself did not end it. Raises
     :class:`mine_robot.records.errors.RecordError` if the journal or an input of the run is missing or broken.
     """
+    language(language_code)
     run = load_run(Path(run_dir))
     checked = audit_run(run)
     _compare(run, checked)
@@ -34,7 +39,7 @@ def finish_run(run_dir: Path, *, figures: bool = True, ended_by: str = "") -> di
         run.log.problems.append(f"no score: {error}")
     summary = summarise(run, checked, score, ended_by=ended_by)
     try:
-        _write(run, checked, summary, figures)
+        _write(run, checked, summary, language_code if figures else "")
     except OSError as error:
         raise RecordError(f"the records of {run_dir} cannot be written: {error}") from None
     return summary
@@ -50,19 +55,20 @@ def _compare(run: RunData, checked: AuditResult | None) -> None:
         )
 
 
-def _write(run: RunData, checked: AuditResult | None, summary: Mapping[str, Any], figures: bool) -> None:
-    """Write the files, the most important first."""
+def _write(run: RunData, checked: AuditResult | None, summary: Mapping[str, Any], code: str) -> None:
+    """Write the files, the most important first; map and report in language ``code``, or not at all if it is empty."""
     files = run.directory
     write_summary(files.summary, summary)
     write_targets(files.targets, run.field.datum, run.outcome.targets, run.outcome.marks)
     write_clearance(files.clearance, run)
     write_trajectory(files.trajectory, run.field.datum, run.log.nav)
-    if figures:
+    write_sample(files.sample, run.sample, run.field.datum)
+    if code:
         from mine_robot.records.map_image import draw_map  # matplotlib takes a second to import
         from mine_robot.records.report import write_report
 
-        draw_map(files.map, run, checked)
-        write_report(files.report, run, summary, checked, files.map)
+        draw_map(files.map, run, checked, code)
+        write_report(files.report, run, summary, checked, files.map, code)
 
 
 def score_run(run_dir: Path, scenario: Path | None = None) -> dict[str, Any]:

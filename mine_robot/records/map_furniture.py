@@ -15,8 +15,9 @@ from matplotlib.patches import Patch, Rectangle
 from mine_robot.core.types import MarkStatus, TargetClass
 from mine_robot.records.audit import AuditResult
 from mine_robot.records.ground import NOT_SEARCHED
+from mine_robot.records.language import Language
 from mine_robot.records.run_data import RunData
-from mine_robot.records.text import CLASS_NAMES, STATE_NAMES, clock, percent
+from mine_robot.records.text import clock, percent
 
 HAZARD = "#FF0000"
 SEARCHED = "#0072B2"
@@ -72,7 +73,7 @@ def north_arrow(axes: Axes) -> None:
     axes.text(0.965, 0.88, "N", transform=axes.transAxes, zorder=14, **letter)
 
 
-def add_panel(figure: Figure, run: RunData, audit: AuditResult | None) -> None:
+def add_panel(figure: Figure, run: RunData, audit: AuditResult | None, t: Language) -> None:
     """Title, figures and legend on the right."""
     panel = figure.add_axes((0.735, 0.03, 0.255, 0.94))
     panel.set_axis_off()
@@ -81,7 +82,7 @@ def add_panel(figure: Figure, run: RunData, audit: AuditResult | None) -> None:
         panel.text(
             0.0,
             y,
-            " SIMULATION – not a real clearance ",
+            f" {t('simulation.map')} ",
             fontsize=10,
             weight="bold",
             color="white",
@@ -92,11 +93,11 @@ def add_panel(figure: Figure, run: RunData, audit: AuditResult | None) -> None:
     title = textwrap.wrap(run.field.name, 23, max_lines=3, placeholder=" …") or ["field"]
     panel.text(0.0, y, "\n".join(title), fontsize=14, weight="bold", va="top", color=INK, parse_math=False)
     y -= 0.036 * len(title) + 0.008
-    for text in _facts(run, audit):
+    for text in _facts(run, audit, t):
         panel.text(0.0, y, text, fontsize=8, va="top", color=INK, parse_math=False)
         y -= 0.0235
     panel.legend(
-        handles=_legend(run, audit),
+        handles=_legend(run, audit, t),
         loc="lower left",
         bbox_to_anchor=(-0.03, 0.0),
         fontsize=7.5,
@@ -107,58 +108,61 @@ def add_panel(figure: Figure, run: RunData, audit: AuditResult | None) -> None:
     )
 
 
-def _facts(run: RunData, audit: AuditResult | None) -> list[str]:
+def _facts(run: RunData, audit: AuditResult | None, t: Language) -> list[str]:
     ground, outcome = run.ground, run.outcome
     confirmed = sum(mark.status is MarkStatus.CONFIRMED for mark in outcome.marks.values())
-    proof = "not known: no track recorded" if audit is None else f"{audit.unsafe_ground_m2:.3f} m²"
-    lines = [f"IMSMA ID  {run.field.imsma_id}"] if run.field.imsma_id else []
+    proof = t("figure.no_track") if audit is None else f"{audit.unsafe_ground_m2:.3f} m²"
+    lines = [f"{t('head.imsma')}  {run.field.imsma_id}"] if run.field.imsma_id else []
     started = run.started
+    share = t("figure.reachable", share=percent(ground.coverage))
     return [
         *lines,
-        f"State  {STATE_NAMES[outcome.state]}",
-        f"Date  {started:%Y-%m-%d %H:%M} UTC" if started else "Date  not recorded",
-        f"Duration  {clock(outcome.duration_s)}",
+        f"{t('figure.state')}  {t.state(outcome.state)}",
+        f"{t('figure.date')}  " + (f"{started:%Y-%m-%d %H:%M} UTC" if started else t("not_recorded")),
+        f"{t('figure.duration')}  {clock(outcome.duration_s, t)}",
         "",
-        f"Hazardous area  {ground.hazard_m2:.2f} m²",
-        f"Searched  {ground.searched_m2:.2f} m²  ({percent(ground.coverage)} of reachable)",
-        f"Gaps  {ground.gaps_m2:.2f} m²",
-        f"Suspect targets  {len(run.suspects())}",
-        f"Marks  {confirmed} confirmed of {len(outcome.marks)}",
-        f"Driven on unproven ground  {proof}",
+        f"{t('figure.area')}  {ground.hazard_m2:.2f} m²",
+        f"{t('figure.searched')}  {ground.searched_m2:.2f} m²  {share}",
+        f"{t('figure.gaps')}  {ground.gaps_m2:.2f} m²",
+        f"{t('figure.suspects')}  {len(run.suspects())}",
+        f"{t('figure.marks')}  {t('figure.confirmed', confirmed=confirmed, all=len(outcome.marks))}",
+        f"{t('figure.unsafe')}  {proof}",
     ]
 
 
-def _legend(run: RunData, audit: AuditResult | None) -> list[Patch | Line2D]:
+def _legend(run: RunData, audit: AuditResult | None, t: Language) -> list[Patch | Line2D]:
     ground = run.ground
     reasons = {gap.reason for gap in ground.gaps}
     handles: list[Patch | Line2D] = [
-        Patch(facecolor="#FF000038", edgecolor=HAZARD, linewidth=1.6, label="hazardous area, not searched"),
-        Patch(facecolor="#0072B247", edgecolor="none", label="searched"),
-        Patch(facecolor="#7A8B7F38", edgecolor=SAFE, label="safe area"),
+        Patch(facecolor="#FF000038", edgecolor=HAZARD, linewidth=1.6, label=t("legend.hazard")),
+        Patch(facecolor="#0072B247", edgecolor="none", label=t("legend.searched")),
+        Patch(facecolor="#7A8B7F38", edgecolor=SAFE, label=t("legend.safe")),
     ]
     if reasons - {NOT_SEARCHED}:
-        label = "gap: halo, no-go, not reachable"
+        label = t("legend.gap")
         handles.append(Patch(facecolor="none", edgecolor=HAZARD, hatch="////", linewidth=0, label=label))
     if NOT_SEARCHED in reasons:
-        handles.append(Patch(facecolor="none", edgecolor=HAZARD, hatch="....", linewidth=0, label="gap: not searched"))
+        handles.append(
+            Patch(facecolor="none", edgecolor=HAZARD, hatch="....", linewidth=0, label=t("legend.not_searched"))
+        )
     if not run.field.no_go.is_empty:
-        handles.append(Patch(facecolor="none", edgecolor=NO_GO, hatch="xx", label="no-go zone"))
+        handles.append(Patch(facecolor="none", edgecolor=NO_GO, hatch="xx", label=t("legend.no_go")))
     for kind in sorted({target.kind for target in run.outcome.targets}):
-        name = f"target: {CLASS_NAMES[kind]}"
+        name = t("legend.target", kind=t.kind(kind))
         handles.append(Line2D([], [], marker=TARGET_SHAPES[kind], color=TARGET, linestyle="", markersize=5, label=name))
     if run.suspects():
-        radius = f"halo of a suspect, {run.limits.halo_radius:g} m"
+        radius = t("legend.halo", radius=f"{run.limits.halo_radius:g}")
         handles.append(Line2D([], [], marker="o", color=HALO, alpha=0.6, linestyle="", markersize=10, label=radius))
     if len(run.field.known_targets):
-        handles.append(Line2D([], [], marker="P", color=HAZARD, linestyle="", markersize=6, label="known target"))
+        handles.append(Line2D([], [], marker="P", color=HAZARD, linestyle="", markersize=6, label=t("legend.known")))
     states = {mark.status for mark in run.outcome.marks.values() if mark.placed}
     ring: dict[str, Any] = {"marker": "o", "color": MARK, "markerfacecolor": "none", "linestyle": "", "markersize": 10}
     if MarkStatus.CONFIRMED in states:
-        handles.append(Line2D([], [], markeredgewidth=2.0, label="mark, confirmed", **ring))
+        handles.append(Line2D([], [], markeredgewidth=2.0, label=t("legend.confirmed"), **ring))
     if MarkStatus.UNVERIFIED in states:
-        handles.append(Line2D([], [], markeredgewidth=1.0, label="mark, unverified (?)", **ring))
+        handles.append(Line2D([], [], markeredgewidth=1.0, label=t("legend.unverified"), **ring))
     if run.log.nav:
-        handles.append(Line2D([], [], color=TRACK, linewidth=1.0, label="track of the robot"))
+        handles.append(Line2D([], [], color=TRACK, linewidth=1.0, label=t("legend.track")))
         start: dict[str, Any] = {
             "marker": "o",
             "color": TRACK,
@@ -166,7 +170,7 @@ def _legend(run: RunData, audit: AuditResult | None) -> list[Patch | Line2D]:
             "markeredgewidth": 1.5,
             "linestyle": "",
         }
-        handles.append(Line2D([], [], markersize=7, label="start", **start))
+        handles.append(Line2D([], [], markersize=7, label=t("legend.start"), **start))
     if audit is not None and audit.unsafe.any():
-        handles.append(Patch(facecolor=UNSAFE, label="driven on without proof"))
+        handles.append(Patch(facecolor=UNSAFE, label=t("legend.unsafe")))
     return handles

@@ -26,6 +26,7 @@ from mine_robot.core.types import Array, MarkStatus, NavState, Target
 from mine_robot.coverage.gaps import gap_area
 from mine_robot.records.audit import AuditResult
 from mine_robot.records.ground import NOT_SEARCHED
+from mine_robot.records.language import DEFAULT, Language, language
 from mine_robot.records.map_furniture import (
     HALO,
     HAZARD,
@@ -44,7 +45,7 @@ from mine_robot.records.map_furniture import (
 )
 from mine_robot.records.marks import Mark
 from mine_robot.records.run_data import RunData
-from mine_robot.records.text import CLASS_NAMES, datum_text
+from mine_robot.records.text import datum_text
 
 SIZE = (11.69, 8.27)  # inches, A4 landscape
 AXES = (0.055, 0.075, 0.665, 0.895)  # left, bottom, width, height, shares of the page
@@ -53,25 +54,26 @@ MAX_TRACK_POINTS = 6000
 MAX_LABELS = 60
 
 
-def draw_map(path: Path, run: RunData, audit: AuditResult | None) -> None:
-    """Draw the map of ``run`` into a PNG; ``audit`` adds the ground rolled over without proof, if there is any."""
+def draw_map(path: Path, run: RunData, audit: AuditResult | None, code: str = DEFAULT) -> None:
+    """Draw the map of ``run`` into a PNG in the language ``code``; ``audit`` adds the ground rolled over without proof, if there is any."""
+    t = language(code)
     figure = Figure(figsize=SIZE, dpi=DPI, facecolor="white")
     axes = figure.add_axes(AXES)
-    _frame(axes, run)
+    _frame(axes, run, t)
     _areas(axes, run)
     if audit is not None:
         _unsafe(axes, audit)
     _track(axes, run.log.nav)
-    _targets(axes, run)
+    _targets(axes, run, t)
     scale_bar(axes)
     north_arrow(axes)
-    add_panel(figure, run, audit)
+    add_panel(figure, run, audit, t)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a name may hold characters that the font lacks: they show as boxes
         FigureCanvasAgg(figure).print_png(str(path))
 
 
-def _frame(axes: Axes, run: RunData) -> None:
+def _frame(axes: Axes, run: RunData, t: Language) -> None:
     """Equal axes in metres about the field, with a grid."""
     west, south, east, north = run.field.bounds
     margin = max(0.06 * max(east - west, north - south), 1.0)
@@ -88,9 +90,9 @@ def _frame(axes: Axes, run: RunData) -> None:
     axes.tick_params(labelsize=7, colors=INK, length=2)
     for spine in axes.spines.values():
         spine.set_linewidth(0.6)
-    caption = f"east / m        grid {step:g} m, origin {datum_text(run.field.datum)}, local east-north"
+    caption = t("axes.east", step=f"{step:g}", datum=datum_text(run.field.datum, t))
     axes.set_xlabel(caption, fontsize=7.5, color=INK)
-    axes.set_ylabel("north / m", fontsize=7.5, color=INK)
+    axes.set_ylabel(t("axes.north"), fontsize=7.5, color=INK)
 
 
 def _areas(axes: Axes, run: RunData) -> None:
@@ -144,7 +146,7 @@ def _unsafe(axes: Axes, audit: AuditResult) -> None:
         axes.set(xlim=limits[0], ylim=limits[1])
 
 
-def _targets(axes: Axes, run: RunData) -> None:
+def _targets(axes: Axes, run: RunData, t: Language) -> None:
     """Targets with halo and label, marks over them; labels dodge the ones before."""
     suspects = run.suspects()
     for target in run.placed_targets():
@@ -160,7 +162,7 @@ def _targets(axes: Axes, run: RunData) -> None:
         axes.plot(x, y, "P", markersize=6, color=HAZARD, markeredgecolor="white", markeredgewidth=0.6, zorder=10)
     for mark in run.outcome.marks.values():
         _mark(axes, mark)
-    _labels(axes, suspects[:MAX_LABELS])
+    _labels(axes, suspects[:MAX_LABELS], t)
 
 
 def _mark(axes: Axes, mark: Mark) -> None:
@@ -173,7 +175,7 @@ def _mark(axes: Axes, mark: Mark) -> None:
             axes.text(mark.x, mark.y, "?", fontsize=9, color=MARK, weight="bold", ha="right", va="bottom", zorder=11)
 
 
-def _labels(axes: Axes, targets: Sequence[Target]) -> None:
+def _labels(axes: Axes, targets: Sequence[Target], t: Language) -> None:
     """Number, class and probability beside each suspect, above or below where a neighbour is near."""
     placed: list[tuple[float, float]] = []
     low, high = axes.get_ylim()
@@ -184,7 +186,7 @@ def _labels(axes: Axes, targets: Sequence[Target]) -> None:
             y -= line
         placed.append((target.x, y))
         axes.annotate(
-            f"{target.id}  {CLASS_NAMES[target.kind]}  {target.p_hazard:.2f}",
+            f"{target.id}  {t.kind(target.kind)}  {target.p_hazard:.2f}",
             (target.x, y),
             xytext=(9, 0),
             textcoords="offset points",

@@ -23,17 +23,25 @@ from mine_robot.core.types import MarkStatus, Target
 from mine_robot.coverage.gaps import gap_area
 from mine_robot.records.audit import AuditResult
 from mine_robot.records.geojson import position
+from mine_robot.records.language import DEFAULT, Language, language
 from mine_robot.records.run_data import RunData
 from mine_robot.records.tables import number
-from mine_robot.records.text import CLASS_NAMES, STATE_NAMES, clock, datum_text, degrees, percent
+from mine_robot.records.text import clock, datum_text, degrees, percent
 
 TEMPLATE = "report.html.j2"
+SMALL_GAP_M2 = 0.01  # smaller ones are listed together: slivers along borders fill pages
+CELLS_SHOWN = 24
 
 
 def write_report(
-    path: Path, run: RunData, summary: Mapping[str, Any], audit: AuditResult | None, image: Path | None
+    path: Path,
+    run: RunData,
+    summary: Mapping[str, Any],
+    audit: AuditResult | None,
+    image: Path | None,
+    code: str = DEFAULT,
 ) -> None:
-    """Write the report; ``image`` is embedded as the map if it is given."""
+    """Write the report in the language ``code``; ``image`` is embedded as the map if it is given."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("mine_robot.records"),
         autoescape=True,
@@ -41,48 +49,54 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page = environment.get_template(TEMPLATE).render(_context(run, summary, audit, image))
+    page = environment.get_template(TEMPLATE).render(_context(run, summary, audit, image, language(code)))
     path.write_text(page, encoding="utf-8")
 
 
-def _context(run: RunData, summary: Mapping[str, Any], audit: AuditResult | None, image: Path | None) -> dict[str, Any]:
+def _context(
+    run: RunData, summary: Mapping[str, Any], audit: AuditResult | None, image: Path | None, t: Language
+) -> dict[str, Any]:
     started = run.started
     return {
+        "t": t,
         "summary": summary,
         "simulated": run.simulated,
         "name": run.field.name,
         "imsma_id": run.field.imsma_id,
-        "state": STATE_NAMES[run.outcome.state],
-        "started": f"{started:%Y-%m-%d %H:%M} UTC" if started else "not recorded",
-        "ended": _ended(run),
+        "state": t.state(run.outcome.state),
+        "started": f"{started:%Y-%m-%d %H:%M} UTC" if started else t("not_recorded"),
+        "ended": _ended(run, t),
         "written": f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M} UTC",
-        "duration": clock(run.outcome.duration_s),
+        "duration": clock(run.outcome.duration_s, t),
         "coverage": percent(run.ground.coverage),
         "ground": run.ground,
-        "datum": datum_text(run.field.datum),
+        "datum": datum_text(run.field.datum, t),
         "map": base64.b64encode(image.read_bytes()).decode() if image is not None else "",
         "limits": run.limits,
         "robot": run.robot.name,
         "depth": _depths(run),
-        "perimeter": _perimeter(run),
-        "targets": [_target(run, target) for target in run.outcome.targets],
-        "gaps": _gaps(run),
+        "perimeter": _perimeter(run, t),
+        "targets": [_target(run, target, t) for target in run.outcome.targets],
+        "gaps": _gaps(run, t),
         "audit": audit,
         "unproven": None if audit is None else audit.unproven_m2(run.ground.searched),
         "problems": run.log.problems,
-        "confidence": _confidence(summary),
+        "confidence": _confidence(summary, t),
         "events": run.outcome.events,
-        "parameters": _parameters(run),
+        "parameters": _parameters(run, t),
         "info": run.info,
         "checksums": run.checksums,
         "mean_sigma": _mean_sigma(run),
+        "sample": run.sample,
+        "sample_share": percent(run.sample.area_m2 / run.ground.searched_m2) if run.ground.searched_m2 else "",
+        "sample_places": [_place(run.field.datum, float(x), float(y), t) for x, y in run.sample.cells[:CELLS_SHOWN]],
     }
 
 
-def _ended(run: RunData) -> str:
+def _ended(run: RunData, t: Language) -> str:
     """Wall time of the end; a simulated clock has none."""
     if run.simulated or run.outcome.end_t is None:
-        return "simulated time" if run.simulated else "not recorded"
+        return t("simulated_time") if run.simulated else t("not_recorded")
     return f"{datetime.datetime.fromtimestamp(run.outcome.end_t, datetime.timezone.utc):%Y-%m-%d %H:%M} UTC"
 
 
@@ -91,48 +105,56 @@ def _depths(run: RunData) -> list[tuple[str, Any]]:
     return [(key, value) for key, value in run.parameters.get("detector", {}).items() if "depth" in key]
 
 
-def _perimeter(run: RunData) -> list[tuple[int, int, str]]:
+def _perimeter(run: RunData, t: Language) -> list[tuple[int, int, str]]:
     """Turning points of the hazardous area: polygon, point, coordinates."""
     points = []
     for number_of, polygon in enumerate(run.field.hazard.geoms, start=1):
         corners = np.array(polygon.exterior.coords)[:-1, :2]
-        points += [(number_of, i, _place(run.field.datum, x, y)) for i, (x, y) in enumerate(corners, start=1)]
+        points += [(number_of, i, _place(run.field.datum, x, y, t)) for i, (x, y) in enumerate(corners, start=1)]
     return points
 
 
-def _place(datum: Datum, x: float, y: float) -> str:
-    return degrees(*position(datum, x, y))
+def _place(datum: Datum, x: float, y: float, t: Language) -> str:
+    return degrees(*position(datum, x, y), t)
 
 
-def _target(run: RunData, target: Target) -> dict[str, Any]:
+def _target(run: RunData, target: Target, t: Language) -> dict[str, Any]:
     mark = run.outcome.marks.get(target.id)
     placed = mark is not None and mark.placed
     return {
         "id": target.id,
         "suspect": target.p_hazard >= run.limits.mark_p_hazard,
-        "place": _place(run.field.datum, target.x, target.y),
+        "place": _place(run.field.datum, target.x, target.y, t),
         "east": number(target.x, 2),
         "north": number(target.y, 2),
         "sigma": number(max(target.sigma_x, target.sigma_y), 3),
         "depth": number(target.depth, 2),
-        "kind": CLASS_NAMES[target.kind],
+        "kind": t.kind(target.kind),
         "p": number(target.p_hazard, 3),
         "llr_gpr": number(target.llr_gpr, 1),
         "llr_md": number(target.llr_md, 1),
         "mark": mark.state if mark else "none",
+        "mark_text": t(f"mark.{mark.state}") if mark else "",
         "mark_ok": mark is not None and mark.status is MarkStatus.CONFIRMED,
-        "mark_place": _place(run.field.datum, mark.x, mark.y) if mark and placed else "",
+        "mark_place": _place(run.field.datum, mark.x, mark.y, t) if mark and placed else "",
         "mark_error": number(math.hypot(mark.x - target.x, mark.y - target.y), 3) if mark and placed else "",
         "mark_detail": mark.detail if mark else "",
     }
 
 
-def _gaps(run: RunData) -> list[dict[str, Any]]:
-    """Every gap, the largest first, with a place inside of it."""
-    rows = []
+def _gaps(run: RunData, t: Language) -> list[dict[str, Any]]:
+    """Every gap with a place inside of it, the largest first; what is smaller than a hand in a line for each reason."""
+    rows, small = [], dict[str, list[float]]()
     for gap in sorted(run.ground.gaps, key=lambda one: -one.area):
+        if gap.area < SMALL_GAP_M2:
+            small.setdefault(gap.reason, []).append(gap.area)
+            continue
         at = shapely.point_on_surface(gap_area(gap))
-        rows.append({"area": f"{gap.area:.4f}", "reason": gap.reason, "place": _place(run.field.datum, at.x, at.y)})
+        place = _place(run.field.datum, at.x, at.y, t)
+        rows.append({"area": f"{gap.area:.4f}", "reason": t.gap(gap.reason), "place": place})
+    for reason, areas in small.items():
+        place = t("gaps.small", count=len(areas), limit=f"{SMALL_GAP_M2:g}")
+        rows.append({"area": f"{sum(areas):.4f}", "reason": t.gap(reason), "place": place})
     return rows
 
 
@@ -143,24 +165,15 @@ def _mean_sigma(run: RunData) -> str:
     return number(float(finite.mean()), 3) if len(finite) else ""
 
 
-def _parameters(run: RunData) -> dict[str, dict[str, Any]]:
+def _parameters(run: RunData, t: Language) -> dict[str, dict[str, Any]]:
     """The shared limits once, then what is particular to each node; names of files are left out."""
-    tables = {"limits, shared by all nodes": to_flat(run.limits)}
+    tables = {t("settings.shared"): to_flat(run.limits)}
     for node, values in run.parameters.items():
         tables[node] = {key: value for key, value in values.items() if not key.startswith(("limits.", "files."))}
     return tables
 
 
-def _confidence(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _confidence(summary: Mapping[str, Any], t: Language) -> list[tuple[str, str]]:
     """The score of a simulated run as text, with whatever intervals it carries."""
-    return [(key.replace("_", " "), _figure(value)) for key, value in (summary.get("score") or {}).items()]
-
-
-def _figure(value: Any) -> str:
-    if value is None:
-        return "not known"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, (list, tuple)):
-        return " to ".join(_figure(item) for item in value)
-    return str(value)
+    score = summary.get("score") or {}
+    return [(t(f"score.{key}"), t("not_known") if value is None else f"{value:.4g}") for key, value in score.items()]

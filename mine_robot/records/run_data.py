@@ -20,6 +20,7 @@ from mine_robot.records.errors import RecordError
 from mine_robot.records.ground import Ground, partition
 from mine_robot.records.log_data import LogData, read_logs
 from mine_robot.records.outcome import Outcome, read_outcome
+from mine_robot.records.quality import Sample, draw_sample
 from mine_robot.records.run_directory import RunDirectory
 
 STRIP_MARGIN = 0.2  # m beyond a track's half width and growth: gaps within this of an obstacle are there because of it
@@ -56,6 +57,11 @@ class RunData:
         parts = [journal, journal.with_name(journal.name + "-wal")]
         present = [part for part in parts if part.is_file() and part.stat().st_size > 0]
         return {part.name: hashlib.sha256(part.read_bytes()).hexdigest() for part in present}
+
+    @cached_property
+    def sample(self) -> Sample:
+        """The cells proposed for re-checking; the journal's hash draws them."""
+        return draw_sample(self.ground.searched, next(iter(self.checksums.values()), ""))
 
     @property
     def started(self) -> datetime.datetime | None:

@@ -99,6 +99,11 @@ class RunDirectory:
         return self.path / "report.html"
 
     @property
+    def sample(self) -> Path:
+        """Cells proposed for re-checking."""
+        return self.path / "qa_sample.csv"
+
+    @property
     def truth(self) -> Path:
         """True poses of a simulated robot; read by the scorer only."""
         return self.path / "sim" / "truth.csv"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +88,30 @@ def test_killed_writer_loses_less_than_a_second(tmp_path: Path) -> None:
     assert reader.truncated
     assert stamps[-1] > 9.9 - 1.0
     writer.close()
+
+
+ENDLESS = """
+import sys
+from pathlib import Path
+from test_records_bag import imu, write
+import numpy as np
+writer = write(Path(sys.argv[1]), np.arange(0.0, 5.0, 0.05))
+print("five seconds", flush=True)
+while True:
+    writer.write("/imu/data", 5_000_000_000, imu(5.0))
+"""
+
+
+def test_a_writer_killed_with_9_loses_its_last_second_at_most(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", ENDLESS, str(tmp_path / "log.mcap")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
+        assert process.stdout is not None and process.stdout.readline()
+        process.kill()
+    reader = BagReader(tmp_path / "log.mcap")
+    stamps = [t * 1e-9 for _, t, _ in reader.messages()]
+    assert reader.truncated and reader.damaged == 0
+    assert stamps == sorted(stamps) and stamps[-1] >= 4.95 - 1.0
 
 
 def test_chunks_close_by_the_writers_own_clock_too(tmp_path: Path) -> None:
