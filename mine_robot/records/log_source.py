@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,9 @@ class LogSource:
         if files and all(file.suffix == MCAP for file in files):
             self._mcap = [BagReader(file) for file in files]
             self._size = max(sum(file.stat().st_size for file in files), 1)
-            self.topics = {name: kind for reader in self._mcap for name, kind in reader.topics().items()}
+            self.topics = {
+                name: kind for file in files for name, kind in _topics(file, file.stat().st_mtime_ns).items()
+            }
             return
         try:
             self._reader = AnyReader(files or [path], default_typestore=get_typestore(Stores.ROS2_JAZZY))
@@ -87,6 +90,12 @@ class LogSource:
                     self.problems.append(f"{connection.topic}: a message cannot be decoded")
         except Exception as error:  # a damaged file; what came before it stands
             self.problems.append(f"{self.path.name} cannot be read to its end: {_line(error)}")
+
+
+@lru_cache(maxsize=256)
+def _topics(file: Path, changed_ns: int) -> Mapping[str, str]:
+    """Topics of an MCAP file, as long as it has not changed: a replay opens its log several times."""
+    return BagReader(file).topics()
 
 
 def _files(path: Path) -> list[Path]:
