@@ -45,6 +45,10 @@ class Language:
         """The class of a target."""
         return self(f"class.{kind.name.lower()}")
 
+    def score(self, key: str) -> str:
+        """A figure of the score; one that the catalogue does not know stays as it is."""
+        return self._messages.get(f"score.{key}", key.replace("_", " "))
+
     def state(self, state: MissionState) -> str:
         """How a mission ended that was last in ``state``."""
         return self(f"state.{state.value}") if state in OWN_WORDS else self("state.within", state=state.value)

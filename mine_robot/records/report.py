@@ -176,4 +176,8 @@ def _parameters(run: RunData, t: Language) -> dict[str, dict[str, Any]]:
 def _confidence(summary: Mapping[str, Any], t: Language) -> list[tuple[str, str]]:
     """The score of a simulated run as text, with whatever intervals it carries."""
     score = summary.get("score") or {}
-    return [(t(f"score.{key}"), t("not_known") if value is None else f"{value:.4g}") for key, value in score.items()]
+    return [(t.score(key), t("not_known") if value is None else _figure(value)) for key, value in score.items()]
+
+
+def _figure(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -11,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from shapely import MultiPolygon
+
 from mine_robot.core.field import Field
 from mine_robot.core.limits import Limits
 from mine_robot.core.robot import Robot
@@ -60,8 +62,9 @@ class RunData:
 
     @cached_property
     def sample(self) -> Sample:
-        """The cells proposed for re-checking; the journal's hash draws them."""
-        return draw_sample(self.ground.searched, next(iter(self.checksums.values()), ""))
+        """The cells proposed for re-checking; the journal's hash draws them, and a merged record, which has none, proposes nothing."""
+        seed = next(iter(self.checksums.values()), "")
+        return draw_sample(self.ground.searched if seed else MultiPolygon(), seed)
 
     @property
     def started(self) -> datetime.datetime | None:
