@@ -34,6 +34,13 @@ class CoverageParams:
         default=0.1,
     )
     directions: int = param("Main lane directions that are planned and compared.", low=1, high=16, default=3)
+    compare_area: float = param(
+        "Largest hazard area that is planned in every layout of lanes to take the best; in a larger one that would take minutes.",
+        unit="m²",
+        low=0.0,
+        high=10000.0,
+        default=1000.0,
+    )
     headings: int = param(
         "Headings in which the ground that the main lanes leave is tried.", low=4, high=32, default=16
     )

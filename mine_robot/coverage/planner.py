@@ -17,10 +17,12 @@ from mine_robot.coverage import gaps
 from mine_robot.coverage.approach import approach
 from mine_robot.coverage.escape import drive_moves, ways_out
 from mine_robot.coverage.ground import Footprint, Ground, Mask
+from mine_robot.coverage.layout import Layout, reckon
 from mine_robot.coverage.links import drive_to
 from mine_robot.coverage.params import CoverageParams
 from mine_robot.coverage.route import Route
-from mine_robot.coverage.search import Layout, Search
+from mine_robot.coverage.search import Search
+from mine_robot.coverage.strip import lay_strips
 from mine_robot.coverage.transit import TurningGround
 
 SAME_DIRECTION_RAD = math.radians(5.0)
@@ -48,25 +50,48 @@ class Planner:
     ) -> tuple[Plan, Layout | None]:
         """Search all ground within reach; what is not is listed as gaps, cell by cell. With the lanes' layout, None if there are none."""
         ground = Ground(grid, self.footprint, obstacles, keep_off)
-        best = self._best_of_directions(ground, pose)
+        layout = self._layout_of_large(ground)
+        best = self._best_of_all(ground, pose) if layout is None else self._search(ground, pose, layout)
         if best is None:
             return Plan(t, (), tuple(self._gaps(grid, ground))), None
-        for heading in (best.layout.direction, best.layout.direction + math.pi):
-            search = self._search(ground.copy(), pose, best.route.duration)
-            if search.open_strips(heading):
-                search.main_lanes(heading)
-                search.complete()
-                best = search if search.better_than(best, SAME_COVERAGE_M2) else best
         return Plan(t, tuple(best.route.steps), tuple(self._gaps(grid, best.ground))), best.layout
 
-    def _search(self, ground: Ground, pose: Pose2, horizon: float = math.inf) -> Search:
-        return Search(ground, pose, self.limits, self.params, self.footprint, horizon)
+    def layout_of_large(
+        self, grid: LedgerGrid, *, obstacles: Mask | None = None, keep_off: Mask | None = None
+    ) -> Layout | None:
+        """The layout for a field so large that :meth:`plan_search` would take minutes; None for others."""
+        return self._layout_of_large(Ground(grid, self.footprint, obstacles, keep_off))
+
+    def _layout_of_large(self, ground: Ground) -> Layout | None:
+        if np.count_nonzero(ground.hazard) * ground.resolution**2 <= self.params.compare_area:
+            return None
+        return reckon(ground, main_directions(ground.pending, self.params.directions), self.limits)
+
+    def _search(self, ground: Ground, pose: Pose2, layout: Layout, horizon: float = math.inf) -> Search:
+        """A search in a given layout, up to ``horizon`` s of it."""
+        search = Search(ground, pose, self.limits, self.params, self.footprint, horizon)
+        if layout.strips:
+            search.open_strips(layout.direction)
+        search.main_lanes(layout.direction)
+        search.complete()
+        return search
+
+    def _best_of_all(self, ground: Ground, pose: Pose2) -> Search | None:
+        """The best search of those in all directions, then with strips."""
+        best = self._best_of_directions(ground, pose)
+        if best is None:
+            return None
+        for heading in (best.layout.direction, best.layout.direction + math.pi):
+            if lay_strips(ground, heading, pose):
+                search = self._search(ground.copy(), pose, Layout(heading, strips=True), best.route.duration)
+                best = search if search.better_than(best, SAME_COVERAGE_M2) else best
+        return best
 
     def _best_of_directions(self, ground: Ground, pose: Pose2) -> Search | None:
         """The best search whose lanes are backed out of, or end where the robot can turn anyway."""
         starts = []
         for direction in main_directions(ground.pending, self.params.directions):
-            search = self._search(ground.copy(), pose)
+            search = Search(ground.copy(), pose, self.limits, self.params, self.footprint)
             search.main_lanes(direction)
             starts.append(search)
         # The rest is slow to gather, so directions whose main lanes leave much ground are completed only if nothing else is left to try.
@@ -97,11 +122,7 @@ class Planner:
         What lies farther ahead is not worth planning: a find or a dropout will have changed it by then.
         """
         ground = Ground(grid, self.footprint, obstacles, keep_off)
-        search = self._search(ground, pose, self.params.horizon)
-        if layout.strips:
-            search.open_strips(layout.direction)
-        search.main_lanes(layout.direction)
-        search.complete()
+        search = self._search(ground, pose, layout, self.params.horizon)
         steps = tuple(search.route.steps)
         if search.cut:
             return Plan(t, steps, tuple(halo_gaps(grid)), False)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from mine_robot.core.limits import Limits
 from mine_robot.core.types import Pose2
 from mine_robot.coverage.escape import drive_moves, unpark, ways_out
 from mine_robot.coverage.ground import Footprint, Ground, Mask
+from mine_robot.coverage.layout import Layout
 from mine_robot.coverage.links import chain, cross
 from mine_robot.coverage.params import CoverageParams
 from mine_robot.coverage.route import Point, Route, ahead
@@ -34,14 +34,6 @@ FAN = 4  # times as many headings
 FAN_WORTH_M2 = 0.5  # left by all headings before more are tried
 NEAR_M = 4.0  # way back from the end of a lane that is shorter than turning there by strokes
 SHORTER = (0, 1, 2, 4, 8)  # cells a lane is shortened by if its end is not clear
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Heading of the main lanes in rad, and whether strips to turn in are opened at their far ends."""
-
-    direction: float = 0.0
-    strips: bool = False
 
 
 class Search:
@@ -86,17 +78,15 @@ class Search:
             return self.left < other.left
         return self.route.duration < other.route.duration
 
-    def open_strips(self, direction: float) -> bool:
-        """Search strips to turn in at the far ends of lanes along ``direction``, and corridors to them; False if there are none to open."""
+    def open_strips(self, direction: float) -> None:
+        """Search strips to turn in at the far ends of lanes along ``direction``, and corridors to them."""
         self.layout = Layout(direction, strips=True)
-        strips = lay_strips(self.ground, direction, self.route.pose)
-        for strip in strips:
+        for strip in lay_strips(self.ground, direction, self.route.pose):
             for within, heading in ((strip.corridor, direction), (strip.border, direction + math.pi / 2.0)):
                 self.within = within
                 self._lanes_along(heading)
                 self._turn_near_by()
         self.within = None
-        return bool(strips)
 
     def _turn_near_by(self) -> None:
         """Bring the robot from the end of a lane to where it can turn, if that is possible without a long way back."""

@@ -13,10 +13,10 @@ import numpy as np
 
 from mine_robot.core.types import Pose2
 from mine_robot.coverage.ground import Ground, Mask
+from mine_robot.coverage.layout import safe_beyond
 from mine_robot.coverage.sortie import Ints, Raster
 
 LONG_LANE_M = 15.0  # shorter lanes are backed out of sooner than a strip is searched
-BEYOND_CELLS = 4  # from the border into what lies beyond it, past cells that belong to neither
 LANES = 2  # side by side in corridor and strip
 OPEN_SHARE = 0.3  # a strip of which less is still to be searched counts as open
 SIDE_COST = 0.2  # a corridor may be so much longer for each metre that it is nearer to the side: what it leaves stays in one piece
@@ -42,8 +42,7 @@ def lay_strips(ground: Ground, heading: float, position: Pose2) -> list[Strip]:
     hazard = raster.gain
     width = LANES * (2 * raster.half_lane + 1)
     far = np.where(hazard.any(axis=1), hazard.shape[1] - 1 - hazard[:, ::-1].argmax(axis=1), -width)
-    beyond = np.clip(far + BEYOND_CELLS, 0, hazard.shape[1] - 1)
-    safe_beyond = (raster.drivable & ~hazard)[np.arange(len(far)), beyond]
+    open_already = safe_beyond(raster, np.arange(len(far)), far, 1)
     levels = np.split(np.arange(len(far)), np.flatnonzero(np.abs(np.diff(far)) > width) + 1)
     rows, columns = raster.from_map(*ground.centres(ground.hazard))
     at_border = columns > far[rows] - width
@@ -52,7 +51,7 @@ def lay_strips(ground: Ground, heading: float, position: Pose2) -> list[Strip]:
     for level in levels:
         if hazard[level].sum() * raster.resolution < LONG_LANE_M * len(level) or len(level) < 2 * width:
             continue
-        if np.mean(safe_beyond[level]) > 0.5:
+        if np.mean(open_already[level]) > 0.5:
             continue
         within = (rows >= level[0]) & (rows <= level[-1])
         border = _mask(ground, at_border & within)

@@ -28,10 +28,10 @@ from mine_robot.core.types import (
     Target,
 )
 from mine_robot.coverage import gaps
+from mine_robot.coverage.layout import Layout
 from mine_robot.coverage.ledger import Ledger
 from mine_robot.coverage.params import CoverageParams
 from mine_robot.coverage.planner import REST_S_PER_M2, Planner
-from mine_robot.coverage.search import Layout
 from mine_robot.pipeline.recall import Memory
 
 # A target is declared when the searched line is at most 0.30 m beyond it (docs/detection.md); the tracks are 0.7 m behind that line.
@@ -102,7 +102,8 @@ class CoverageManager:
         return Plan(t, ()) if target is None else self._planner.plan_target(grid, pose, target, t, **closed)
 
     def _search(self, grid: LedgerGrid, pose: Pose2, t: float, **closed: NDArray[np.bool_]) -> Plan:
-        """The whole search at first, and a stretch of it after that, until what is left is known to be gaps."""
+        """The whole search at first, if the field is not large, and a stretch of it after that, until what is left is known to be gaps."""
+        self._layout = self._layout or self._planner.layout_of_large(grid, **closed)
         if self._layout is None:
             plan, self._layout = self._planner.plan_search(grid, pose, t, **closed)
         else:

@@ -19,10 +19,10 @@ from random_fields import random_field, random_targets, start_pose, target_at
 from mine_robot.core.field import field_from_geojson
 from mine_robot.core.types import Pose2
 from mine_robot.coverage import gaps
+from mine_robot.coverage.layout import Layout
 from mine_robot.coverage.ledger import Ledger
 from mine_robot.coverage.params import CoverageParams
 from mine_robot.coverage.planner import Planner
-from mine_robot.coverage.search import Layout
 
 PARAMS = CoverageParams(directions=1)
 

@@ -1,0 +1,63 @@
+"""How the lanes of a search lie: their heading, and whether strips to turn in are opened at their far ends.
+
+A small field is planned in every layout and the best plan wins. In a large one that takes minutes, so there the layout is chosen by
+what its lanes will take, reckoned row by row of a raster along them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from mine_robot.core.limits import Limits
+from mine_robot.coverage.ground import Ground, Mask
+from mine_robot.coverage.sortie import Raster
+
+TURN_S = 8.0  # from one lane to the next
+STRIP_S = 90.0  # to enter a strip and to leave it
+FAR_FROM_SAFE = 3.0  # times as long takes a lane that begins and ends beside unsearched ground
+BEYOND_CELLS = 4  # from the border into what lies beyond it, past cells that belong to neither
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Heading of the main lanes in rad, and whether strips to turn in are opened at their far ends."""
+
+    direction: float = 0.0
+    strips: bool = False
+
+
+def reckon(ground: Ground, directions: Iterable[float], limits: Limits) -> Layout:
+    """The layout whose lanes take least, of those along ``directions``; headings point away from safe ground."""
+    options: list[tuple[float, float, bool]] = []
+    for direction in directions:
+        options += _seconds(Raster(ground, ground.drivable, ground.hazard, direction), direction, limits)
+    _, heading, strips = min(options, default=(0.0, 0.0, False))
+    return Layout(heading, strips)
+
+
+def safe_beyond(raster: Raster, rows: np.ndarray, columns: np.ndarray, step: int) -> Mask:
+    """Whether safe ground lies beyond the ends (n,) of rows of the hazard area that a raster was laid with as gain."""
+    beyond = np.clip(columns + step * BEYOND_CELLS, 0, raster.gain.shape[1] - 1)
+    return np.asarray((raster.drivable & ~raster.gain)[rows, beyond])
+
+
+def _seconds(raster: Raster, direction: float, limits: Limits) -> list[tuple[float, float, bool]]:
+    """Time in s, heading, and whether that is with strips, of lanes along ``direction`` without and with them."""
+    change = np.diff(raster.gain.astype(np.int8), axis=1, prepend=0, append=0)
+    rows, first = np.nonzero(change > 0)
+    last = np.nonzero(change < 0)[1] - 1
+    near, far = safe_beyond(raster, rows, first, -1), safe_beyond(raster, rows, last, 1)
+    length = (last - first + 1) * raster.resolution
+    lanes_a_row = 1.0 / (2 * raster.half_lane + 1)
+    there = np.where(near | far, length, FAR_FROM_SAFE * length) / limits.search_speed + TURN_S
+    back = np.where(near & far, 0.0, length) / limits.drive_speed
+    heading = direction if np.count_nonzero(near) >= np.count_nonzero(far) else direction + math.pi
+    across = np.count_nonzero(near ^ far) * raster.resolution  # the far ends that strips would line
+    strip = across * (2.0 / limits.drive_speed + 1.0 / limits.search_speed) + STRIP_S
+    strip += 2.0 * float(back.max(initial=0.0))  # the corridor
+    plain = float(np.sum(there + back)) * lanes_a_row
+    return [(plain, heading, False), (float(np.sum(there)) * lanes_a_row + strip, heading, True)]
