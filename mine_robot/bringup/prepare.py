@@ -124,7 +124,7 @@ def _write_parameters(files: ParameterFiles, directory: RunDirectory, request: R
         node.update(run_values)
     if request.simulated:
         files.nodes["marker"]["port"] = str(directory.marker_port)
-        files.nodes["simulator"].update(marker_port=str(directory.marker_port), rate=request.rate)
+        files.nodes["simulator"].update(marker_port=str(directory.marker_port), rate=request.rate, motion=request.sim)
         if directory.scenario.is_file():
             files.nodes["simulator"]["scenario"] = str(directory.scenario)
     draft = directory.parameters.with_suffix(".tmp")
@@ -157,6 +157,7 @@ def _description(request: RunRequest, directory: RunDirectory, command: Sequence
         "scenario": directory.scenario.name if request.scenario is not None and request.simulated else None,
         "seed": request.seed,
         "simulation": request.simulated,
+        "sim": request.sim,
         "version": __version__,
         "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "command": " ".join(command),

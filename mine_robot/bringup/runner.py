@@ -99,12 +99,17 @@ def _watch(prepared: PreparedRun, operator: Operator, processes: Processes, cons
                 continue
             if nodes[death.name].critical or restarts[death.name] > MAX_RESTARTS:
                 operator.stop_robot()
-                return Ending(death.text)
+                return Ending(f"{death.text}: {last_line(said)}" if death.code > 0 and said else death.text)
             processes.start(death.name, prepared.command(nodes[death.name]))
             console.print(f"node '{death.name}' is started again", highlight=False)
         return None
 
     return watch
+
+
+def last_line(text: str) -> str:
+    """What a node that ended by itself said last."""
+    return text.splitlines()[-1].strip()
 
 
 def _finish(prepared: PreparedRun, ending: Ending, console: Console) -> int:
