@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mine_robot import __version__
+from mine_robot.bringup.gazebo import GENERATIONS, gazebo_processes, write_gazebo_world
 from mine_robot.bringup.graph import GraphNode, graph
 from mine_robot.bringup.kills import check_kills
 from mine_robot.bringup.request import RunRequest as RunRequest
@@ -46,6 +47,11 @@ class PreparedRun:
             *self.ros_arguments(),
             *own,
         ]
+
+    @property
+    def companions(self) -> dict[str, list[str]]:
+        """Commands of the processes that are no nodes of the graph, by name; the run ends with any of them."""
+        return gazebo_processes(self.request.sim, self.directory)
 
     def ros_arguments(self) -> list[str]:
         """What follows ``--ros-args`` for every node."""
@@ -94,6 +100,8 @@ def prepare_run(request: RunRequest, command: Sequence[str] = ()) -> PreparedRun
     directory.urdf.write_text(expand_urdf(resource("urdf/mine_robot.urdf.xacro")), encoding="utf-8")
     if request.scenario is not None and request.simulated:
         shutil.copyfile(request.scenario, directory.scenario)
+    if request.sim in GENERATIONS:
+        write_gazebo_world(request.sim, directory, field, scenario)
     description = _description(request, directory, command)
     files.nodes["marker"]["run"] = zlib.crc32(f"{directory.path} {description['started']}".encode()) % 65535 + 1
     if request.simulated and request.seed is not None:

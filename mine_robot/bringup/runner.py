@@ -35,6 +35,8 @@ def run_mission(request: RunRequest, console: Console, command: list[str]) -> in
     previous = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     operator = None
     try:
+        for name, words in prepared.companions.items():
+            processes.start(name, words)
         for node in prepared.nodes:
             processes.start(node.name, prepared.command(node))
         operator = Operator(prepared.nodes)
@@ -93,6 +95,9 @@ def _watch(prepared: PreparedRun, operator: Operator, processes: Processes, cons
         for death in processes.deaths():
             said = processes.tail(death.name)
             console.print(f"{death.text}: {said or 'it said nothing'}", style="red", highlight=False, markup=False)
+            if death.name in prepared.companions:
+                operator.stop_robot()
+                return Ending(death.text)
             restarts[death.name] += 1
             if nodes[death.name].optional and restarts[death.name] > MAX_RESTARTS:
                 console.print(f"node '{death.name}' stays away; the mission goes on without it", highlight=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +15,7 @@ from mine_robot.core.types import Array
 from mine_robot.gazebo.place import GazeboError, Place
 from mine_robot.gazebo.server import Server
 from mine_robot.gazebo.transport import Client, message
+from mine_robot.gazebo.vehicle import Placement
 from mine_robot.gazebo.world_file import MODEL, PHYSICS_STEP_S, WORLD
 
 T = TypeVar("T")
@@ -26,16 +26,8 @@ NUDGE_S = 0.02  # wall time without news after which the server is asked again
 LOOK_S = 0.2  # wall time between looks at whether the server lives
 
 
-@dataclass(frozen=True)
-class Placement:
-    """Where ``base_link`` is: ``position`` (3,) m in ``map``; ``attitude`` turns its vectors into ``map``."""
-
-    position: Array
-    attitude: Rotation
-
-
 class LockStep:
-    """A Gazebo server with one robot. Every call raises :class:`GazeboError` if the server ends or does not answer."""
+    """A :class:`~mine_robot.gazebo.vehicle.Server` of Gazebo 11: a child process, ended with this object."""
 
     def __init__(self, place: Place, world: Path, log: Path) -> None:
         place.import_messages()
@@ -55,11 +47,11 @@ class LockStep:
             raise
 
     def advance(self, speed: float, yaw_rate: float) -> Placement:
-        """One physics step with the tracks turning for ``speed`` m/s and ``yaw_rate`` rad/s; slip takes its share."""
+        """One physics step."""
         return self._run(self._advance(speed, yaw_rate), ANSWER_TIMEOUT_S)
 
     def put(self, pose: Array) -> None:
-        """Put the robot at ``pose`` (6,): x, y, z, roll, pitch, yaw."""
+        """Put the robot somewhere else."""
         self._run(self._put(pose), ANSWER_TIMEOUT_S)
 
     def close(self) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import socket
 import subprocess
 from pathlib import Path
 
+from mine_robot.core.children import die_with_parent
 from mine_robot.gazebo.place import HOST, Place
 
 PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
@@ -29,7 +29,7 @@ class Server:
                 stderr=subprocess.STDOUT,
                 env=place.environment(self.port, os.environ),
                 start_new_session=True,  # Ctrl-C reaches the runner alone; the parent ends its server itself
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
 
     def ending(self) -> str:
@@ -52,8 +52,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
-
-
-def _die_with_parent() -> None:
-    """In the child: be killed if the parent is, however it ends."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

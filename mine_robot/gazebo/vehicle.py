@@ -1,23 +1,42 @@
-"""The robot in Gazebo 11, as the simulated world sees it."""
+"""The robot in a Gazebo server of either generation, as the simulated world sees it."""
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from mine_robot.core.field import Field
-from mine_robot.core.types import Pose2
-from mine_robot.gazebo.lockstep import LockStep, Placement
-from mine_robot.gazebo.place import GazeboError, Place
-from mine_robot.gazebo.world_file import PHYSICS_STEP_S, lying, write_world
+from mine_robot.core.types import Array, Pose2
+from mine_robot.gazebo.place import GazeboError
+from mine_robot.gazebo.world_file import PHYSICS_STEP_S, lying
 from mine_robot.sim.terrain import Terrain
 from mine_robot.sim.types import TrueState
 
 SETTLING_STEPS = 100  # from a little above the ground until it rests on its tracks
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where ``base_link`` is: ``position`` (3,) m in ``map``; ``attitude`` turns its vectors into ``map``."""
+
+    position: Array
+    attitude: Rotation
+
+
+class Server(Protocol):
+    """A Gazebo server with one robot, in lock step. Every call raises :class:`GazeboError` if it ends or does not answer."""
+
+    def advance(self, speed: float, yaw_rate: float) -> Placement:
+        """One physics step with the tracks turning for ``speed`` m/s and ``yaw_rate`` rad/s; slip takes its share."""
+
+    def put(self, pose: Array) -> None:
+        """Put the robot at ``pose`` (6,): x, y, z, roll, pitch, yaw."""
+
+    def close(self) -> None:
+        """End the server and the connections."""
 
 
 class GazeboVehicle:
@@ -27,10 +46,9 @@ class GazeboVehicle:
     and accelerations are differences of poses, so that they fit together as the inertial unit needs them.
     """
 
-    def __init__(self, place: Place, folder: Path, log: Path, urdf: str, field: Field, terrain: Terrain, start: Pose2):
-        """Start a server with the world in ``folder``; raises :class:`GazeboError` if that fails."""
-        self._terrain = terrain
-        self._gazebo = LockStep(place, write_world(folder, urdf, field, terrain, start), log)
+    def __init__(self, gazebo: Server, terrain: Terrain) -> None:
+        """Come to rest on ``terrain``, where the server's world has put the robot."""
+        self._terrain, self._gazebo = terrain, gazebo
         self.state = self._settle(0.0)
 
     def shift(self, east: float, north: float) -> None:

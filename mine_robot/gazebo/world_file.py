@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,7 +27,7 @@ Element = ElementTree.Element
 MODEL, WORLD, BODY = "mine_robot", "default", "base_link"
 TRACK_SUFFIX = "_track_link"
 PHYSICS_STEP_S = 0.01
-STEPS_A_SECOND = 2000  # of wall time, at most: 20 times real time; a paused server looks for orders as often
+STEPS_A_SECOND = 1000  # of wall time, at most: 10 times real time; a paused server looks for orders as often
 MARGIN_M = 6.0  # ground beyond the field
 FENCE_M, FENCE_HEIGHT_M = 3.0, 1.1  # where no head reaches
 SPACING_M, CELLS_MAX = 0.2, 400  # of the mesh; a side has at most so many cells
@@ -38,10 +39,24 @@ ROLLERS = 7  # under each track
 ROLLER_STIFFNESS, ROLLER_DAMPING = 1.0e5, 4.0e3  # N/m, N s/m: rubber on soil; a millimetre under the robot's weight
 
 
-def write_world(folder: Path, urdf: str, field: Field, terrain: Terrain, start: Pose2) -> Path:
-    """Write ``world.sdf`` and its mesh into ``folder``; returns the world file. ``urdf`` is the text with xacro expanded."""
+@dataclass(frozen=True)
+class Generation:
+    """What differs between the generations of Gazebo: the plugins of the world, and those that drive the robot.
+
+    ``drive`` makes the latter from the names of the left and the right track's link, the gauge and the height of the tracks in m.
+    """
+
+    world: tuple[Element, ...]
+    drive: Callable[[str, str, float, float], list[Element]]
+
+
+def write_world(
+    path: Path, urdf: str, field: Field, terrain: Terrain, start: Pose2, generation: Generation | None = None
+) -> None:
+    """Write a world file, and its mesh beside it. ``urdf`` is the text with xacro expanded; without ``generation`` for Gazebo 11."""
+    generation = GAZEBO_11 if generation is None else generation
     west, south, east, north = field.bounds
-    mesh = folder / "ground.obj"
+    mesh = path.with_name("ground.obj")
     bounds = (west - MARGIN_M, south - MARGIN_M, east + MARGIN_M, north + MARGIN_M)
     mesh.write_text(ground_mesh(terrain, bounds), encoding="utf-8")
     sdf = Element("sdf", version="1.6")
@@ -50,15 +65,14 @@ def write_world(folder: Path, urdf: str, field: Field, terrain: Terrain, start: 
     _leaf(physics, "max_step_size", PHYSICS_STEP_S)
     _leaf(physics, "real_time_update_rate", STEPS_A_SECOND)
     _leaf(world, "gravity", "0 0 -9.81")
+    world.extend(generation.world)
     light = _add(world, "light", type="directional", name="sun")
     _leaf(light, "direction", "-0.5 0.3 -1")
     world.append(_ground(mesh))
     world.extend(_obstacles(field, terrain))
-    world.append(robot_model(urdf, lying(terrain, start)))
+    world.append(robot_model(urdf, lying(terrain, start), generation))
     ElementTree.indent(sdf)
-    path = folder / "world.sdf"
     ElementTree.ElementTree(sdf).write(path, encoding="unicode", xml_declaration=True)
-    return path
 
 
 def lying(terrain: Terrain, pose: Pose2) -> Array:
@@ -87,7 +101,7 @@ def ground_mesh(terrain: Terrain, bounds: tuple[float, float, float, float]) -> 
     return "\n".join(rows) + "\n"
 
 
-def robot_model(urdf: str, pose: Array) -> Element:
+def robot_model(urdf: str, pose: Array, generation: Generation) -> Element:
     """The robot as an SDF model at ``pose`` (6,): the tracks, and one body with everything else that its URDF describes."""
     root = ElementTree.fromstring(urdf)
     frames = link_frames(root)
@@ -101,8 +115,9 @@ def robot_model(urdf: str, pose: Array) -> Element:
         joint = _add(model, "joint", name=name.replace("_link", "_joint"), type="fixed")
         _leaf(joint, "parent", BODY)
         _leaf(joint, "child", name)
-    lateral = [frames[name][1, 3] for name in tracks]
-    model.append(_track_drive(tracks, max(lateral) - min(lateral)))
+    right, left = sorted(tracks, key=lambda name: float(frames[name][1, 3]))
+    height = 2.0 * float(frames[left][2, 3])
+    model.extend(generation.drive(left, right, float(frames[left][1, 3] - frames[right][1, 3]), height))
     return model
 
 
@@ -112,16 +127,37 @@ def _find(root: Element, link: str) -> Element:
     return found
 
 
-def _track_drive(tracks: list[str], gauge: float) -> Element:
+def _drive_11(left: str, right: str, gauge: float, height: float) -> list[Element]:
     """Gazebo's own model of a tracked vehicle: the contact surfaces move, and friction moves the robot."""
-    plugin = Element("plugin", name="tracks", filename="libSimpleTrackedVehiclePlugin.so")
-    left, right = (next(name for name in tracks if name.startswith(side)) for side in ("left", "right"))
-    for name, value in (
-        ("body", BODY), ("left_track", left), ("right_track", right), ("robot_namespace", MODEL),
-        ("tracks_separation", gauge), ("steering_efficiency", 1.0), ("max_linear_speed", 10.0),
-        ("max_angular_speed", 1.5), ("track_mu", FRICTION_ALONG), ("track_mu2", FRICTION_ACROSS),
-    ):  # fmt: skip
-        _leaf(plugin, name, value)
+    return [
+        _plugin(
+            "libSimpleTrackedVehiclePlugin.so", "tracks", body=BODY, left_track=left, right_track=right,
+            robot_namespace=MODEL, tracks_separation=gauge, steering_efficiency=1.0, max_linear_speed=10.0,
+            max_angular_speed=10.0,
+        )
+    ]  # fmt: skip
+
+
+def _drive_harmonic(left: str, right: str, gauge: float, height: float) -> list[Element]:
+    """The same model in Gazebo Sim, and the true pose after every step."""
+    drive = _system(
+        "tracked-vehicle", "TrackedVehicle", tracks_separation=gauge, tracks_height=height, steering_efficiency=1.0
+    )
+    for side, name in (("left_track", left), ("right_track", right)):
+        _leaf(_add(drive, side), "link", name)
+    truth = _system("odometry-publisher", "OdometryPublisher", dimensions=3, odom_publish_frequency=1000)
+    return [drive, *(_system("track-controller", "TrackController", link=name) for name in (left, right)), truth]
+
+
+def _system(name: str, kind: str, **values: object) -> Element:
+    """A system of Gazebo Sim."""
+    return _plugin(f"gz-sim-{name}-system", f"gz::sim::systems::{kind}", **values)
+
+
+def _plugin(filename: str, name: str, **values: object) -> Element:
+    plugin = Element("plugin", filename=filename, name=name)
+    for key, value in values.items():
+        _leaf(plugin, key, value)
     return plugin
 
 
@@ -157,6 +193,9 @@ def _rollers(box: Element, frame: Array) -> Iterable[Element]:
         _leaf(roller, "pose", _pose(frame @ np.array([[1, 0, 0, x], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])))
         _leaf(_add(_add(roller, "geometry"), "sphere"), "radius", 0.5 * height)
         contact = _bitmask(roller, ON_GROUND | ON_OBSTACLES)
+        friction = _add(_add(_child(roller, "surface"), "friction"), "ode")
+        _leaf(friction, "mu", FRICTION_ALONG)
+        _leaf(friction, "mu2", FRICTION_ACROSS)
         ode = _add(contact, "ode")
         _leaf(ode, "kp", ROLLER_STIFFNESS)
         _leaf(ode, "kd", ROLLER_DAMPING)
@@ -281,3 +320,14 @@ def _add(parent: Element, tag: str, **attributes: str) -> Element:
 
 def _leaf(parent: Element, tag: str, value: object) -> None:
     _add(parent, tag).text = str(value)
+
+
+GAZEBO_11 = Generation((), _drive_11)
+HARMONIC = Generation(
+    (
+        _system("physics", "Physics"),
+        _system("user-commands", "UserCommands"),
+        _system("scene-broadcaster", "SceneBroadcaster"),
+    ),
+    _drive_harmonic,
+)

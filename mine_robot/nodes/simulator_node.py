@@ -8,12 +8,12 @@ from typing import Any
 
 from rclpy.clock import Clock, ClockType
 
-from mine_robot.core.field import Field
-from mine_robot.core.robot import Robot
 from mine_robot.core.types import Health, Level, SweepEvidence, Twist2
+from mine_robot.gazebo.lockstep import LockStep
 from mine_robot.gazebo.place import gazebo11
-from mine_robot.gazebo.vehicle import GazeboVehicle
-from mine_robot.pipeline.loading import expand_urdf, load_field, load_robot, load_scenario
+from mine_robot.gazebo.vehicle import GazeboVehicle, Server
+from mine_robot.nodes.bridged_gazebo import BridgedGazebo
+from mine_robot.pipeline.loading import load_field, load_robot, load_scenario
 from mine_robot.pipeline.parameters import SimulatorNodeParams
 from mine_robot.pipeline.pseudo_serial import PseudoSerial
 from mine_robot.pipeline.simulation import Simulation, SimulationFiles
@@ -34,8 +34,7 @@ from mine_robot.ros.topics import (
     Topic,
 )
 from mine_robot.sim.pacing import Pacer
-from mine_robot.sim.scenario import Scenario
-from mine_robot.sim.world import SensorBatch, build_terrain, start_pose
+from mine_robot.sim.world import SensorBatch, build_terrain
 
 # How far each consumer may lag behind the world, s. A step uses the command of the step before, so the control loop works on one step
 # while the world takes the next; the detector answers one step later. The others answer by their health report, which comes every 0.5 s
@@ -60,7 +59,7 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
         field = load_field(existing_path(params.files.field, "field"))
         robot = load_robot(existing_path(params.files.urdf, "urdf"))
         scenario = load_scenario(Path(params.scenario) if params.scenario else None, field, params.seed)
-        self.gazebo = self._gazebo(scenario, field, robot) if params.motion == "gazebo11" else None
+        self.gazebo = None if params.motion == "builtin" else GazeboVehicle(self._server(), build_terrain(scenario))
         self.simulation = Simulation(scenario, field, robot, params, self.gazebo)
         self.files = SimulationFiles(existing_path(params.files.run_directory, "run_directory"), self.simulation)
         self.port = PseudoSerial(Path(params.marker_port)) if params.marker_port else None
@@ -77,13 +76,12 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
         self.listen(CMD, decode.twist, self.on_command)
         self.create_timer(POLL_S, self.advance, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
-    def _gazebo(self, scenario: Scenario, field: Field, robot: Robot) -> GazeboVehicle:
-        """The robot in a Gazebo server, which is a child of this process."""
+    def _server(self) -> Server:
+        """Gazebo with the world that the runner wrote: Gazebo 11 as a child of this process, or Gazebo Sim behind its bridge."""
+        if self.params.motion == "harmonic":
+            return BridgedGazebo(self.get_namespace())
         run = RunDirectory(existing_path(self.params.files.run_directory, "run_directory"))
-        world = run.path / "sim"
-        world.mkdir(exist_ok=True)
-        urdf, log = expand_urdf(existing_path(self.params.files.urdf, "urdf")), run.node_logs / "gzserver.log"
-        return GazeboVehicle(gazebo11(), world, log, urdf, field, build_terrain(scenario), start_pose(field, robot))
+        return LockStep(gazebo11(), run.gazebo_world, run.node_logs / "gzserver.log")
 
     # --- what the stack answers ---------------------------------------------------------------------------------------
     def on_diagnostics(self, message: tuple[float, tuple[Health, ...]]) -> None:

@@ -99,7 +99,9 @@ class SimulatorNodeParams(Common, SimulatorParams):
 
     soil_sensors: SoilSensorParams = group(SoilSensorParams)
     motion: str = param(
-        "What moves the robot; `mine-robot run --sim` sets it.", default="builtin", choices=("builtin", "gazebo11")
+        "What moves the robot; `mine-robot run --sim` sets it.",
+        default="builtin",
+        choices=("builtin", "gazebo11", "harmonic"),
     )
     scenario: str = param("Scenario file (YAML); empty for an empty field of loam.", default="")
     seed: int = param("Seed of the world; -1 takes the scenario's.", default=-1, low=-1, high=2**31 - 1)
