@@ -9,16 +9,16 @@ from typing import Any
 from mine_robot.core.geodesy import Datum
 
 ORIGIN = Datum(40.0, 47.0)
-WIDTH, HEIGHT = 11.0, 6.0  # m; the well takes 1 m² of the 66 m²
-WELL = (7.0, 3.5)
+WIDTH, HEIGHT = 10.4, 6.0  # m; the well takes 1 m² of the 62 m²
+WELL = (9.7, 5.3)
 SCENARIO = {
     "seed": 3,
     "soil": "loam",
-    "terrain": {"type": "rough", "slope_deg": 3.0, "aspect_deg": 40.0},
+    "terrain": {"type": "meadow", "slope_deg": 3.0, "aspect_deg": 40.0},
     "objects": [
-        {"type": "tm62", "east": 2.5, "north": 2.0, "depth_m": 0.10},
+        {"type": "pmn", "east": 2.5, "north": 2.0, "depth_m": 0.05},
         {"type": "pmn", "east": 4.8, "north": 4.3, "depth_m": 0.05},
-        {"type": "pmn2", "east": 9.3, "north": 1.6, "depth_m": 0.05},
+        {"type": "pmn2", "east": 8.3, "north": 1.6, "depth_m": 0.05},
     ],
 }
 

@@ -13,7 +13,7 @@ import gazebo_plot
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "system"))
-from stack import FinishedRun, command, environment, leftovers, logs, run
+from stack import SMALL_FIELD, FinishedRun, command, environment, leftovers, logs, run
 
 from mine_robot.core.types import MissionState
 from mine_robot.gazebo.place import gazebo11
@@ -48,8 +48,7 @@ def test_a_mission_in_gazebo_is_complete_and_safe(tmp_path: Path) -> None:
 
 def test_a_killed_gazebo_stops_the_robot_and_ends_the_run(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    field, scenario = gazebo_plot.write(tmp_path)
-    words = command(field, out, "--scenario", str(scenario), "--sim", "gazebo")
+    words = command(SMALL_FIELD, out, "--sim", "gazebo")
     with subprocess.Popen(
         words, env=environment(69), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
