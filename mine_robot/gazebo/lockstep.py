@@ -89,6 +89,8 @@ class LockStep:
                 break
             except OSError:
                 await asyncio.sleep(RETRY_S)  # the master is not there yet
+        # A server that is still loading may forget who asks: the plugin is the last to come.
+        await client.published(f"{MODEL}/tracks_speed")
         await client.subscribe("pose/local/info", "PosesStamped", self._heard(self._on_poses, "PosesStamped"))
         await client.subscribe(f"{MODEL}/tracks_speed", "Vector2d", self._heard(self._speeds.append, "Vector2d"))
         await client.subscribe("response", "Response", self._heard(self._on_response, "Response"))

@@ -56,12 +56,17 @@ class Client:
         self._tasks: list[asyncio.Task[None]] = []
         self._subscribed: dict[str, tuple[str, Callable[[bytes], None]]] = {}
         self._streams: set[tuple[str, int]] = set()
+        self._published: dict[str, asyncio.Event] = {}
 
     async def connect(self, port: int) -> None:
         """Connect to the master."""
         reader, self._master = await asyncio.open_connection(HOST, port)
         self._writers.append(self._master)
         self._spawn(self._hear_master(reader))
+
+    async def published(self, topic: str) -> None:
+        """Wait until somebody publishes on ``topic``."""
+        await self._event(self._prefix + topic).wait()
 
     async def subscribe(self, topic: str, kind: str, callback: Callable[[bytes], None]) -> None:
         """Call ``callback`` with every message (serialised) that anybody publishes on ``topic``."""
@@ -92,12 +97,20 @@ class Client:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def _event(self, topic: str) -> asyncio.Event:
+        return self._published.setdefault(topic, asyncio.Event())
+
     def _request(self, topic: str, kind: str) -> Any:
         return message("Subscribe")(topic=topic, msg_type=f"gazebo.msgs.{kind}", host=HOST, port=0, latching=False)
 
     async def _hear_master(self, reader: asyncio.StreamReader) -> None:
         async for data in frames(reader):
             told = message("Packet").FromString(data)
+            if told.type == "publishers_init":
+                for publish in message("Publishers").FromString(told.serialized_data).publisher:
+                    self._event(publish.topic).set()
+            elif told.type == "publisher_add":
+                self._event(message("Publish").FromString(told.serialized_data).topic).set()
             if told.type in ("publisher_subscribe", "publisher_advertise", "publisher_add"):
                 await self._attach(message("Publish").FromString(told.serialized_data))
 
