@@ -46,6 +46,7 @@ HEALTH_CONSUMERS = ("localization", "coverage", "follower", "mission", "marker",
 PATIENCE_S = 40.0  # wall time; beyond it a node is dead, not slow (a plan takes seconds on a busy machine)
 POLL_S = 0.02  # wall time; what paces a limited rate, and hears those who answer rarely
 CLOCK_EVERY = 2  # steps
+LAST_S = 1.0  # for which time goes on without a world, so that the stack finds out and stops the robot
 
 
 class SimulatorNode(StackNode[SimulatorNodeParams]):
@@ -68,6 +69,7 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
         self.heard_nodes: set[str] = set()
         self.commands: list[Twist2] = []
         self.earliest_wall = 0.0
+        self.loss: tuple[float, ConnectionError] | None = None
         self.outputs = {
             topic: self.talk(topic) for topic in (CLOCK, IMU, GNSS_FIX, GNSS_HEADING, WHEELS, GPR_SCAN, METAL_SCAN)
         }
@@ -110,6 +112,9 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
         if not {"guard", "gpr", *HEALTH_CONSUMERS} <= self.heard_nodes:
             return
         wall = time.monotonic()
+        if self.loss is not None:
+            self.end(*self.loss, wall)
+            return
         t = self.simulation.t + self.simulation.step_s
         if wall < self.earliest_wall or self.pacer.waits_for(t, wall):
             return
@@ -117,7 +122,17 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
         if rate > 0.0:
             # From the step's own due time, so that the pace holds on average; after a stall nothing is made up for.
             self.earliest_wall = max(self.earliest_wall + self.simulation.step_s / rate, wall)
-        self.step()
+        try:
+            self.step()
+        except ConnectionError as error:  # Gazebo is gone
+            self.loss = (wall, error)
+
+    def end(self, since: float, error: ConnectionError, wall: float) -> None:
+        """Let time go on, in real time, without sensors; then end with the error."""
+        lost_s = wall - since
+        self.outputs[CLOCK].publish(encode.clock(self.simulation.t + lost_s))
+        if lost_s > LAST_S:
+            raise error
 
     def step(self) -> None:
         """One step of the world: the command of one step ago acts, then every sensor speaks, then the clock."""

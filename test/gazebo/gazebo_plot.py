@@ -9,11 +9,11 @@ from typing import Any
 from mine_robot.core.geodesy import Datum
 
 ORIGIN = Datum(40.0, 47.0)
-WIDTH, HEIGHT = 10.4, 6.0  # m; the well takes 1 m² of the 62 m²
-WELL = (9.7, 5.3)
+WIDTH, HEIGHT = 10.2, 6.0  # m
+WELL = (9.5, -3.0)  # where the robot might turn
 SCENARIO = {
-    "seed": 3,
-    "soil": "loam",
+    "seed": 1,
+    "soil": "sand",
     "terrain": {"type": "meadow", "slope_deg": 3.0, "aspect_deg": 40.0},
     "objects": [
         {"type": "pmn", "east": 2.5, "north": 2.0, "depth_m": 0.05},
