@@ -22,6 +22,7 @@ from mine_robot.gazebo.vehicle import Placement
 from mine_robot.gazebo.world_file import MODEL, PHYSICS_STEP_S, WORLD
 
 START_TIMEOUT_S, ANSWER_TIMEOUT_S = 90.0, 10.0
+QUIET_S = 1.0  # wall time in which the last of the first steps have surely been taken
 TRUTH, TRACKS = "gazebo/truth", "gazebo/cmd_vel"  # in config/gazebo_bridge.yaml too
 CONTROL = f"/world/{WORLD}/control"
 
@@ -82,6 +83,9 @@ class BridgedGazebo:
         while self._heard is None:
             self._step()
             self._spin(limit, "Gazebo Sim does not report where the robot is")
+        quiet = time.monotonic() + QUIET_S
+        while time.monotonic() < quiet:
+            self._executor.spin_once(timeout_sec=0.05)
 
     def _step(self) -> None:
         request = self._service.Request()

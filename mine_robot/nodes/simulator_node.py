@@ -125,7 +125,7 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
         try:
             self.step()
         except ConnectionError as error:  # Gazebo is gone
-            self.loss = (wall, error)
+            self.loss = (time.monotonic(), error)
 
     def end(self, since: float, error: ConnectionError, wall: float) -> None:
         """Let time go on, in real time, without sensors; then end with the error."""

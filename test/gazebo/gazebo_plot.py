@@ -13,7 +13,7 @@ WIDTH, HEIGHT = 10.2, 6.0  # m
 WELL = (9.5, -3.0)  # where the robot might turn
 SCENARIO = {
     "seed": 1,
-    "soil": "sand",
+    "soil": "dry_sand",
     "terrain": {"type": "meadow", "slope_deg": 3.0, "aspect_deg": 40.0},
     "objects": [
         {"type": "pmn", "east": 2.5, "north": 2.0, "depth_m": 0.05},
