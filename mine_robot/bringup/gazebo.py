@@ -53,7 +53,7 @@ def gazebo_processes(sim: str, directory: RunDirectory, *, headless: bool = True
     if sim != "harmonic":
         return {}
     service = f"/world/{WORLD}/control@ros_gz_interfaces/srv/ControlWorld"
-    config = f"config_file:={resource('config/gazebo_bridge.yaml')}"
+    config = f"config_file:={resource('config/gazebo/bridge.yaml')}"
     group = [sys.executable, "-m", "mine_robot.bringup.group"]
     return {
         "gz_sim": [*group, "gz", "sim", *(["-s"] if headless else []), str(directory.gazebo_world)],

@@ -1,6 +1,6 @@
 """Gazebo Sim (Harmonic) behind ``ros_gz_bridge``: the robot's server as ROS topics and services.
 
-``config/gazebo_bridge.yaml`` names the topics; the launch file starts server and bridge. Needs the package ``ros_gz_interfaces``.
+``config/gazebo/bridge.yaml`` names the topics; the launch file starts server and bridge. Needs the package ``ros_gz_interfaces``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from mine_robot.gazebo.world_file import MODEL, PHYSICS_STEP_S, WORLD
 
 START_TIMEOUT_S, ANSWER_TIMEOUT_S = 90.0, 10.0
 QUIET_S = 1.0  # wall time in which the last of the first steps have surely been taken
-TRUTH, TRACKS = "gazebo/truth", "gazebo/cmd_vel"  # in config/gazebo_bridge.yaml too
+TRUTH, TRACKS = "gazebo/truth", "gazebo/cmd_vel"  # in config/gazebo/bridge.yaml too
 CONTROL = f"/world/{WORLD}/control"
 
 

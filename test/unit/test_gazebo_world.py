@@ -96,8 +96,10 @@ def test_the_world_holds_the_robot_at_its_start_and_what_stands_around(tmp_path:
 
 
 def test_the_bridge_knows_the_world_and_the_node() -> None:
-    """Names in config/gazebo_bridge.yaml are those of the model, and those of the node that uses them."""
-    rows = {row["ros_topic_name"]: row for row in yaml.safe_load((ROOT / "config" / "gazebo_bridge.yaml").read_text())}
+    """Names in config/gazebo/bridge.yaml are those of the model, and those of the node that uses them."""
+    rows = {
+        row["ros_topic_name"]: row for row in yaml.safe_load((ROOT / "config" / "gazebo" / "bridge.yaml").read_text())
+    }
     assert set(rows) == {TRUTH, TRACKS}
     assert rows[TRUTH]["gz_topic_name"] == f"/model/{MODEL}/odometry"
     assert rows[TRACKS]["gz_topic_name"] == f"/model/{MODEL}/cmd_vel"
