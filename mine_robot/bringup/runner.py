@@ -94,7 +94,9 @@ def _watch(prepared: PreparedRun, operator: Operator, processes: Processes, cons
             processes.kill(kills.pop(0)[1])
         for death in processes.deaths():
             said = processes.tail(death.name)
-            console.print(f"{death.text}: {said or 'it said nothing'}", style="red", highlight=False, markup=False)
+            console.print(
+                f"{death.text}: {said or 'it said nothing'}", style="red", highlight=False, markup=False, soft_wrap=True
+            )
             if death.name in prepared.companions:
                 operator.stop_robot()
                 return Ending(death.text)

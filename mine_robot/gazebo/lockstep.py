@@ -36,6 +36,7 @@ class LockStep:
         self._steps = 0
         self._driven = (0.0, 0.0)
         self._speeds: list[Any] = []
+        self._taken = 0
         self._pose: tuple[int, Any] = (-1, None)
         self._wanted: Callable[[], bool] = bool
         self._news = asyncio.Event()
@@ -111,9 +112,10 @@ class LockStep:
 
     def _on_poses(self, poses: Any) -> None:
         """The stream of poses; it never pauses, which also keeps the server's sending thread awake, and is empty while nothing moves."""
+        self._taken = _steps(poses.time)
         for pose in poses.pose:
             if pose.name == MODEL:
-                self._pose = (_steps(poses.time), pose)
+                self._pose = (self._taken, pose)
 
     def _on_response(self, response: Any) -> None:
         """The answer to :meth:`_ask`; nothing moves between two advances, so it is the pose of now."""
@@ -161,8 +163,9 @@ class LockStep:
                 nudge()
 
     def _ask(self) -> None:
-        """Have the server say where the robot is: it drops poses from a full queue."""
-        self._request.publish(message("Request")(id=self._steps, request="entity_info", data=MODEL))
+        """Have the server say where the robot is, once it has taken its step: it drops poses from a full queue."""
+        if self._taken == self._steps:
+            self._request.publish(message("Request")(id=self._steps, request="entity_info", data=MODEL))
 
 
 def _placement(pose: Any) -> Placement:

@@ -9,8 +9,8 @@ from typing import Any
 from mine_robot.core.geodesy import Datum
 
 ORIGIN = Datum(40.0, 47.0)
-WIDTH, HEIGHT = 10.4, 6.0  # m; the well takes 1 m² of the 62 m²
-WELL = (9.7, 5.3)
+WIDTH, HEIGHT = 10.2, 6.0  # m
+WELL = (5.0, 7.4)  # beyond the far border: the head must not strike its wall
 SCENARIO = {
     "seed": 1,
     "soil": "dry_sand",
