@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 
-.PHONY: help setup demo test lint docs clean
+.PHONY: help setup demo gazebo test lint docs clean
 
 help:
 	@echo "make demo    run the demonstration mission (simulated, about four minutes)"
+	@echo "make gazebo  Gazebo 11 into ~/.cache/mine_robot, for 'mine-robot run --sim gazebo' and its tests (260 MB to fetch)"
 	@echo "make test    lint, types and every test"
 	@echo "make docs    write the generated pages of docs/ again"
 	@echo "make clean   remove .venv and caches (runs/ stays)"
@@ -24,8 +25,12 @@ $(STAMP): setup.py constraints.txt
 demo: setup
 	$(BIN)/mine-robot run config/missions/demo_field.geojson --scenario config/scenarios/demo.yaml
 
+gazebo: setup
+	$(BIN)/python -m mine_robot.gazebo.install
+
 test: setup lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m mine_robot.gazebo.place
 
 lint: setup
 	$(BIN)/ruff check .

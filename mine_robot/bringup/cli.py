@@ -57,7 +57,10 @@ def run(
     field: FieldFile,
     scenario: Annotated[Path | None, typer.Option(help="Scenario of the simulated world (YAML).")] = None,
     sim: Annotated[
-        str, typer.Option(help="builtin: simulated world; none: the real robot, whose drivers publish the sensors.")
+        str,
+        typer.Option(
+            help="builtin: simulated world; gazebo: its physics by Gazebo; none: the real robot with its drivers."
+        ),
     ] = "builtin",
     rate: Annotated[
         str, typer.Option(help="Simulated seconds a second, or 'max': as fast as the stack follows.")
@@ -93,18 +96,22 @@ def run(
 ) -> None:
     """Run a mission: over real ROS 2 topics, in simulation or on the robot."""
     from mine_robot.bringup.console import listen_address
+    from mine_robot.bringup.gazebo import pick_gazebo
     from mine_robot.bringup.prepare import RunRequest
     from mine_robot.bringup.runner import run_mission
     from mine_robot.bringup.security import check_remote
     from mine_robot.records.language import language as catalogue
 
     catalogue(language)
-    if sim not in ("builtin", "none"):
-        raise LoadError(f"--sim {sim}: must be builtin or none")
+    if sim not in ("builtin", "gazebo", "none"):
+        raise LoadError(f"--sim {sim}: must be builtin, gazebo or none")
     if wait and not with_console:
         raise LoadError("--wait says something about --console only")
     check_remote(remote, insecure, os.environ)
     address = listen_address(console_host, console_port, console_certificate, console_key) if with_console else None
+    if sim == "gazebo":
+        sim, which = pick_gazebo()
+        console.print(which, highlight=False, soft_wrap=True)
     request = RunRequest(
         field, scenario, tuple(params or ()), out, sim, _rate(rate), seed, resume, remote, address, wait, language
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mine_robot import __version__
+from mine_robot.bringup.gazebo import GENERATIONS, gazebo_processes, write_gazebo_world
 from mine_robot.bringup.graph import GraphNode, graph
 from mine_robot.bringup.kills import check_kills
 from mine_robot.bringup.request import RunRequest as RunRequest
@@ -46,6 +47,11 @@ class PreparedRun:
             *self.ros_arguments(),
             *own,
         ]
+
+    @property
+    def companions(self) -> dict[str, list[str]]:
+        """Commands of the processes that are no nodes of the graph, by name; the run ends with any of them."""
+        return gazebo_processes(self.request.sim, self.directory)
 
     def ros_arguments(self) -> list[str]:
         """What follows ``--ros-args`` for every node."""
@@ -94,6 +100,8 @@ def prepare_run(request: RunRequest, command: Sequence[str] = ()) -> PreparedRun
     directory.urdf.write_text(expand_urdf(resource("urdf/mine_robot.urdf.xacro")), encoding="utf-8")
     if request.scenario is not None and request.simulated:
         shutil.copyfile(request.scenario, directory.scenario)
+    if request.sim in GENERATIONS:
+        write_gazebo_world(request.sim, directory, field, scenario)
     description = _description(request, directory, command)
     files.nodes["marker"]["run"] = zlib.crc32(f"{directory.path} {description['started']}".encode()) % 65535 + 1
     if request.simulated and request.seed is not None:
@@ -124,7 +132,7 @@ def _write_parameters(files: ParameterFiles, directory: RunDirectory, request: R
         node.update(run_values)
     if request.simulated:
         files.nodes["marker"]["port"] = str(directory.marker_port)
-        files.nodes["simulator"].update(marker_port=str(directory.marker_port), rate=request.rate)
+        files.nodes["simulator"].update(marker_port=str(directory.marker_port), rate=request.rate, motion=request.sim)
         if directory.scenario.is_file():
             files.nodes["simulator"]["scenario"] = str(directory.scenario)
     draft = directory.parameters.with_suffix(".tmp")
@@ -157,6 +165,7 @@ def _description(request: RunRequest, directory: RunDirectory, command: Sequence
         "scenario": directory.scenario.name if request.scenario is not None and request.simulated else None,
         "seed": request.seed,
         "simulation": request.simulated,
+        "sim": request.sim,
         "version": __version__,
         "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "command": " ".join(command),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
@@ -12,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
+from mine_robot.core.children import die_with_parent
+
 SIGINT_GRACE_S = 2.0
 SIGTERM_GRACE_S = 0.7
 POLL_S = 0.02
@@ -50,7 +50,7 @@ class Processes:
                 stderr=subprocess.STDOUT,
                 env=self._environment,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
 
     def deaths(self) -> list[Death]:
@@ -97,8 +97,3 @@ def _end(running: Mapping[str, subprocess.Popen[bytes]]) -> None:
         limit = time.monotonic() + grace
         while time.monotonic() < limit and any(process.poll() is None for process in running.values()):
             time.sleep(POLL_S)
-
-
-def _die_with_parent() -> None:
-    """In the child: be killed if the runner is, so that not even SIGKILL leaves a node driving."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -10,7 +10,8 @@ from mine_robot.console.address import Address
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What the user asked for; ``sim`` is ``builtin`` or ``none`` (the real robot), ``rate`` 0 for as fast as possible.
+    """What the user asked for; ``sim`` is ``builtin``, ``gazebo11``, ``harmonic`` or ``none`` (the real robot), ``rate`` 0: as fast
+    as possible.
 
     ``console`` is where the operator's page is served, if at all; with ``wait`` the mission begins when a person says so there.
     ``resume`` is the directory of a run to go on with; then everything else has to be as it was. ``remote``: DDS may leave

@@ -45,6 +45,8 @@ def _same_kind(request: RunRequest, directory: RunDirectory, info: dict[str, Any
     if bool(info.get("simulation")) != request.simulated:
         was, now = ("simulated", "on the robot") if info.get("simulation") else ("on the robot", "simulated")
         raise LoadError(f"cannot resume {directory.path}: it ran {was}, this run would be {now}")
+    if info.get("sim", request.sim) != request.sim:
+        raise LoadError(f"cannot resume {directory.path}: it ran with --sim {info['sim']}, not {request.sim}")
     if request.out is not None and request.out.absolute() != directory.path:
         raise LoadError(f"--out {request.out}: a resumed run stays in its directory {directory.path}")
 

@@ -35,6 +35,8 @@ def run_mission(request: RunRequest, console: Console, command: list[str]) -> in
     previous = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     operator = None
     try:
+        for name, words in prepared.companions.items():
+            processes.start(name, words)
         for node in prepared.nodes:
             processes.start(node.name, prepared.command(node))
         operator = Operator(prepared.nodes)
@@ -92,19 +94,29 @@ def _watch(prepared: PreparedRun, operator: Operator, processes: Processes, cons
             processes.kill(kills.pop(0)[1])
         for death in processes.deaths():
             said = processes.tail(death.name)
-            console.print(f"{death.text}: {said or 'it said nothing'}", style="red", highlight=False, markup=False)
+            console.print(
+                f"{death.text}: {said or 'it said nothing'}", style="red", highlight=False, markup=False, soft_wrap=True
+            )
+            if death.name in prepared.companions:
+                operator.stop_robot()
+                return Ending(death.text)
             restarts[death.name] += 1
             if nodes[death.name].optional and restarts[death.name] > MAX_RESTARTS:
                 console.print(f"node '{death.name}' stays away; the mission goes on without it", highlight=False)
                 continue
             if nodes[death.name].critical or restarts[death.name] > MAX_RESTARTS:
                 operator.stop_robot()
-                return Ending(death.text)
+                return Ending(f"{death.text}: {last_line(said)}" if death.code > 0 and said else death.text)
             processes.start(death.name, prepared.command(nodes[death.name]))
             console.print(f"node '{death.name}' is started again", highlight=False)
         return None
 
     return watch
+
+
+def last_line(text: str) -> str:
+    """What a node that ended by itself said last."""
+    return text.splitlines()[-1].strip()
 
 
 def _finish(prepared: PreparedRun, ending: Ending, console: Console) -> int:

@@ -115,7 +115,7 @@ def robot_from_urdf(urdf: str) -> Robot:
         root = ElementTree.fromstring(urdf)
     except ElementTree.ParseError as error:
         raise RobotError(f"the robot description is not XML: {error}") from None
-    frames = _frames(root)
+    frames = link_frames(root)
     missing = [name for name in REQUIRED_FRAMES if name not in frames]
     if missing:
         raise RobotError(f"the robot description has no frame {', '.join(missing)} connected to base_link")
@@ -138,13 +138,13 @@ def robot_from_urdf(urdf: str) -> Robot:
     )
 
 
-def _frames(root: ElementTree.Element) -> dict[str, Array]:
+def link_frames(root: ElementTree.Element) -> dict[str, Array]:
     """Homogeneous transforms (4, 4) from every link connected to ``base_link`` into ``base_link``."""
     children: dict[str, list[tuple[str, Array]]] = {}
     for joint in root.iter("joint"):
         parent, child = joint.find("parent"), joint.find("child")
         if parent is not None and child is not None:
-            children.setdefault(parent.get("link", ""), []).append((child.get("link", ""), _origin(joint)))
+            children.setdefault(parent.get("link", ""), []).append((child.get("link", ""), origin_of(joint)))
     frames: dict[str, Array] = {}
     open_links = [("base_link", np.eye(4))] if root.find("./link[@name='base_link']") is not None else []
     while open_links:
@@ -156,7 +156,7 @@ def _frames(root: ElementTree.Element) -> dict[str, Array]:
     return frames
 
 
-def _origin(element: ElementTree.Element) -> Array:
+def origin_of(element: ElementTree.Element) -> Array:
     """The ``<origin>`` of a joint, visual or collision as a transform (4, 4); rpy are rotations about fixed x, y, z."""
     origin = element.find("origin")
     transform = np.eye(4)
@@ -188,7 +188,7 @@ def _box(root: ElementTree.Element, link: str, frames: dict[str, Array]) -> Patc
     if collision is None or box is None:
         raise RobotError(f"link '{link}' of the robot description has no collision box")
     length, width, _ = (float(value) for value in box.get("size", "0 0 0").split())
-    x, y = (frames[link] @ _origin(collision))[:2, 3]
+    x, y = (frames[link] @ origin_of(collision))[:2, 3]
     return Patch(float(x - length / 2), float(x + length / 2), float(y - width / 2), float(y + width / 2))
 
 

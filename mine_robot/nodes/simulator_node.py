@@ -1,4 +1,4 @@
-"""The built-in simulator as a node: publishes the sensor topics and ``/clock``, takes ``cmd_vel``, keeps the truth to itself."""
+"""The simulator as a node: publishes the sensor topics and ``/clock``, takes ``cmd_vel``, keeps the truth to itself."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from typing import Any
 from rclpy.clock import Clock, ClockType
 
 from mine_robot.core.types import Health, Level, SweepEvidence, Twist2
+from mine_robot.gazebo.lockstep import LockStep
+from mine_robot.gazebo.place import gazebo11
+from mine_robot.gazebo.vehicle import GazeboVehicle, Server
+from mine_robot.nodes.bridged_gazebo import BridgedGazebo
 from mine_robot.pipeline.loading import load_field, load_robot, load_scenario
 from mine_robot.pipeline.parameters import SimulatorNodeParams
 from mine_robot.pipeline.pseudo_serial import PseudoSerial
 from mine_robot.pipeline.simulation import Simulation, SimulationFiles
+from mine_robot.records.run_directory import RunDirectory
 from mine_robot.ros import decode, encode
 from mine_robot.ros.node import StackNode, existing_path
 from mine_robot.ros.topics import (
@@ -29,7 +34,7 @@ from mine_robot.ros.topics import (
     Topic,
 )
 from mine_robot.sim.pacing import Pacer
-from mine_robot.sim.world import SensorBatch
+from mine_robot.sim.world import SensorBatch, build_terrain
 
 # How far each consumer may lag behind the world, s. A step uses the command of the step before, so the control loop works on one step
 # while the world takes the next; the detector answers one step later. The others answer by their health report, which comes every 0.5 s
@@ -41,6 +46,7 @@ HEALTH_CONSUMERS = ("localization", "coverage", "follower", "mission", "marker",
 PATIENCE_S = 40.0  # wall time; beyond it a node is dead, not slow (a plan takes seconds on a busy machine)
 POLL_S = 0.02  # wall time; what paces a limited rate, and hears those who answer rarely
 CLOCK_EVERY = 2  # steps
+LAST_S = 1.0  # for which time goes on without a world, so that the stack finds out and stops the robot
 
 
 class SimulatorNode(StackNode[SimulatorNodeParams]):
@@ -54,7 +60,8 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
         field = load_field(existing_path(params.files.field, "field"))
         robot = load_robot(existing_path(params.files.urdf, "urdf"))
         scenario = load_scenario(Path(params.scenario) if params.scenario else None, field, params.seed)
-        self.simulation = Simulation(scenario, field, robot, params)
+        self.gazebo = None if params.motion == "builtin" else GazeboVehicle(self._server(), build_terrain(scenario))
+        self.simulation = Simulation(scenario, field, robot, params, self.gazebo)
         self.files = SimulationFiles(existing_path(params.files.run_directory, "run_directory"), self.simulation)
         self.port = PseudoSerial(Path(params.marker_port)) if params.marker_port else None
         self.pacer = Pacer({**LEADS_S, **dict.fromkeys(HEALTH_CONSUMERS, HEALTH_LEAD_S)}, PATIENCE_S)
@@ -62,6 +69,7 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
         self.heard_nodes: set[str] = set()
         self.commands: list[Twist2] = []
         self.earliest_wall = 0.0
+        self.loss: tuple[float, ConnectionError] | None = None
         self.outputs = {
             topic: self.talk(topic) for topic in (CLOCK, IMU, GNSS_FIX, GNSS_HEADING, WHEELS, GPR_SCAN, METAL_SCAN)
         }
@@ -69,6 +77,13 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
         self.listen(EVIDENCE, decode.evidence, self.on_evidence)
         self.listen(CMD, decode.twist, self.on_command)
         self.create_timer(POLL_S, self.advance, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def _server(self) -> Server:
+        """Gazebo with the world that the runner wrote: Gazebo 11 as a child of this process, or Gazebo Sim behind its bridge."""
+        if self.params.motion == "harmonic":
+            return BridgedGazebo(self.get_namespace())
+        run = RunDirectory(existing_path(self.params.files.run_directory, "run_directory"))
+        return LockStep(gazebo11(), run.gazebo_world, run.node_logs / "gzserver.log")
 
     # --- what the stack answers ---------------------------------------------------------------------------------------
     def on_diagnostics(self, message: tuple[float, tuple[Health, ...]]) -> None:
@@ -97,6 +112,9 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
         if not {"guard", "gpr", *HEALTH_CONSUMERS} <= self.heard_nodes:
             return
         wall = time.monotonic()
+        if self.loss is not None:
+            self.end(*self.loss, wall)
+            return
         t = self.simulation.t + self.simulation.step_s
         if wall < self.earliest_wall or self.pacer.waits_for(t, wall):
             return
@@ -104,7 +122,17 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
         if rate > 0.0:
             # From the step's own due time, so that the pace holds on average; after a stall nothing is made up for.
             self.earliest_wall = max(self.earliest_wall + self.simulation.step_s / rate, wall)
-        self.step()
+        try:
+            self.step()
+        except ConnectionError as error:  # Gazebo is gone
+            self.loss = (time.monotonic(), error)
+
+    def end(self, since: float, error: ConnectionError, wall: float) -> None:
+        """Let time go on, in real time, without sensors; then end with the error."""
+        lost_s = wall - since
+        self.outputs[CLOCK].publish(encode.clock(self.simulation.t + lost_s))
+        if lost_s > LAST_S:
+            raise error
 
     def step(self) -> None:
         """One step of the world: the command of one step ago acts, then every sensor speaks, then the clock."""
@@ -127,6 +155,8 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
         self.files.close()
         if self.port:
             self.port.close()
+        if self.gazebo:
+            self.gazebo.close()
         super().destroy_node()
 
     def health(self, t: float) -> tuple[Health, ...]:

@@ -98,6 +98,11 @@ class SimulatorNodeParams(Common, SimulatorParams):
     """Parameters of ``simulator``."""
 
     soil_sensors: SoilSensorParams = group(SoilSensorParams)
+    motion: str = param(
+        "What moves the robot; `mine-robot run --sim` sets it.",
+        default="builtin",
+        choices=("builtin", "gazebo11", "harmonic"),
+    )
     scenario: str = param("Scenario file (YAML); empty for an empty field of loam.", default="")
     seed: int = param("Seed of the world; -1 takes the scenario's.", default=-1, low=-1, high=2**31 - 1)
     rate: float = param(

@@ -20,6 +20,7 @@ from mine_robot.sim.metal import MetalModel
 from mine_robot.sim.scenario import Scenario, place_random
 from mine_robot.sim.soil import soil_from
 from mine_robot.sim.types import BuriedObject, TrueState
+from mine_robot.sim.vehicle import Motion
 from mine_robot.sim.world import STEP_S, SensorBatch, World, build_terrain, generators
 
 DEFAULT_SOIL = "loam"
@@ -34,7 +35,15 @@ class Simulation:
 
     step_s = STEP_S
 
-    def __init__(self, scenario: Scenario, field: Field, robot: Robot, params: SimulatorNodeParams) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        field: Field,
+        robot: Robot,
+        params: SimulatorNodeParams,
+        motion: Motion | None = None,
+    ) -> None:
+        """``motion`` drives the robot instead of the built-in vehicle."""
         rngs = generators(scenario.seed)
         self.scenario = scenario
         self.robot = robot
@@ -43,7 +52,7 @@ class Simulation:
         ground = build_terrain(scenario).height
         self._gpr = GprModel(soil, self.objects, robot, params.soil_sensors.gpr, rngs["gpr"], ground=ground)
         self._metal = MetalModel(soil, self.objects, robot, params.soil_sensors.metal, rngs["metal"], ground=ground)
-        self.world = World(scenario, field, robot, params, self._gpr, self._metal, rngs=rngs)
+        self.world = World(scenario, field, robot, params, self._gpr, self._metal, motion=motion, rngs=rngs)
         self.actuator = SimulatedActuator(params.actuator, rngs["marker"])
 
     @property

@@ -54,6 +54,11 @@ class RunDirectory:
         return self.path / "sim" / "marker_port"
 
     @property
+    def gazebo_world(self) -> Path:
+        """The world of a run in Gazebo."""
+        return self.path / "sim" / "world.sdf"
+
+    @property
     def console_token(self) -> Path:
         """Token of a console that others reach; for the owner of the run only."""
         return self.path / "console_token"

@@ -273,6 +273,9 @@ def run(node_class: type[StackNode[Any]]) -> int:
             raise
         print(f"{node_class.name}: {error}", file=sys.stderr)
         code = 2
+    except ConnectionError as error:  # a process or device that the node cannot do without is gone
+        print(f"{node_class.name}: {error}", file=sys.stderr)
+        code = 1
     except Exception:
         if rclpy.ok():  # otherwise a callback met the shutdown half way
             raise

@@ -1,9 +1,9 @@
-"""A skid-steer vehicle on uneven ground, for the simulation."""
+"""A skid-steer vehicle on uneven ground, for the simulation, and what any other one has to offer."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,54 +17,109 @@ SLIP_LAG_S = 0.2  # the ground takes up a change of grip within about this time
 STILL_SPEED = 1e-3  # m/s below which a track told to stop is held by its brake
 
 
-class Vehicle:
-    """Skid-steer vehicle: each track follows its command with a first-order lag and limited acceleration.
-
-    ``gauge`` is the distance of the tracks' centre lines in m, ``slip`` the longitudinal slip on the flat. The base commands the tracks as
-    for a differential drive; slip then takes a share of the yaw rate and of the speed, and the centre of rotation wanders
-    along x, which makes the base skid sideways in turns (Mandow et al. 2007, "Experimental kinematics for wheeled skid-steer
-    mobile robots"). The pose lies on the terrain: z is its height, roll and pitch its slope.
-    """
-
-    def __init__(
-        self,
-        params: VehicleParams,
-        terrain: Terrain,
-        gauge: float,
-        slip: float,
-        pose: Pose2,
-        rng: np.random.Generator,
-    ) -> None:
-        self._params, self._terrain, self._gauge, self._base_slip, self._rng = params, terrain, gauge, slip, rng
-        self._x, self._y, self._yaw = pose.x, pose.y, pose.yaw
-        self._left = self._right = 0.0
-        self._wander = [float(value) for value in rng.standard_normal(3)]  # slip, turn slip, skid; unit variance
-        self._slip = slip
-        self._command: Twist2 | None = None
-        self._velocity: Array = np.zeros(3)
-        self.state = self._true_state(0.0, 0.0, 0.0, 0.0, 0.0)
+class Motion(Protocol):
+    """How a simulated robot moves over its ground when its tracks turn: the built-in :class:`Vehicle`, or Gazebo."""
 
     @property
-    def track_twist(self) -> tuple[float, float]:
-        """Speed in m/s and yaw rate in rad/s that the track encoders see, without slip."""
-        return 0.5 * (self._left + self._right), (self._right - self._left) / self._gauge
+    def state(self) -> TrueState:
+        """The true motion now."""
+
+    def shift(self, east: float, north: float) -> None:
+        """Be moved by somebody, m."""
+
+    def step(self, t: float, dt: float, tracks: tuple[float, float], lost_grip: float = 0.0) -> TrueState:
+        """Advance by ``dt`` s to time ``t``.
+
+        ``tracks`` is the speed in m/s and yaw rate in rad/s that the tracks would give without slip; ``lost_grip`` (0 to 1) is the share of
+        the track speed lost to a fault.
+        """
+
+    def export(self) -> dict[str, Any]:
+        """State as plain numbers."""
+
+    def restore(self, data: dict[str, Any]) -> None:
+        """Take up the state of :meth:`export`, standing still."""
+
+
+class Tracks:
+    """The base's own electronics: each track follows its command with a first-order lag and limited acceleration.
+
+    ``gauge`` is the distance of the tracks' centre lines in m.
+    """
+
+    def __init__(self, params: VehicleParams, gauge: float) -> None:
+        self._params, self.gauge = params, gauge
+        self.left = self.right = 0.0  # m/s
+        self._command: Twist2 | None = None
+
+    @property
+    def twist(self) -> tuple[float, float]:
+        """Speed in m/s and yaw rate in rad/s of the tracks."""
+        return 0.5 * (self.left + self.right), (self.right - self.left) / self.gauge
 
     def command(self, twist: Twist2) -> None:
         """Take a new command; one that is not finite is ignored, so that the base stops by its timeout."""
         if math.isfinite(twist.speed) and math.isfinite(twist.yaw_rate):
             self._command = twist
 
+    def step(self, t: float, dt: float) -> tuple[float, float]:
+        """The :attr:`twist` after ``dt`` s, at time ``t``."""
+        speed, yaw_rate = self._target(t)
+        half = 0.5 * yaw_rate * self.gauge
+        self.left = self._follow(self.left, speed - half, dt)
+        self.right = self._follow(self.right, speed + half, dt)
+        return self.twist
+
+    def halt(self) -> None:
+        """Stand still, without a command."""
+        self.left = self.right = 0.0
+        self._command = None
+
+    def _target(self, t: float) -> tuple[float, float]:
+        command = self._command
+        if command is None or t - command.t > self._params.command_timeout:
+            return 0.0, 0.0
+        return command.speed, command.yaw_rate
+
+    def _follow(self, speed: float, target: float, dt: float) -> float:
+        """Track speed after ``dt``."""
+        limit, top = self._params.acceleration_max, self._params.track_speed_max
+        target = min(max(target, -top), top)
+        speed += min(max((target - speed) / self._params.time_constant, -limit), limit) * dt
+        return 0.0 if target == 0.0 and abs(speed) < STILL_SPEED else speed
+
+
+class Vehicle:
+    """Skid-steer vehicle without forces: what slip leaves of the motion of its :class:`Tracks`.
+
+    ``slip`` is the longitudinal slip on the flat. The base commands the tracks as for a differential drive; slip then takes a share of
+    the yaw rate and of the speed, and the centre of rotation wanders along x, which makes the base skid sideways in turns (Mandow et
+    al. 2007, "Experimental kinematics for wheeled skid-steer mobile robots"). The pose lies on the terrain: z is its height, roll and
+    pitch its slope.
+    """
+
+    def __init__(
+        self,
+        params: VehicleParams,
+        terrain: Terrain,
+        slip: float,
+        pose: Pose2,
+        rng: np.random.Generator,
+    ) -> None:
+        self._params, self._terrain, self._base_slip, self._rng = params, terrain, slip, rng
+        self._x, self._y, self._yaw = pose.x, pose.y, pose.yaw
+        self._wander = [float(value) for value in rng.standard_normal(3)]  # slip, turn slip, skid; unit variance
+        self._slip = slip
+        self._velocity: Array = np.zeros(3)
+        self.state = self._true_state(0.0, 0.0, 0.0, 0.0, 0.0)
+
     def shift(self, east: float, north: float) -> None:
         """Be moved by somebody, m."""
         self._x, self._y = self._x + east, self._y + north
 
-    def step(self, t: float, dt: float, lost_grip: float = 0.0) -> TrueState:
-        """Advance by ``dt`` s to time ``t``; ``lost_grip`` (0 to 1) is the share of the track speed lost to a fault."""
-        speed, yaw_rate = self._target(t)
-        half = 0.5 * yaw_rate * self._gauge
-        self._left = self._follow(self._left, speed - half, dt)
-        self._right = self._follow(self._right, speed + half, dt)
-        track_speed, track_rate = self.track_twist
+    def step(self, t: float, dt: float, tracks: tuple[float, float], lost_grip: float = 0.0) -> TrueState:
+        """Advance by ``dt`` s to time ``t`` (see :class:`Motion`)."""
+        track_speed, track_rate = tracks
         self._advance_wander(dt)
         params = self._params
         grip = 1.0 - min(max(lost_grip, 0.0), 1.0)
@@ -81,31 +136,16 @@ class Vehicle:
     def export(self) -> dict[str, Any]:
         """State as plain numbers."""
         return {
-            "pose": [self._x, self._y, self._yaw], "tracks": [self._left, self._right], "wander": list(self._wander),
+            "pose": [self._x, self._y, self._yaw], "wander": list(self._wander),
             "slip": self._slip, "velocity": self._velocity.tolist(), "t": self.state.t,
         }  # fmt: skip
 
     def restore(self, data: dict[str, Any]) -> None:
-        """Take up the state of :meth:`export`, standing still: whatever drove the robot is gone."""
+        """Take up the state of :meth:`export`, standing still."""
         self._x, self._y, self._yaw = data["pose"]
         self._wander, self._slip = list(data["wander"]), data["slip"]
-        self._left = self._right = 0.0
-        self._command = None
         self._velocity = np.zeros(3)
         self.state = self._true_state(data["t"], 0.0, 0.0, 0.0, 0.0)
-
-    def _target(self, t: float) -> tuple[float, float]:
-        command = self._command
-        if command is None or t - command.t > self._params.command_timeout:
-            return 0.0, 0.0
-        return command.speed, command.yaw_rate
-
-    def _follow(self, speed: float, target: float, dt: float) -> float:
-        """Track speed after ``dt``."""
-        limit, top = self._params.acceleration_max, self._params.track_speed_max
-        target = min(max(target, -top), top)
-        speed += min(max((target - speed) / self._params.time_constant, -limit), limit) * dt
-        return 0.0 if target == 0.0 and abs(speed) < STILL_SPEED else speed
 
     def _advance_wander(self, dt: float) -> None:
         """Ornstein-Uhlenbeck processes of unit variance; the draws do not depend on the motion, so that runs compare."""

@@ -28,7 +28,7 @@ from mine_robot.sim.params import SimulatorParams
 from mine_robot.sim.scenario import Scenario, start_area
 from mine_robot.sim.terrain import Terrain
 from mine_robot.sim.types import TrueState
-from mine_robot.sim.vehicle import Vehicle
+from mine_robot.sim.vehicle import Motion, Tracks, Vehicle
 
 STEP_S = 0.05
 TICKS_PER_STEP = 5
@@ -100,9 +100,10 @@ class World:
         metal: MetalSource | None = None,
         *,
         start: Pose2 | None = None,
+        motion: Motion | None = None,
         rngs: Mapping[str, np.random.Generator] | None = None,
     ) -> None:
-        """Set up for ``scenario.seed``; ``start`` overrides :func:`start_pose`.
+        """Set up for ``scenario.seed``; ``start`` overrides :func:`start_pose`, ``motion`` (at its own start) the built-in vehicle.
 
         ``rngs`` are those of :func:`generators` with which the soil sensors were built, so that the exported state has theirs.
         """
@@ -112,8 +113,9 @@ class World:
         gauge = max(lateral) - min(lateral)
         self.terrain = build_terrain(scenario)
         self.start = start if start is not None else start_pose(field, robot)
-        self._vehicle = Vehicle(
-            params.vehicle, self.terrain, gauge, scenario.terrain.slip, self.start, self._rngs["vehicle"]
+        self._tracks = Tracks(params.vehicle, gauge)
+        self._motion: Motion = motion or Vehicle(
+            params.vehicle, self.terrain, scenario.terrain.slip, self.start, self._rngs["vehicle"]
         )
         self._imu = ImuModel(params.imu, robot, field.datum, self._rngs["imu"])
         self._gnss = GnssModel(params.gnss, robot, field.datum, self._rngs["gnss"])
@@ -137,19 +139,20 @@ class World:
 
     def truth(self) -> TrueState:
         """The true motion now; for the scorer only."""
-        return self._vehicle.state
+        return self._motion.state
 
     def step(self, command: Twist2 | None) -> SensorBatch:
         """Advance by 50 ms under ``command`` (None: none arrived) and measure."""
         if command is not None and not self._scenario.active("command_link_lost", self.t):
-            self._vehicle.command(command)
+            self._tracks.command(command)
         self._drag()
         imu: list[ImuSample] = []
         fixes: list[GnssFix] = []
         headings: list[HeadingFix] = []
         for _ in range(TICKS_PER_STEP):
             self._ticks += 1
-            truth = self._vehicle.step(self.t, 1.0 / TICKS_PER_S, self._lost_grip())
+            twist = self._tracks.step(self.t, 1.0 / TICKS_PER_S)
+            truth = self._motion.step(self.t, 1.0 / TICKS_PER_S, twist, self._lost_grip())
             sample = self._imu.sample(truth)
             if not self._scenario.active("imu_dead", self.t):
                 imu.append(sample)
@@ -159,8 +162,8 @@ class World:
                 if fixes[-1].status != FixStatus.NONE and not self._scenario.active("heading_lost", self.t):
                     headings.append(heading)
         self._drain()
-        truth = self._vehicle.state
-        wheel = self._wheel.sample(self.t, *self._vehicle.track_twist)
+        truth = self._motion.state
+        wheel = self._wheel.sample(self.t, *self._tracks.twist)
         return SensorBatch(
             self.t,
             imu,
@@ -177,7 +180,7 @@ class World:
         return {
             "ticks": self._ticks,
             "charge": self._charge,
-            "vehicle": self._vehicle.export(),
+            "vehicle": self._motion.export(),
             "imu": self._imu.export(),
             "gnss": self._gnss.export(),
             "heading": self._heading.export(),
@@ -190,7 +193,8 @@ class World:
         The robot stands still; commands start anew.
         """
         self._ticks, self._charge = int(data["ticks"]) + later * TICKS_PER_STEP, float(data["charge"])
-        self._vehicle.restore(data["vehicle"])
+        self._tracks.halt()
+        self._motion.restore(data["vehicle"])
         for name in ("imu", "gnss", "heading"):
             getattr(self, f"_{name}").restore(data[name])
         for name, state in data["generators"].items():
@@ -200,7 +204,7 @@ class World:
         """Somebody moves the robot: once, at the beginning of the fault."""
         fault = self._scenario.active("dragged", self.t)
         if fault is not None and self.t - fault.at < STEP_S - 1e-9:
-            self._vehicle.shift(float(fault.options.get("east_m", 0.0)), float(fault.options.get("north_m", 0.0)))
+            self._motion.shift(float(fault.options.get("east_m", 0.0)), float(fault.options.get("north_m", 0.0)))
 
     def _raised(self, truth: TrueState) -> TrueState:
         """The motion as the head sees it: higher than it should be while it is stuck."""
@@ -271,6 +275,6 @@ class World:
 
     def _drain(self) -> None:
         """Idle electronics take a third of the power, motion the rest in proportion to the track speed."""
-        speed, rate = self._vehicle.track_twist
+        speed, rate = self._tracks.twist
         effort = min((abs(speed) + abs(rate)) / self._params.vehicle.track_speed_max, 1.0)
         self._charge = max(self._charge - STEP_S / self._params.vehicle.battery_life * (1.0 + 2.0 * effort) / 3.0, 0.0)

@@ -68,6 +68,32 @@ def test_sim_launch_starts_the_graph(tmp_path: Path) -> None:
     assert len(GRAPH) == len(graph(simulation=True, console=True))
 
 
+def test_gazebo_launch_starts_the_graph_and_gazebo(tmp_path: Path) -> None:
+    """Resolved without starting anything: the same nodes, and for Gazebo Sim its server and the bridge with the service for its steps."""
+    from launch.actions import ExecuteProcess
+    from launch.launch_description_sources import get_launch_description_from_python_launch_file
+    from launch.utilities import perform_substitutions
+    from launch_ros.actions import Node
+
+    from launch import LaunchContext
+    from mine_robot.bringup.graph import graph
+
+    for generation, beside in (("gazebo11", []), ("harmonic", ["gz_sim", "gz_bridge"])):
+        description = get_launch_description_from_python_launch_file(str(ROOT / "launch" / "gazebo.launch.py"))
+        context = LaunchContext()
+        out = tmp_path / generation
+        context.launch_configurations.update(
+            field=str(DATA / "small_field.geojson"), out=str(out), generation=generation, operate="false"
+        )
+        actions = [action for entity in description.entities for action in entity.visit(context) or ()]
+        nodes = [action for action in actions if isinstance(action, Node)]
+        assert [node_argument(context, node) for node in nodes] == [node.name for node in graph(simulation=True)]
+        others = [action for action in actions if isinstance(action, ExecuteProcess) and not isinstance(action, Node)]
+        assert [perform_substitutions(context, action.name) for action in others] == beside
+        assert (out / "sim" / "world.sdf").is_file()
+        assert f"motion: {generation}" in (out / "parameters.yaml").read_text()
+
+
 def test_sim_launch_runs_a_mission(tmp_path: Path) -> None:
     out = tmp_path / "run"
     arguments = [f"field:={DATA / 'small_field.geojson'}", f"scenario:={DATA / 'small_scenario.yaml'}", f"out:={out}"]

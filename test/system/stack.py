@@ -39,7 +39,9 @@ def command(field: Path, out: Path, *options: str) -> list[str]:
     return [sys.executable, "-m", "mine_robot.bringup.cli", "run", str(field), "--out", str(out), *options]
 
 
-def run(field: Path, out: Path, *options: str, domain: int, resumed: Path | None = None) -> FinishedRun:
+def run(
+    field: Path, out: Path, *options: str, domain: int, resumed: Path | None = None, timeout: float = TIMEOUT_S
+) -> FinishedRun:
     """``mine-robot run`` to its end; ``resumed`` is the directory of a run that goes on."""
     words = command(field, out, *options)
     if resumed is not None:
@@ -51,7 +53,7 @@ def run(field: Path, out: Path, *options: str, domain: int, resumed: Path | None
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=TIMEOUT_S,
+        timeout=timeout,
     )
     return FinishedRun(done.returncode, done.stdout, out)
 

@@ -16,22 +16,38 @@ from mine_robot.sim.navigation import ImuModel
 from mine_robot.sim.params import ImuParams, VehicleParams
 from mine_robot.sim.terrain import Terrain, TerrainSpec
 from mine_robot.sim.types import TrueState
-from mine_robot.sim.vehicle import Vehicle
+from mine_robot.sim.vehicle import Tracks, Vehicle
 
 DT = 0.01
 
 
-def vehicle(seed: int = 0, spec: TerrainSpec | None = None, **overrides: float) -> Vehicle:
-    rng = np.random.default_rng(seed)
-    spec = spec if spec is not None else TerrainSpec()
-    return Vehicle(build(VehicleParams, overrides), Terrain(spec, rng), 0.62, spec.slip, Pose2(1.0, -2.0, 0.7), rng)
+class Robot:
+    """Tracks and the vehicle they drive."""
+
+    def __init__(self, seed: int, spec: TerrainSpec, params: VehicleParams) -> None:
+        rng = np.random.default_rng(seed)
+        self.terrain = Terrain(spec, rng)
+        self.tracks = Tracks(params, 0.62)
+        self.vehicle = Vehicle(params, self.terrain, spec.slip, Pose2(1.0, -2.0, 0.7), rng)
+
+    @property
+    def state(self) -> TrueState:
+        return self.vehicle.state
+
+    def step(self, lost_grip: float = 0.0) -> TrueState:
+        t = self.state.t + DT
+        return self.vehicle.step(t, DT, self.tracks.step(t, DT), lost_grip)
 
 
-def run(robot: Vehicle, seconds: float, speed: float, yaw_rate: float) -> list[TrueState]:
+def vehicle(seed: int = 0, spec: TerrainSpec | None = None, **overrides: float) -> Robot:
+    return Robot(seed, spec if spec is not None else TerrainSpec(), build(VehicleParams, overrides))
+
+
+def run(robot: Robot, seconds: float, speed: float, yaw_rate: float) -> list[TrueState]:
     states = []
     for _ in range(round(seconds / DT)):
-        robot.command(Twist2(robot.state.t, speed, yaw_rate))
-        states.append(robot.step(robot.state.t + DT, DT))
+        robot.tracks.command(Twist2(robot.state.t, speed, yaw_rate))
+        states.append(robot.step())
     return states
 
 
@@ -58,27 +74,27 @@ def test_it_stops_by_itself_when_commands_cease() -> None:
     robot = vehicle()
     run(robot, 2.0, 0.5, 0.0)
     for _ in range(100):
-        robot.step(robot.state.t + DT, DT)
-    assert robot.track_twist == (0.0, 0.0)
-    robot.command(Twist2(robot.state.t - 0.5, 0.5, 0.0))  # an old command is none
-    assert robot.step(robot.state.t + DT, DT).velocity[0] == 0.0
-    robot.command(Twist2(robot.state.t, math.nan, 0.0))
-    assert np.isfinite(robot.step(robot.state.t + DT, DT).position).all()
+        robot.step()
+    assert robot.tracks.twist == (0.0, 0.0)
+    robot.tracks.command(Twist2(robot.state.t - 0.5, 0.5, 0.0))  # an old command is none
+    assert robot.step().velocity[0] == 0.0
+    robot.tracks.command(Twist2(robot.state.t, math.nan, 0.0))
+    assert np.isfinite(robot.step().position).all()
 
 
 def test_slip_takes_speed_and_yaw_rate_but_not_from_the_encoders() -> None:
     robot = vehicle(spec=TerrainSpec(roughness_m=0.0, slip=0.05), slip_sigma=0.0)
     turning = run(robot, 3.0, 0.4, 0.5)[-1]
-    assert robot.track_twist == pytest.approx((0.4, 0.5), abs=1e-3)
+    assert robot.tracks.twist == pytest.approx((0.4, 0.5), abs=1e-3)
     assert 0.3 < turning.rate[2] < 0.48
     straight = run(vehicle(spec=TerrainSpec(roughness_m=0.0, slip=0.05), slip_sigma=0.0), 3.0, 0.4, 0.0)[-1]
     assert turning.velocity[0] < straight.velocity[0] < 0.4
     stuck = vehicle()
     for _ in range(300):
-        stuck.command(Twist2(stuck.state.t, 0.5, 0.0))
-        stuck.step(stuck.state.t + DT, DT, 1.0)
+        stuck.tracks.command(Twist2(stuck.state.t, 0.5, 0.0))
+        stuck.step(1.0)
     assert abs(stuck.state.velocity[0]) < 1e-3
-    assert stuck.track_twist[0] == pytest.approx(0.5, abs=1e-3)
+    assert stuck.tracks.twist[0] == pytest.approx(0.5, abs=1e-3)
 
 
 def test_it_lies_on_the_ground_and_its_motion_is_consistent() -> None:
@@ -92,7 +108,7 @@ def test_it_lies_on_the_ground_and_its_motion_is_consistent() -> None:
         assert np.allclose(moved, attitude(after) @ after.velocity, atol=5e-3)
         assert abs(after.velocity[2]) < 1e-9
         ahead = after.position + attitude(after) @ np.array([0.02, 0.0, 0.0])
-        assert ahead[2] == pytest.approx(float(robot._terrain.height(ahead[:2])), abs=1e-4)
+        assert ahead[2] == pytest.approx(float(robot.terrain.height(ahead[:2])), abs=1e-4)
 
 
 def test_a_standing_unit_feels_gravity_only() -> None:
