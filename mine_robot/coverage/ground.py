@@ -107,8 +107,17 @@ class Ground:
     def _clear_of(self, free: Mask, radius: float) -> Mask:
         """Cells from any point of which a disc of ``radius`` touches only ``free`` cells."""
         distance = cv2.distanceTransform(free.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        # Half a diagonal for the point's place in its cell and half for the extent of the nearest closed cell.
-        return np.asarray(distance * self.resolution >= radius + math.sqrt(2.0) * self.resolution)
+        return np.asarray(distance * self.resolution >= radius + self._slack)
+
+    @property
+    def _slack(self) -> float:
+        """Half a diagonal for a point's place in its cell and half for the extent of the nearest closed cell."""
+        return math.sqrt(2.0) * self.resolution
+
+    @property
+    def pivot_room(self) -> float:
+        """Distance in m from closed ground at which the tracks may turn."""
+        return self.footprint.radius + self._slack
 
     def pivotable(self) -> Mask:
         """Cells in which the robot may turn to any heading: neither its tracks nor its head touch what they must not."""

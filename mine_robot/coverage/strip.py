@@ -41,11 +41,12 @@ def lay_strips(ground: Ground, heading: float, position: Pose2) -> list[Strip]:
         return []
     hazard = raster.gain
     width = LANES * (2 * raster.half_lane + 1)
+    depth = width + round(max(ground.pivot_room - ground.footprint.half_lane, 0.0) / ground.resolution)
     far = np.where(hazard.any(axis=1), hazard.shape[1] - 1 - hazard[:, ::-1].argmax(axis=1), -width)
     open_already = safe_beyond(raster, np.arange(len(far)), far, 1)
     levels = np.split(np.arange(len(far)), np.flatnonzero(np.abs(np.diff(far)) > width) + 1)
     rows, columns = raster.from_map(*ground.centres(ground.hazard))
-    at_border = columns > far[rows] - width
+    at_border = columns > far[rows] - depth
     corridors = _Corridors(raster, ground, width, position)
     strips = []
     for level in levels:
