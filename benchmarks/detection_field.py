@@ -25,6 +25,7 @@ from mine_robot.sim.metal import MetalModel
 from mine_robot.sim.objects import CATALOGUE
 from mine_robot.sim.soil import SOILS, Soil
 from mine_robot.sim.soil_sensor_params import SoilSensorParams
+from mine_robot.sim.terrain import Terrain, TerrainSpec
 from mine_robot.sim.types import BuriedObject, TrueState
 
 ROOT = Path(__file__).parents[1]
@@ -38,6 +39,9 @@ CLUTTER_COUNT = round(0.5 * AREA_M2)  # one in two square metres
 HAZARDS_PER_M2 = 0.05  # how often they are taken to occur; a field holds more, so that fewer are needed
 RUN_IN_M = 0.6  # driven before the field and behind it
 HALF_WIDTH_M = 0.5 * LANE_SPACING_M  # to either side of the line ground counts as passed
+EDGE_M = 0.2  # to either side of where two lanes meet: there lie half of the large mines of training
+LIFT_M = (-0.025, 0.025)  # of the head over training's ground; the waves of that ground, rms and length:
+WAVES_M, WAVELENGTHS_M = (0.0, 0.03), (4.0, 7.0)
 AP_DEPTHS_M, LARGE_DEPTHS_M, CLUTTER_DEPTHS_M = (0.0, 0.13), (0.0, 0.25), (0.0, 0.20)
 HAZARD_KINDS = tuple(name for name, kind in CATALOGUE.items() if kind.hazard)
 CLUTTER_KINDS = tuple(name for name, kind in CATALOGUE.items() if not kind.hazard)
@@ -46,12 +50,13 @@ HAZARD_WEIGHT = HAZARDS_PER_M2 * AREA_M2 / len(HAZARD_KINDS)
 
 @dataclass(frozen=True)
 class FieldModels:
-    """The truth of a field and the models of both sensors over it."""
+    """The truth of a field and the models of both sensors over it; without a ``terrain`` the head keeps its nominal height."""
 
     objects: tuple[BuriedObject, ...]
     soil: Soil
     gpr: GprModel
     metal: MetalModel
+    terrain: Terrain | None = None
 
 
 def load_robot() -> tuple[Robot, Limits]:
@@ -61,13 +66,15 @@ def load_robot() -> tuple[Robot, Limits]:
     return robot, build(Limits, flatten(shared))
 
 
-def random_objects(rng: np.random.Generator, of_each: int = 1) -> tuple[BuriedObject, ...]:
-    """``of_each`` hazards of every kind and CLUTTER_COUNT other objects, at least 0.5 m apart."""
+def random_objects(rng: np.random.Generator, of_each: int = 1, *, at_edges: bool = False) -> tuple[BuriedObject, ...]:
+    """``of_each`` hazards of every kind and CLUTTER_COUNT other objects, at least 0.5 m apart; ``at_edges`` of lanes, half of the large."""
     kinds = [*HAZARD_KINDS * of_each, *rng.choice(CLUTTER_KINDS, CLUTTER_COUNT)]
     placed: list[BuriedObject] = []
     while len(placed) < len(kinds):
         name = str(kinds[len(placed)])
         x, y = rng.uniform(0.0, LENGTH_M), rng.uniform(-0.5, LANES * LANE_SPACING_M - 0.55)
+        if at_edges and depths_of(name) == LARGE_DEPTHS_M and rng.random() < 0.5:
+            y = (rng.integers(LANES - 1) + 0.5) * LANE_SPACING_M + rng.uniform(-EDGE_M, EDGE_M)
         if all(math.hypot(x - o.x, y - o.y) > 0.5 for o in placed):
             placed.append(BuriedObject(name, float(x), float(y), float(rng.uniform(*depths_of(name)))))
     return tuple(placed)
@@ -98,14 +105,29 @@ def varied(soil: Soil, rng: np.random.Generator) -> Soil:
 
 
 def build_field(
-    rng: np.random.Generator, soil: str, robot: Robot, *, vary: bool = False, of_each: int = 1, bare: bool = False
+    rng: np.random.Generator,
+    soil: str,
+    robot: Robot,
+    *,
+    vary: bool = False,
+    of_each: int = 1,
+    bare: bool = False,
+    terrain: TerrainSpec | None = None,
 ) -> FieldModels:
-    """A random field in ``soil`` (a name of SOILS); ``vary`` draws a soil near it, ``bare`` leaves all objects out."""
-    objects = () if bare else random_objects(rng, of_each)
+    """A random field in ``soil`` (a name of SOILS); ``bare`` leaves all objects out.
+
+    ``vary`` draws a soil near it, waves of the ground and the height of the head over it; ``terrain`` asks for given waves.
+    """
+    objects = () if bare else random_objects(rng, of_each, at_edges=vary)
     ground = varied(SOILS[soil], rng) if vary else SOILS[soil]
     params = build(SoilSensorParams, {})
-    gpr = GprModel(ground, objects, robot, params.gpr, rng)
-    return FieldModels(objects, ground, gpr, MetalModel(ground, objects, robot, params.metal, rng))
+    lift = 0.0
+    if vary:
+        terrain, lift = TerrainSpec(rng.uniform(*WAVES_M), rng.uniform(*WAVELENGTHS_M)), float(rng.uniform(*LIFT_M))
+    waves = Terrain(terrain, rng) if terrain is not None else None
+    level = None if waves is None else lambda points: waves.height(points) - lift
+    gpr = GprModel(ground, objects, robot, params.gpr, rng, ground=level)
+    return FieldModels(objects, ground, gpr, MetalModel(ground, objects, robot, params.metal, rng, ground=level), waves)
 
 
 @dataclass(frozen=True)
@@ -172,10 +194,12 @@ def speeds(sweep: Sweep, cruise: float) -> Iterator[tuple[float, float]]:
             return
 
 
-def drive(rng: np.random.Generator, ahead: float, sweeps: list[Sweep]) -> Iterator[tuple[TrueState, NavState]]:
+def drive(
+    rng: np.random.Generator, ahead: float, sweeps: list[Sweep], terrain: Terrain | None = None
+) -> Iterator[tuple[TrueState, NavState]]:
     """True and estimated states along ``sweeps``; the head's line is ``ahead`` m in front.
 
-    Head height, attitude and the estimate's error walk with time; how much differs from field to field.
+    Head height, attitude and the estimate's error walk with time, about the slope of ``terrain``; how much differs from field to field.
     """
     t, error, sway = 0.0, np.zeros(3), np.zeros(3)
     keep = math.exp(-STEP_S / 2.0)
@@ -187,10 +211,9 @@ def drive(rng: np.random.Generator, ahead: float, sweeps: list[Sweep]) -> Iterat
             error = keep * error + math.sqrt(1.0 - keep**2) * rng.normal(size=3)
             sway = keep * sway + math.sqrt(1.0 - keep**2) * rng.normal(size=3)
             x, y = sweep.start[0] + (s - ahead) * cos, sweep.start[1] + (s - ahead) * sin
-            position, rpy = (
-                np.array([x, y, heave * sway[2]]),
-                np.array([0.008 * sway[0], 0.005 * sway[1], sweep.heading]),
-            )
+            height, roll, pitch = (0.0, 0.0, 0.0) if terrain is None else _lie(terrain, x, y, cos, sin)
+            position = np.array([x, y, height + heave * sway[2]])
+            rpy = np.array([roll + 0.008 * sway[0], pitch + 0.005 * sway[1], sweep.heading])
             velocity = np.array([speed, 0.0, 0.0])
             seen = position + np.array([spread, spread, 0.015]) * error + 0.002 * rng.normal(size=3)
             yield (
@@ -199,6 +222,13 @@ def drive(rng: np.random.Generator, ahead: float, sweeps: list[Sweep]) -> Iterat
             )
             t += STEP_S
         t += 10.0
+
+
+def _lie(terrain: Terrain, x: float, y: float, cos: float, sin: float) -> tuple[float, float, float]:
+    """Height m, roll and pitch rad of a robot on ``terrain`` with its heading's ``cos`` and ``sin``."""
+    height, (east, north), _ = terrain.surface(x, y)
+    pitch = -math.atan(east * cos + north * sin)
+    return height, math.atan((north * cos - east * sin) * math.cos(pitch)), pitch
 
 
 def halo(item: BuriedObject) -> float:

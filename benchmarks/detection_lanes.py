@@ -45,6 +45,7 @@ from mine_robot.detection.fusion import judge_by_rules
 from mine_robot.detection.params import DetectorParams
 from mine_robot.pipeline.hazard import load_hazard_model
 from mine_robot.sim.objects import CATALOGUE
+from mine_robot.sim.terrain import TERRAINS
 from mine_robot.sim.types import BuriedObject
 
 THRESHOLDS = (
@@ -73,6 +74,7 @@ BESIDE_M = 0.1  # beyond the halo of a hazard: an alarm there is neither a hit n
 DEPTHS_M = (0.0, 0.02, 0.05, 0.10, 0.15, 0.26)
 BINS = 10
 TRACKS_BEHIND_LINE_M = 0.70  # from the searched line to the front of the contact patches
+HALO_M = 0.30  # about a declared place, where the tracks must not come
 STOP_M = 0.075 + 0.5**2 / (2 * 1.2)  # reaction time and braking at the search speed
 
 Alarms = dict[int, tuple[Array, float, Target]]  # by target: line, heading and the target when it first was an alarm
@@ -88,6 +90,7 @@ class Conditions:
     short: bool
     bare: bool
     of_each: int
+    terrain: str
     verbose: bool
 
 
@@ -116,6 +119,7 @@ class Result:
     fields: Counter[str] = field(default_factory=Counter)
     area: Counter[str] = field(default_factory=Counter)
     changes: list[int] = field(default_factory=list)
+    behind: list[float] = field(default_factory=list)  # searched line behind the declared place, of every alarm
     detector_s: float = 0.0
     driven_s: float = 0.0
     notes: list[str] = field(default_factory=list)
@@ -128,6 +132,7 @@ class Result:
         self.fields += other.fields
         self.area += other.area
         self.changes += other.changes
+        self.behind += other.behind
         self.detector_s += other.detector_s
         self.driven_s += other.driven_s
         self.notes += other.notes
@@ -138,13 +143,15 @@ def run_seed(seed: int, conditions: Conditions) -> Result:
     robot, limits = load_robot()
     rng = np.random.default_rng(seed)
     soil = conditions.soils[seed % len(conditions.soils)]
-    models = build_field(rng, soil, robot, bare=conditions.bare, of_each=conditions.of_each)
+    models = build_field(
+        rng, soil, robot, bare=conditions.bare, of_each=conditions.of_each, terrain=TERRAINS.get(conditions.terrain)
+    )
     sweeps = short_sweeps(rng) if conditions.short else lanes(rng)
     judge = judge_by_rules if conditions.rules else load_hazard_model()
     detector = Detector(build(DetectorParams, {}), limits, robot, judge)
     result, steps, changes = Result(fields=Counter([soil]), area=Counter({soil: swept(sweeps)})), 0, 0
     alarms: Alarms = {}
-    for truth, nav in drive(rng, robot.sweep_ahead, sweeps):
+    for truth, nav in drive(rng, robot.sweep_ahead, sweeps, models.terrain):
         gpr, metal = models.gpr.scan(truth.t, truth), models.metal.scan(truth.t, truth)
         revision, start = detector.revision, time.process_time()
         if conditions.sensor != "md":
@@ -159,6 +166,7 @@ def run_seed(seed: int, conditions: Conditions) -> Result:
             changes += note_alarms(alarms, detector.targets(), line, limits.mark_p_hazard, truth.pose.yaw)
     result.driven_s = 0.05 * steps
     result.changes.append(changes)
+    result.behind = [behind(line, heading, target.x, target.y) for line, heading, target in alarms.values()]
     passed = tuple(item for item in models.objects if any(sweep.passes(item, END_M) for sweep in sweeps))
     score(passed, models.objects, soil, detector.targets(), alarms, result)
     if conditions.verbose:
@@ -172,6 +180,11 @@ def note_alarms(alarms: Alarms, targets: tuple[Target, ...], line: Array, minimu
         if target.id not in alarms and target.p_hazard >= minimum:
             alarms[target.id] = (line, heading, target)
     return sum(target.id in alarms and target.p_hazard < minimum for target in targets)
+
+
+def behind(line: Array, heading: float, x: float, y: float) -> float:
+    """How far in m the searched line was behind (x, y)."""
+    return float((line[0] - x) * math.cos(heading) + (line[1] - y) * math.sin(heading))
 
 
 def score(
@@ -195,7 +208,7 @@ def score(
         find.depth_error, find.named = best.depth - item.depth, best.kind.name
         if best.id in alarms:
             line, heading, first = alarms[best.id]
-            find.lag = float((line[0] - item.x) * math.cos(heading) + (line[1] - item.y) * math.sin(heading))
+            find.lag = behind(line, heading, item.x, item.y)
             find.moved = math.hypot(first.x - best.x, first.y - best.y)
     for target in targets:
         gaps = [distance(item, target.x, target.y) - halo(item) for item in hazards]
@@ -264,6 +277,8 @@ def report(result: Result, minimum: float, of_each: int) -> None:
     false = [p for _, p in result.empty]
     print(f"{sum(result.fields.values())} fields, mark at p >= {minimum}")
     print(f"false alarms per m² {rate(sum(p >= minimum for p in false), area)}")
+    if result.behind:
+        print_behind(np.array(result.behind))
     if not hazards:
         return
     print(f"Pd {proportion(sum(f.p >= minimum for f in hazards), len(hazards))}")
@@ -299,6 +314,13 @@ def report(result: Result, minimum: float, of_each: int) -> None:
         )
 
 
+def print_behind(late: Array) -> None:
+    """Print how late all alarms came, false ones too, and how often a robot at the search speed would stop inside a halo."""
+    least = TRACKS_BEHIND_LINE_M - STOP_M - HALO_M
+    print(f"searched line behind the declared place, all alarms, m: median {np.median(late):.3f}, p95 {np.quantile(late, 0.95):.3f}, "
+          f"max {late.max():.3f}; later than {least:.2f}: {int((late > least).sum())} of {len(late)}")  # fmt: skip
+
+
 def report_errors(found: list[Find], result: Result) -> None:
     """Print errors of position and depth, timeliness and cost."""
     errors, moved = np.array([f.error for f in found]), np.array([f.moved for f in found])
@@ -331,6 +353,9 @@ def main() -> None:
     parser.add_argument("--sweeps", action="store_true", help="short oblique sweeps instead of lanes")
     parser.add_argument("--bare", action="store_true", help="without any objects")
     parser.add_argument("--of-each", type=int, default=1, help="hazards of every kind in a field")
+    parser.add_argument(
+        "--terrain", default="", choices=list(TERRAINS), help="waves of the ground; default: a level head"
+    )
     parser.add_argument("--rules", action="store_true", help="without the learned second stage")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--verbose", action="store_true", help="print misses and false alarms")
@@ -345,6 +370,7 @@ def main() -> None:
         short=options.sweeps,
         bare=options.bare,
         of_each=options.of_each,
+        terrain=options.terrain,
         verbose=options.verbose,
     )
     work = partial(run_seed, conditions=conditions)

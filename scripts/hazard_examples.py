@@ -41,8 +41,8 @@ from mine_robot.detection.params import DetectorParams
 from mine_robot.sim.objects import CATALOGUE
 from mine_robot.sim.types import BuriedObject
 
-BESIDE_M = 0.05  # beyond a hazard's halo: what is seen there counts neither as hit nor as clutter
-OF_EACH = 2  # hazards of every kind in a field: more than there are, so that fewer fields are needed
+BESIDE_M = 0.02  # beyond a hazard's halo: what is seen there counts neither as hit nor as clutter
+OF_EACH = 3  # hazards of every kind in a field: more than there are, so that fewer fields are needed
 FEW_CHANNELS = 0.08  # share of the fields that a smaller radar passes
 END_M = 0.10  # a hazard nearer to the end of every sweep that passes it is not counted as passed
 
@@ -77,7 +77,7 @@ def examples(seed: int, robot: Robot, limits: Limits) -> tuple[list[Row], Passed
     detector = Detector(build(DetectorParams, {}), limits, robot, harmless)
     sweeps = lanes(rng) if seed // len(SOILS) % 2 == 0 else short_sweeps(rng)
     rows: list[Row] = []
-    for truth, nav in drive(rng, robot.sweep_ahead, sweeps):
+    for truth, nav in drive(rng, robot.sweep_ahead, sweeps, models.terrain):
         detector.add_gpr(models.gpr.scan(truth.t, truth))
         detector.add_metal(models.metal.scan(truth.t, truth))
         detector.add_nav(nav)

@@ -6,8 +6,9 @@ Needs scikit-learn, in an environment of its own; the project does without it:
     ENV/bin/python scripts/train_hazard_model.py mine_robot/detection/hazard_model.json EXAMPLES.npz...
 
 The probability is calibrated (Platt) on the scores that each third of the fields gets from trees grown on the others, an object counting
-once with its most suspicious look, for hazards as rare as the examples' weights say. From the same scores comes the table
-``operating``: what a threshold of the probability costs. Of it follows ``limits.mark_p_hazard`` for a wanted Pd.
+once with its most suspicious look, for hazards as rare as the examples' weights say. Examples of ``--also`` (of an earlier version, which
+may lack features) only help to grow trees. From the same scores comes the table ``operating``: what a threshold of the probability
+costs. Of it follows ``limits.mark_p_hazard`` for a wanted Pd.
 """
 
 from __future__ import annotations
@@ -25,7 +26,30 @@ from sklearn.model_selection import GroupKFold
 
 FORMAT = "mine_robot hazard model 1"
 FOLDS = 3
-THRESHOLDS = (0.002, 0.003, 0.005, 0.007, 0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9)
+THRESHOLDS = (
+    0.002,
+    0.003,
+    0.004,
+    0.005,
+    0.006,
+    0.007,
+    0.008,
+    0.01,
+    0.012,
+    0.015,
+    0.02,
+    0.03,
+    0.05,
+    0.07,
+    0.1,
+    0.15,
+    0.2,
+    0.3,
+    0.4,
+    0.5,
+    0.7,
+    0.9,
+)
 SETTINGS: dict[str, dict[str, float]] = {  # both sensors decide; one alone informs, or stands in for the other
     "both": {
         "max_iter": 300,
@@ -51,12 +75,35 @@ def grow(x: np.ndarray, y: np.ndarray, settings: dict[str, float]) -> HistGradie
     return HistGradientBoostingClassifier(random_state=0, early_stopping=False, **settings).fit(x, y)
 
 
-def held_out(x: np.ndarray, y: np.ndarray, fields: np.ndarray, settings: dict[str, float]) -> np.ndarray:
-    """Raw scores of every example from trees that have not seen its field."""
+def held_out(
+    x: np.ndarray, y: np.ndarray, fields: np.ndarray, also: tuple[np.ndarray, np.ndarray], settings: dict[str, float]
+) -> np.ndarray:
+    """Raw scores of every example from trees that have not seen its field; ``also`` are features and labels of other fields."""
     raw = np.zeros(len(y))
     for train, test in GroupKFold(FOLDS).split(x, y, fields):
-        raw[test] = grow(x[train], y[train], settings).decision_function(x[test])
+        grown = grow(np.concatenate([x[train], also[0]]), np.concatenate([y[train], also[1]]), settings)
+        raw[test] = grown.decision_function(x[test])
     return raw
+
+
+def load(paths: list[Path], names: list[str] | None = None) -> dict[str, np.ndarray]:
+    """Examples of several files, each with other seeds; features in the order of ``names``, NaN where a file lacks one."""
+    parts = [np.load(path, allow_pickle=False) for path in paths]
+    shared = ("names", "gpr_count", "area", "features")
+    data = {key: np.concatenate([part[key] for part in parts]) for key in parts[0].files if key not in shared}
+    names = names or [str(name) for name in parts[0]["names"]]
+    features = []
+    for part in parts:
+        column = {str(name): values for name, values in zip(part["names"], part["features"].T)}
+        unknown = np.full(len(part["labels"]), np.nan, dtype=np.float32)
+        features.append(np.stack([column.get(name, unknown) for name in names], axis=1))
+    sums = {"area": np.array(sum(float(part["area"]) for part in parts)), "gpr_count": parts[0]["gpr_count"]}
+    return {**data, **sums, "features": np.concatenate(features), "names": np.array(names)}
+
+
+def seeds(data: dict[str, np.ndarray]) -> str:
+    """Which fields the examples come from."""
+    return f"{int(data['fields'].min())} to {int(data['fields'].max())}, {len(np.unique(data['fields']))} fields"
 
 
 def export(model: HistGradientBoostingClassifier) -> dict[str, Any]:
@@ -112,20 +159,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("examples", type=Path, nargs="+")
+    parser.add_argument("--also", type=Path, nargs="*", default=[], help="examples from which trees are grown only")
     parser.add_argument("--scores", type=Path, help="write held-out probabilities here, to see what is missed")
     options = parser.parse_args()
-    parts = [np.load(path, allow_pickle=False) for path in options.examples]
-    shared = ("names", "gpr_count", "area")
-    data = {key: np.concatenate([part[key] for part in parts]) for key in parts[0].files if key not in shared}
-    data["area"] = np.array(sum(float(part["area"]) for part in parts))
-    names, gpr_count = [str(name) for name in parts[0]["names"]], int(parts[0]["gpr_count"])
+    data = load(options.examples)
+    names, gpr_count = [str(name) for name in data["names"]], int(data["gpr_count"])
+    also = (
+        load(options.also, names) if options.also else {key: data[key][:0] for key in ("features", "labels", "fields")}
+    )
     y, weights = data["labels"], data["weights"]
     slices = {"both": slice(None), "gpr": slice(0, gpr_count), "md": slice(gpr_count, None)}
     models = {}
     for name, part in slices.items():
-        x = data["features"][:, part]
+        x, more = data["features"][:, part], (also["features"][:, part], also["labels"])
         settings = SETTINGS["both" if name == "both" else "one"]
-        raw = held_out(x, y, data["fields"], settings)
+        raw = held_out(x, y, data["fields"], more, settings)
         own = most_suspicious(raw, data)
         prior = float(np.log(weights[own][y[own] > 0].sum() / weights[own][y[own] == 0].sum()))
         platt = LogisticRegression(C=1e6).fit(raw[own, None], y[own], weights[own])
@@ -133,7 +181,8 @@ def main() -> None:
         p = 1.0 / (1.0 + np.exp(-(slope * raw + intercept)))
         table = operating(p, data)
         calibrated = {"slope": slope, "intercept": intercept, "prior": prior, "operating": table}
-        models[name] = {**export(grow(x, y, settings)), **calibrated}
+        grown = grow(np.concatenate([x, more[0]]), np.concatenate([y, more[1]]), settings)
+        models[name] = {**export(grown), **calibrated}
         print(name, f"slope {slope:.2f}", *table, sep="\n  ")
         if name == "both" and options.scores is not None:
             np.savez(
@@ -145,9 +194,12 @@ def main() -> None:
         "script": "scripts/train_hazard_model.py",
         "examples": "scripts/hazard_examples.py",
         "data": "simulated fields (benchmarks/detection_field.py), soils varied about " + "those of sim/soil.py",
-        "seeds": f"{int(data['fields'].min())} to {int(data['fields'].max())}, {len(np.unique(data['fields']))} fields",
-        "candidates": len(y),
-        "of_hazards": int(y.sum()),
+        "seeds": seeds(data),
+        "also": seeds(also) if options.also else "",
+        "candidates": len(y) + len(also["labels"]),
+        "of_hazards": int(y.sum() + also["labels"].sum()),
+        "hazards_passed": len(data["hazards"]),
+        "area_m2": round(float(data["area"])),
         "scikit_learn": sklearn.__version__,
         "settings": SETTINGS,
     }

@@ -290,6 +290,19 @@ def tune(
 
 
 @app.command()
+def threshold(
+    pd: Annotated[float | None, typer.Option(help="Share of the hazards that is to be marked, 0 to 1.")] = None,
+    false_alarms: Annotated[float | None, typer.Option(help="False alarms per m² that are accepted.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="P.yaml", help="Parameter file to write.")] = None,
+) -> None:
+    """Choose from which probability to mark, by the detector's calibration; without a wish, print that (docs/detection.md)."""
+    from mine_robot.bringup.threshold import choose_threshold
+
+    for line in choose_threshold(pd, false_alarms, out):
+        typer.echo(line)
+
+
+@app.command()
 def report(folder: RunFolder, language: ReportLanguage = "en") -> None:
     """Write summary, map, tables and report of a run again from its records."""
     from mine_robot.bringup.display import show_summary

@@ -46,6 +46,7 @@ LOOK_M = 0.13  # one sensor looks this far around what the other has found
 COVERED_M = 0.08  # the radar's line has to be this far beyond a spot that only metal speaks for
 CANDIDATES = 256
 POSITION_SIGMA_M = 0.025  # of a peak's centre, without the pose's part
+EDGE_M, EDGE_WEIGHT = 0.09, 0.05  # a peak this near to the end of the radar's array may have its centre beyond
 
 S = TypeVar("S", GprScan, MetalScan)
 
@@ -107,7 +108,7 @@ class Detector:
         self._gpr_feed: _Feed[GprScan] = _Feed(deque())
         self._metal_feed: _Feed[MetalScan] = _Feed(deque())
         self._navs: deque[NavState] = deque()
-        self._registry = Registry(params.association_m, LISTED_SHARE * limits.mark_p_hazard)
+        self._registry = Registry(params.association_m, LISTED_SHARE * limits.mark_p_hazard, limits.mark_p_hazard)
         self.candidates: deque[Candidate] = deque(maxlen=CANDIDATES)  # the latest, for training and display
         self._judged: deque[tuple[float, float]] = deque(maxlen=32)  # where the radar's were
         self._pending: list[Peak[MetalCell]] = []  # metal that the radar has not yet passed
@@ -339,6 +340,8 @@ class Detector:
         verdict = self._judge(radar, coil)
         self.candidates.append(Candidate(x, y, radar, coil, verdict))
         weight = math.exp(min(gpr.score, 12.0)) if gpr is not None else 1.0
+        if gpr is not None and abs(gpr.lateral) > float(np.abs(self._gpr.strip.lateral).max()) - EDGE_M:
+            weight *= EDGE_WEIGHT
         self._registry.update(self._run.number, Sighting(x, y, float(nav.position[2]), sigma, weight, verdict))
         return verdict.p_hazard
 

@@ -58,7 +58,8 @@ class GprCell:
 class Line:
     """A row of aligned residual traces (samples, channels), in units of the bounce with its sign.
 
-    ``bounce`` (channels,) is by what share the surface's bounce is stronger than usual, less what all channels see alike.
+    ``bounce`` (channels,) is by what share the surface's bounce is stronger than usual, less what all channels see alike. ``rise`` is
+    the antennas' height in m above that at which the background was learnt.
     """
 
     s: float
@@ -66,6 +67,7 @@ class Line:
     traces: Array
     scale: float
     bounce: Array
+    rise: float
 
 
 class GprProcessor:
@@ -81,7 +83,7 @@ class GprProcessor:
         self._left, self._right, lateral = _columns(offsets)
         self._between = 0.5 * np.abs(offsets[self._left] - offsets[self._right])
         self.strip: Strip[GprCell] = Strip(lateral)
-        self.height = math.nan
+        self.height = self._usual_height = math.nan
         deepest = 2.0 * params.max_depth_m * self._index / LIGHT
         self._delays = np.asarray(np.arange(SURFACE_GUARD_NS, deepest, DEPTH_STEP_NS), dtype=np.float64)
         self.lead = self._lead = round(LEAD_NS / self._dt)
@@ -96,7 +98,7 @@ class GprProcessor:
         self._clutter: Array | None = None
         self._focused = self._measured = 0
         self.lines: deque[Line] = deque()
-        self._waiting: deque[tuple[float, Array]] = deque()
+        self._waiting: deque[tuple[float, Array, float]] = deque()
         self._done = -math.inf
 
     def _prepare_tables(self) -> None:
@@ -129,10 +131,11 @@ class GprProcessor:
         if self._background is not None and not usable.all():
             aligned = np.where(usable, aligned, self._background)
         residual, bounce = self._subtract(aligned, usable)
-        self.lines.append(Line(s, line, residual, scale, bounce - _median(bounce[usable])))
-        self._waiting.append((s, aligned))
+        rise = self.height - self._usual_height if math.isfinite(self._usual_height) else 0.0
+        self.lines.append(Line(s, line, residual, scale, bounce - _median(bounce[usable]), rise))
+        self._waiting.append((s, aligned, self.height))
         while self._waiting and s - self._waiting[0][0] > GUARD_M:
-            self._learn(self._waiting.popleft()[1])
+            self._learn(*self._waiting.popleft()[1:])
         self._focus_until(s - APERTURE_M)
         while self.lines and self.lines[0].s < s - CUBE_M:
             self.lines.popleft()
@@ -141,8 +144,8 @@ class GprProcessor:
         """Focus what still waits for rows ahead; ``forget`` ends the pass: what follows lies elsewhere."""
         self._focus_until(math.inf)
         if forget:
-            for _, aligned in self._waiting:
-                self._learn(aligned)
+            for _, aligned, height in self._waiting:
+                self._learn(aligned, height)
             self._waiting.clear()
             self.lines.clear()
             self.strip.clear()
@@ -197,7 +200,7 @@ class GprProcessor:
     def _subtract(self, aligned: Array, usable: NDArray[np.bool_]) -> tuple[Array, Array]:
         """The aligned traces less the background, until that is learnt less the array's median trace; the bounce's change (channels,)."""
         if self._background is None:
-            rows = [row for _, row in self._waiting] if aligned.shape[1] < 3 else []
+            rows = [row for _, row, _ in self._waiting] if aligned.shape[1] < 3 else []
             background = np.median(np.concatenate([*rows, aligned], axis=1), axis=1, keepdims=True)
         else:
             background = self._background
@@ -224,14 +227,17 @@ class GprProcessor:
         strength, delay = np.minimum(np.maximum(strength, -0.5), 0.5), np.minimum(np.maximum(delay, -1.0), 1.0)
         return np.asarray(strength * background + delay * slope), np.asarray(strength)
 
-    def _learn(self, aligned: Array) -> None:
-        """Let a row that lies behind the guard move the background, outliers clipped."""
+    def _learn(self, aligned: Array, height: float) -> None:
+        """Let a row that lies behind the guard move the background and its height, outliers clipped."""
         if self._background is None or self._spread is None:
             pooled = np.median(aligned, axis=1, keepdims=True)
             self._background = np.repeat(pooled, aligned.shape[1], axis=1)
             self._spread = np.maximum(np.abs(aligned - pooled).mean(axis=1, keepdims=True), 1e-6)
         self._counted += 1
         rate = 1.0 / min(self._counted + 2, MEMORY_ROWS)
+        if math.isfinite(height):
+            known = self._usual_height if math.isfinite(self._usual_height) else height
+            self._usual_height = known + rate * (height - known)
         error = aligned - self._background - self._bounce_change(aligned, self._background)[0]
         self._background = self._background + rate * np.minimum(
             np.maximum(error, -CLIP * self._spread), CLIP * self._spread

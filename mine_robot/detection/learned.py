@@ -23,7 +23,6 @@ FORMAT = "mine_robot hazard model 1"
 FEATURES = tuple(f"gpr.{name}" for name in GPR_FEATURES) + tuple(f"md.{name}" for name in METAL_FEATURES)
 SENSORS = {"both": slice(None), "gpr": slice(0, len(GPR_FEATURES)), "md": slice(len(GPR_FEATURES), None)}
 COLUMNS = GPR_FEATURES.index("count")
-HALF_BLIND = 0.25  # of the rules' probability is taken where the radar alone has looked
 TRAINED_COLUMNS = 3  # the narrowest array of the examples
 MAX_LOGIT = 8.0  # nothing is surer than that
 PLAUSIBLE_P = 0.5  # from there on the class is that of a hazard
@@ -62,7 +61,11 @@ class Trees:
 
 
 class HazardModel:
-    """A judge (see :class:`~mine_robot.detection.detector.Detector`) learnt from examples."""
+    """A judge (see :class:`~mine_robot.detection.detector.Detector`) learnt from examples.
+
+    ``operating`` (n, 3): threshold of the probability, Pd of the hazards passed, false alarms per m²; made in training from fields that
+    the trees had not seen, as rich in clutter as those.
+    """
 
     def __init__(self, content: Mapping[str, Any]) -> None:
         """From the decoded JSON; raises :class:`ModelError`."""
@@ -73,17 +76,19 @@ class HazardModel:
         try:
             self.provenance = dict(content["provenance"])
             self._models = {name: _trees(content["models"][name], part) for name, part in SENSORS.items()}
-            self._operating = np.array(content["models"]["both"]["operating"], dtype=float).reshape(-1, 3)
+            self.operating = np.array(content["models"]["both"]["operating"], dtype=float).reshape(-1, 3)
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"incomplete: {error}") from None
 
     def threshold(self, pd: float) -> float:
-        """The highest probability from which to mark so that a share ``pd`` of the hazards passed is marked; NaN if none reaches it.
-
-        From the table made in training: fields that the trees had not seen, as rich in clutter as those.
-        """
-        enough = self._operating[self._operating[:, 1] >= pd, 0]
+        """The highest probability from which to mark so that a share ``pd`` of the hazards is marked; NaN if none reaches it."""
+        enough = self.operating[self.operating[:, 1] >= pd, 0]
         return float(enough.max()) if len(enough) else math.nan
+
+    def threshold_for_alarms(self, rate: float) -> float:
+        """The lowest probability from which to mark with at most ``rate`` false alarms per m²; NaN if none has so few."""
+        enough = self.operating[self.operating[:, 2] <= rate, 0]
+        return float(enough.min()) if len(enough) else math.nan
 
     def __call__(self, gpr: GprLook | None, metal: MetalLook | None) -> Verdict:
         """The verdict on one spot; ``None`` means that the sensor could not look there."""
@@ -95,11 +100,10 @@ class HazardModel:
             name, llr = ("gpr", llr_gpr) if gpr is not None else ("md", llr_md)
             logit = self._models[name].prior + llr
         p = 1.0 / (1.0 + math.exp(-logit))
-        if gpr is not None and (metal is None or gpr.features[COLUMNS] < TRAINED_COLUMNS):
-            # An array narrower than those of the examples, or ground that the metal detector has not passed on this drive: the
-            # radar alone decides, and what looks like a mine to the rules is not dismissed.
-            share = HALF_BLIND if gpr.features[COLUMNS] >= TRAINED_COLUMNS else 1.0
-            p = max(p, share * judge_by_rules(gpr, metal).p_hazard)
+        if gpr is not None and gpr.features[COLUMNS] < TRAINED_COLUMNS:
+            p = judge_by_rules(
+                gpr, metal
+            ).p_hazard  # an array narrower than those of the examples: the trees cannot know
         seen = gpr is not None and gpr.score >= SEEN
         found = metal is not None and metal.score >= FOUND
         kind = classify(gpr if seen else None, metal if found else None)

@@ -39,13 +39,16 @@ GPR_FEATURES = (
     "extent", "width", "thickness", "edge", "count",
     *(f"wave_{i}" for i in range(len(WAVE_NS))),
     "level_gain", *(f"gain_{i}" for i in range(len(INDICES))), *(f"semblance_{i}" for i in range(len(INDICES))),
-    "bounce", "bounce_most", "bounce_least", "bounce_scatter", "behind", "ahead", "neighbour",
+    "bounce", "bounce_most", "bounce_least", "bounce_scatter", "rise", "slope", "behind", "ahead", "neighbour",
+)  # fmt: skip
+SPOT_FEATURES = (
+    *(f"in_phase_{i}" for i in range(len(BELOW_M))), *(f"quadrature_{i}" for i in range(len(BELOW_M))),
+    "best_below", "best_fit", "best_moment", "best_phase",
+    "moment_at_echo", "quadrature_at_echo", "phase_at_echo", "fit_at_echo",
 )  # fmt: skip
 METAL_FEATURES = (
-    "score", "moment", "phase", "fit", "below",
-    *(f"in_phase_{i}" for i in range(len(BELOW_M))), *(f"quadrature_{i}" for i in range(len(BELOW_M))),
-    "best_below", "best_fit", "best_moment", "best_phase", "moment_at_echo", "quadrature_at_echo", "phase_at_echo",
-    "fit_at_echo", "offset", "behind", "ahead", "neighbour",
+    "score", "moment", "phase", "fit", "below", *SPOT_FEATURES, "offset", "behind", "ahead", "neighbour",
+    *(f"local_{name}" for name in SPOT_FEATURES),
 )  # fmt: skip
 
 
@@ -118,6 +121,7 @@ def look_gpr(peak: Peak[GprCell], processor: GprProcessor, params: DetectorParam
         *(wave / largest),
         *_moveouts(peak, strongest, processor, params),
         *_bounces(peak, processor),
+        *_rises(peak, processor),
         *_passed(peak, processor.strip),
     ]
     return GprLook(peak.score, thin, reflection, depth, extent, np.array(features))
@@ -203,6 +207,12 @@ def _bounces(peak: Peak[GprCell], processor: GprProcessor) -> list[float]:
     return [float((weight * change).sum() / weight.sum()), float(near.max()), float(near.min()), scatter]
 
 
+def _rises(peak: Peak[GprCell], processor: GprProcessor) -> list[float]:
+    """How far in m the head is above the height at which the background was learnt, and how much that changes around the peak."""
+    near = [line.rise for line in processor.lines if abs(line.s - peak.s) <= AROUND_M]
+    return [float(np.mean(near)), float(np.ptp(near))] if near else [math.nan] * 2
+
+
 def look_metal(peak: Peak[MetalCell], echo_depth: float, processor: MetalProcessor) -> MetalLook:
     """Features of the metal detector for the spot where ``peak``, the strongest signal near it, is placed.
 
@@ -215,18 +225,10 @@ def look_metal(peak: Peak[MetalCell], echo_depth: float, processor: MetalProcess
     spot = processor.fit_at(peak.s, peak.lateral)
     offset = math.hypot(peak.row.s - peak.s, column_left - peak.lateral)
     head = [score, math.log(max(abs(moment), 1e-6)), _phase(moment), fit, float(cell.below[peak.column])]
+    local = processor.fit_local(peak.s, peak.lateral)
+    features = [*head, *_spot(spot, echo_depth), offset, *passed, *_spot(local, echo_depth)]
     if spot is None:
-        rest = [math.nan] * (len(METAL_FEATURES) - len(head) - 4)
-        return MetalLook(score, abs(moment), _angle(moment), fit, np.array([*head, *rest, offset, *passed]))
-    features = [
-        *head,
-        *_signed_log(np.asarray(spot.z.real)),
-        *_signed_log(np.asarray(spot.z.imag)),
-        *_best(spot),
-        *_at_echo(spot, echo_depth),
-        offset,
-        *passed,
-    ]
+        return MetalLook(score, abs(moment), _angle(moment), fit, np.array(features))
     own = complex(spot.moment[int(spot.fit.argmax())])
     return MetalLook(
         score,
@@ -237,6 +239,14 @@ def look_metal(peak: Peak[MetalCell], echo_depth: float, processor: MetalProcess
         tuple(spot.z.imag.tolist()),
         tuple(spot.gain.tolist()),
     )
+
+
+def _spot(spot: MetalFit | None, echo_depth: float) -> list[float]:
+    """SPOT_FEATURES of a fit."""
+    if spot is None:
+        return [math.nan] * len(SPOT_FEATURES)
+    z = [*_signed_log(np.asarray(spot.z.real)), *_signed_log(np.asarray(spot.z.imag))]
+    return [*z, *_best(spot), *_at_echo(spot, echo_depth)]
 
 
 def _best(spot: MetalFit) -> list[float]:

@@ -21,6 +21,8 @@ GUARD_M = 0.40
 MEMORY_ROWS = 60
 CLIP = 3.0
 FIT_AHEAD_M = 0.30
+LOCAL_M = 0.22  # to either side, of a fit close around
+QUORUM = 4  # coils from which what all see alike can be told from what one sees
 BELOW_M = (0.08, 0.13, 0.20, 0.30)  # distances under the coil for which the filter is matched
 REFERENCE_M = 0.10  # moments are stated as the reading at this distance
 AHEAD_M, BEHIND_M = (
@@ -174,24 +176,57 @@ class MetalProcessor:
 
     def fit_at(self, s: float, lateral: float) -> MetalFit | None:
         """Fit a dipole at along-track ``s`` and ``lateral`` m, each coil's mean free; None if the spot was not passed."""
-        near = [(at, reading, usable) for at, _, reading, usable in self._lines if -BEHIND_M <= at - s <= FIT_AHEAD_M]
+        return self._fit(s, lateral, BEHIND_M, FIT_AHEAD_M, local=False)
+
+    def fit_local(self, s: float, lateral: float) -> MetalFit | None:
+        """The same from close around, each coil's mean and trend free, and what all coils of a row see alike.
+
+        So neither the flank of something strong nearby nor the soil under a head that heaves has a part in it. None with fewer than
+        QUORUM coils or a dead one.
+        """
+        whole = all(usable.all() for *_, usable in self._lines)
+        return self._fit(s, lateral, LOCAL_M, LOCAL_M, local=True) if whole and len(self._offsets) >= QUORUM else None
+
+    def _fit(self, s: float, lateral: float, behind: float, ahead_of: float, *, local: bool) -> MetalFit | None:
+        near = [(at - s, reading, usable) for at, _, reading, usable in self._lines if -behind <= at - s <= ahead_of]
         coils = np.abs(self._offsets - lateral) <= ASIDE_M
-        if len(near) < 6 or self._white is None or not coils.any() or not near[0][0] < s < near[-1][0]:
+        if len(near) < 6 or self._white is None or not coils.any() or not near[0][0] < 0.0 < near[-1][0]:
             return None
-        ahead = np.array([at - s for at, _, _ in near])
-        values = np.array([reading[coils] for _, reading, _ in near])
+        ahead = np.array([at for at, _, _ in near])
+        readings = np.array([reading for _, reading, _ in near])
+        white = self._white
+        if local:
+            readings, white = readings - _middle(readings), self._local_white()
+        values = readings[:, coils]
         trusted = np.array([usable[coils] for _, _, usable in near]).astype(float)
         beside = np.hypot(ahead[:, None], self._offsets[coils] - lateral)
         shape = np.stack([field_squared(self._radius, beside, below) for below in BELOW_M])
         shape = shape / field_squared(self._radius, 0.0, REFERENCE_M) * trusted
         values = values - values.mean(axis=0)
-        shape = (shape - shape.mean(axis=1, keepdims=True)) * trusted
+        shape = shape - shape.mean(axis=1, keepdims=True)
+        if local:
+            trend = (ahead - ahead.mean()) / np.linalg.norm(ahead - ahead.mean())
+            values = values - trend[:, None] * (trend @ values)
+            shape = shape - trend[:, None] * np.einsum("r,brc->bc", trend, shape)[:, None, :]
+        shape = shape * trusted
         size = np.sqrt(np.maximum((shape**2).sum(axis=(1, 2)), 1e-12))
-        scaled = values.real / self._white[0] + 1j * (values.imag / self._white[1])
+        scaled = values.real / white[0] + 1j * (values.imag / white[1])
         z = np.einsum("brc,rc->b", shape, scaled) / size
         total = float((np.abs(scaled) ** 2 * trusted).sum())
-        moment = (z.real * (self._white[0] / self._white[1]) + 1j * z.imag) / size
+        moment = (z.real * (white[0] / white[1]) + 1j * z.imag) / size
         return MetalFit(z, moment, size, np.abs(z) ** 2 / max(total, 1e-12))
+
+    def _local_white(self) -> Array:
+        """Noise of in-phase and quadrature from row to row without what all coils see alike, of the rows that are kept."""
+        readings = np.array([reading for _, _, reading, _ in self._lines])
+        steps = np.diff(readings - _middle(readings), axis=0)
+        size = np.array([np.median(np.abs(steps.real)), np.median(np.abs(steps.imag))])
+        return np.maximum(1.48 / math.sqrt(2.0) * size, 1e-6)
+
+
+def _middle(readings: NDArray[np.complexfloating]) -> NDArray[np.complexfloating]:
+    """Median over the coils of complex readings (rows, coils), as (rows, 1)."""
+    return np.median(readings.real, axis=1, keepdims=True) + 1j * np.median(readings.imag, axis=1, keepdims=True)
 
 
 def field_squared(radius: float, beside: Array | float, below: Array | float) -> Array:

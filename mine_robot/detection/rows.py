@@ -14,13 +14,13 @@ from mine_robot.core.types import Array, Pose2
 
 KEEP_M = 0.9  # length of the strip
 AHEAD_M = 0.03  # a peak has to be followed by this much lower ground
-WAIT_M = 0.09  # for the far edge of a wide object; then it is reported as it is
+WAIT_M = 0.06  # for the far edge of a wide object; then it is reported as it is
 SHOULDER_M = 0.03
 FALLEN = 0.7  # logarithm: where the score is so much lower the object ends
 SEPARATION_M = 0.12  # nearer peaks along the track are one
 CENTROID_M = 0.18  # half length of the square in which a peak's centre is taken
 SHIFT_M = (
-    0.06  # a centre lies at most this far along the track from its peak: what lies farther back was reported before it
+    0.03  # a centre lies at most this far along the track from its peak: what lies farther back was reported before
 )
 CENTROID_FLOOR = 0.35  # of the peak's energy: what is weaker has no part in its centre
 CAPACITY = 160  # rows

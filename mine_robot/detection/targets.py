@@ -15,6 +15,7 @@ MOVED_M = 0.005
 RESTORED_RUN = 0  # the passes of a detector count from 1
 RESTORED_WEIGHT = math.exp(6.0)  # of a clear look
 LARGE = (TargetClass.AT, TargetClass.ERW)
+APART_M = 0.45  # no two bodies lie nearer of which one is an anti-tank mine
 LARGE_M = 0.05  # what these echo from their edges is theirs, so much further out, and still inside their halo
 AS_PROBABLE = 2.0  # probabilities within this factor say the same
 SAME_PEAK_M = 0.08  # looks of one pass this near are the same peak, better known
@@ -37,10 +38,14 @@ class _Entry:
     id: int
     sightings: dict[int, Sighting] = field(default_factory=dict)
 
-    def target(self) -> Target:
-        """Mean of the passes weighted by certainty and strength; the verdict is that of the clearest look."""
-        looks = list(self.sightings.values())
-        best = max(looks, key=lambda look: look.verdict.p_hazard)
+    def target(self, marked_p: float) -> Target:
+        """Mean of the passes weighted by certainty and strength; the verdict is that of the clearest look.
+
+        Where one pass would have it marked, those that would not have no part in the place: a halo must not move back under the tracks.
+        """
+        best = max(self.sightings.values(), key=lambda look: look.verdict.p_hazard)
+        least = marked_p if best.verdict.p_hazard >= marked_p else 0.0
+        looks = [look for look in self.sightings.values() if look.verdict.p_hazard >= least]
         weights = np.array([look.weight / look.sigma**2 for look in looks])
         x, y, z = (float(weights @ [getattr(look, axis) for look in looks] / weights.sum()) for axis in "xyz")
         sigma = math.sqrt(float((weights**2) @ [look.sigma**2 for look in looks])) / float(weights.sum())
@@ -63,11 +68,11 @@ class _Entry:
 class Registry:
     """Associates sightings with targets by distance (within ``association`` m); nothing is ever removed.
 
-    A spot enters the list with a probability of ``listed_p``.
+    A spot enters the list with a probability of ``listed_p`` and is marked from ``marked_p`` on.
     """
 
-    def __init__(self, association: float, listed_p: float) -> None:
-        self._association, self._listed_p = association, listed_p
+    def __init__(self, association: float, listed_p: float, marked_p: float) -> None:
+        self._association, self._listed_p, self._marked_p = association, listed_p, marked_p
         self._entries: list[_Entry] = []
         self._targets: list[Target] = []
         self.revision = 0
@@ -77,15 +82,21 @@ class Registry:
         """All targets, in order of their ids (from 1)."""
         return tuple(self._targets)
 
-    def nearest(self, x: float, y: float) -> Target | None:
-        """The target an object at (x, y) belongs to, if any."""
+    def nearest(self, x: float, y: float, kind: TargetClass = TargetClass.UNKNOWN) -> Target | None:
+        """The target an object of ``kind`` at (x, y) belongs to, if any."""
         near = [
-            (math.hypot(t.x - x, t.y - y) - LARGE_M * (t.kind in LARGE), t.id)
+            (math.hypot(t.x - x, t.y - y) - self._reach(t.kind, kind), t.id)
             for t in self._targets
             if math.isfinite(t.x)
         ]
-        distance, number = min(near, default=(math.inf, 0))
-        return self._targets[number - 1] if distance <= self._association else None
+        beyond, number = min(near, default=(math.inf, 0))
+        return self._targets[number - 1] if beyond <= 0.0 else None
+
+    def _reach(self, known: TargetClass, seen: TargetClass) -> float:
+        """Distance in m within which what is ``seen`` is the ``known`` object."""
+        if known in LARGE and seen in LARGE and TargetClass.AT in (known, seen):
+            return APART_M
+        return self._association + LARGE_M * (known in LARGE)
 
     def restore(self, targets: Iterable[Target]) -> None:
         """Take over what an earlier process found, as seen in a pass before all others; ids go on from there.
@@ -109,13 +120,13 @@ class Registry:
 
         The worst verdict of a pass stays: the robot has stopped for it and marks it, and what else lies near must not take it back.
         """
-        known = self.nearest(sighting.x, sighting.y)
+        known = self.nearest(sighting.x, sighting.y, sighting.verdict.kind)
         if known is None and sighting.verdict.p_hazard < self._listed_p:
             return
         if known is None:
             entry = _Entry(len(self._entries) + 1, {run: sighting})
             self._entries.append(entry)
-            self._targets.append(entry.target())
+            self._targets.append(entry.target(self._marked_p))
             self.revision += 1
             return
         entry = self._entries[known.id - 1]
@@ -123,18 +134,19 @@ class Registry:
         if last is not None:
             same = math.hypot(last.x - sighting.x, last.y - sighting.y) < SAME_PEAK_M
             worst = max(last.verdict, sighting.verdict, key=lambda verdict: verdict.p_hazard)
-            if not same and not _leads(sighting, last):
+            if not same and not self._leads(sighting, last):
                 sighting = last
             sighting = replace(sighting, verdict=worst)
         entry.sightings[run] = sighting
-        target = entry.target()
+        target = entry.target(self._marked_p)
         moved = math.hypot(target.x - known.x, target.y - known.y) > MOVED_M
         if moved or target.p_hazard != known.p_hazard or target.kind != known.kind:
             self._targets[known.id - 1] = target
             self.revision += 1
 
-
-def _leads(new: Sighting, old: Sighting) -> bool:
-    """True if of two peaks of one object the new one tells the place: clearly more probable, or as probable and stronger."""
-    now, before = new.verdict.p_hazard, old.verdict.p_hazard
-    return now > AS_PROBABLE * before or (AS_PROBABLE * now > before and new.weight > old.weight)
+    def _leads(self, new: Sighting, old: Sighting) -> bool:
+        """True if of two peaks of one object the new one tells the place: the first to be marked, clearly more probable,
+        or as probable and stronger."""
+        now, before = new.verdict.p_hazard, old.verdict.p_hazard
+        first = now >= self._marked_p > before
+        return first or now > AS_PROBABLE * before or (AS_PROBABLE * now > before and new.weight > old.weight)

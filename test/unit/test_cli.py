@@ -98,3 +98,28 @@ def test_plan_writes_the_contracts_file(tmp_path: Path) -> None:
     assert orders == sorted(orders)
     assert plan["summary"]["coverage"] >= 0.99
     assert plot.stat().st_size > 10_000
+
+
+def test_the_threshold_follows_from_what_the_operator_wants(tmp_path: Path) -> None:
+    table = mine_robot("threshold", cwd=tmp_path)
+    rows = [[float(value) for value in line.split()] for line in table.stdout.splitlines()[1:]]
+    assert table.returncode == 0 and len(rows) >= 10
+    wanted = rows[len(rows) // 2]
+    done = mine_robot("threshold", "--pd", wanted[1], "--out", "own.yaml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"mark_p_hazard: {max(p for p, pd, _ in rows if pd >= wanted[1]):g}" in (tmp_path / "own.yaml").read_text()
+    assert mine_robot("check", "own.yaml", cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("--pd", "1.1"), "calibration ends"),
+        (("--false-alarms", "-1"), "calibration ends"),
+        (("--pd", "0.9", "--false-alarms", "0.1"), "only one"),
+        (("--out", "x.yaml"), "what is wanted"),
+        (("--pd", "0.9", "--out", "no/x.yaml"), "No such file"),
+    ],
+)
+def test_a_threshold_that_nothing_fulfils(tmp_path: Path, arguments: tuple[str, ...], word: str) -> None:
+    assert word in refused("threshold", *arguments, cwd=tmp_path)

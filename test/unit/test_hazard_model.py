@@ -79,11 +79,11 @@ def test_one_sensor_alone_gives_its_own_verdict() -> None:
     assert model(None, METAL).llr_gpr == 0.0 and model(None, METAL).p_hazard < 0.5
 
 
-def test_what_the_rules_see_is_not_dismissed_for_an_array_unlike_the_trained_ones() -> None:
+def test_an_array_unlike_the_trained_ones_is_judged_by_the_rules() -> None:
     model, mine = HazardModel(content()), gpr(3.9)
     rules = judge_by_rules(mine, None).p_hazard
     assert model(mine, METAL).p_hazard < 0.1 < rules
-    assert model(mine, None).p_hazard == max(0.25 * rules, model(mine, METAL).p_hazard)
+    assert model(mine, None).p_hazard == pytest.approx(model(mine, METAL).p_hazard)
     mine.features[GPR_FEATURES.index("count")] = 1.0
     assert model(mine, None).p_hazard == rules
 
@@ -92,6 +92,8 @@ def test_the_threshold_follows_from_the_wanted_pd() -> None:
     model = HazardModel(content())
     assert [model.threshold(pd) for pd in (0.99, 0.991, 0.5)] == [0.1, 0.05, 0.5]
     assert math.isnan(model.threshold(0.999))
+    assert [model.threshold_for_alarms(rate) for rate in (0.3, 0.2, 0.1)] == [0.05, 0.1, 0.1]
+    assert math.isnan(model.threshold_for_alarms(0.001))
 
 
 @pytest.mark.parametrize(
