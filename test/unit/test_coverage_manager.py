@@ -19,6 +19,7 @@ from random_fields import field_of, target_at
 from mine_robot.core.types import Cell, Goal, MissionState, MissionStatus, NavState, Plan, PlanStep, Pose2, StepKind
 from mine_robot.coverage.params import CoverageParams
 from mine_robot.pipeline.coverage import CoverageManager
+from mine_robot.pipeline.first_plan import first_plan
 from mine_robot.records.plan_file import heading_deg, plan_to_geojson
 from mine_robot.records.plan_plot import plot_plan
 
@@ -61,6 +62,21 @@ def test_gaps_are_listed_cut_to_the_field_and_shown():
     values = manager.progress().values
     assert float(values["gaps_m2"]) == pytest.approx(sum(gap.area for gap in plan.gaps), abs=1e-3)
     assert float(values["remaining_s"]) == pytest.approx(plan.duration, abs=1.0)
+
+
+def test_a_large_field_is_planned_whole_for_people_and_in_stretches_for_a_mission():
+    """``mine-robot plan`` once stopped a large field's plan at the horizon of a mission."""
+    field = field_of(shapely.box(0, 0, 8, 6), shapely.box(-0.6, -2.6, 8.6, 0))
+    params = CoverageParams(compare_area=0.0, horizon=20.0)
+    whole = first_plan(field, params, limits(), robot())
+    assert whole.complete
+    swept = sum(step.length for step in whole.steps if step.sweep) * robot().sweep_width
+    assert swept + sum(gap.area for gap in whole.gaps) >= field.area
+    manager = CoverageManager(params, limits(), robot(), field)
+    manager.set_nav(nav())
+    stretch = manager.answer(status(Goal.SEARCH, 1.0))
+    assert not stretch.complete
+    assert 15.0 < stretch.duration < 0.5 * whole.duration
 
 
 def test_an_unknown_or_impossible_target_gets_an_empty_plan():
