@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mine_robot.core.children import die_with_parent
+from mine_robot.core.children import die_with_parent, how_it_ended
 
 SIGINT_GRACE_S = 2.0
 SIGTERM_GRACE_S = 0.7
@@ -28,8 +28,7 @@ class Death:
     @property
     def text(self) -> str:
         """How it ended, in words."""
-        how = f"killed by {signal.Signals(-self.code).name}" if self.code < 0 else f"exit code {self.code}"
-        return f"node '{self.name}' died ({how})"
+        return f"node '{self.name}' died ({how_it_ended(self.code)})"
 
 
 class Processes:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-import yaml
-
 from mine_robot.detection.learned import ModelError
 from mine_robot.pipeline.hazard import load_hazard_model
-from mine_robot.pipeline.loading import LoadError
+from mine_robot.pipeline.loading import LoadError, overlay
 
 
 def choose_threshold(pd: float | None, alarms: float | None, out: Path | None) -> list[str]:
@@ -44,9 +42,8 @@ def choose_threshold(pd: float | None, alarms: float | None, out: Path | None) -
         f"limits.mark_p_hazard {chosen:g}: Pd {hit:.4f}, {false:.4f} false alarms per m2 by the model's calibration"
     ]
     if out is not None:
-        content = {"/**": {"ros__parameters": {"limits": {"mark_p_hazard": chosen}}}}
         try:
-            out.write_text(f"# {lines[0]}\n{yaml.safe_dump(content)}", encoding="utf-8")
+            out.write_text(overlay("limits.mark_p_hazard", chosen, (), lines[0]), encoding="utf-8")
         except OSError as error:
             raise LoadError(f"{out}: {error.strerror}") from None
         lines.append(f"{out}: lay it over the others with --params")

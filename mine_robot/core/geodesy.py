@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pyproj import Transformer
 
-from mine_robot.core.types import Array
+from mine_robot.core.types import Array, FixStatus, GnssFix
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,13 @@ class Datum:
     latitude: float
     longitude: float
     height: float = 0.0
+
+    @classmethod
+    def at(cls, fix: GnssFix) -> Datum | None:
+        """The datum at the place of ``fix``; None if it has none."""
+        place = (fix.latitude, fix.longitude, fix.height)
+        usable = fix.status != FixStatus.NONE and all(map(math.isfinite, place)) and abs(fix.latitude) <= 90.0
+        return cls(*place) if usable else None
 
     @cached_property
     def _transformer(self) -> Transformer:

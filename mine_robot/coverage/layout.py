@@ -34,7 +34,9 @@ def reckon(ground: Ground, directions: Iterable[float], limits: Limits) -> Layou
     """The layout whose lanes take least, of those along ``directions``; headings point away from safe ground."""
     options: list[tuple[float, float, bool]] = []
     for direction in directions:
-        options += _seconds(Raster(ground, ground.drivable, ground.hazard, direction), direction, limits)
+        raster = Raster(ground, ground.drivable, ground.hazard, direction)
+        if not raster.empty:
+            options += _seconds(raster, direction, limits)
     _, heading, strips = min(options, default=(0.0, 0.0, False))
     return Layout(heading, strips)
 

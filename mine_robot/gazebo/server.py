@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
 import subprocess
 from pathlib import Path
 
-from mine_robot.core.children import die_with_parent
+from mine_robot.core.children import die_with_parent, how_it_ended
 from mine_robot.gazebo.place import HOST, Place
 
-PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 GRACE_S = 2.0
 
 
@@ -35,9 +33,7 @@ class Server:
     def ending(self) -> str:
         """How the server ended, in words; empty while it runs."""
         code = self._process.poll()
-        if code is None:
-            return ""
-        return f"gzserver died ({f'killed by {signal.Signals(-code).name}' if code < 0 else f'exit code {code}'})"
+        return "" if code is None else f"gzserver died ({how_it_ended(code)})"
 
     def close(self) -> None:
         """End the server: ask, then kill."""

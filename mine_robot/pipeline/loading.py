@@ -193,6 +193,15 @@ class ParameterFiles:
         return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
 
 
+def overlay(key: str, value: Any, nodes: Sequence[str], remark: str) -> str:
+    """A parameter file with one value, to be laid over others; no ``nodes`` stand for all."""
+    tree: Any = value
+    for name in reversed(key.split(".")):
+        tree = {name: tree}
+    content = {node: {"ros__parameters": tree} for node in nodes or (WILDCARD,)}
+    return f"# {remark}\n{yaml.safe_dump(content, sort_keys=False)}"
+
+
 @functools.cache
 def _known(node: str) -> frozenset[str]:
     return frozenset(spec.name for spec in specs(NODE_PARAMETERS[node]))

@@ -45,6 +45,11 @@ class Ground:
         return float(sum(gap.area for gap in self.gaps))
 
     @property
+    def passed_m2(self) -> float:
+        """Area the head passed, for rates: searched ground and halos, or all of the hazard area where there is neither, m²."""
+        return self.searched_m2 + self.gaps_by_reason().get(HALO, 0.0) or self.hazard_m2
+
+    @property
     def coverage(self) -> float:
         """Searched share of what could have been searched: a gap that could have been reached counts against it."""
         excused = sum(gap.area for gap in self.gaps if gap.reason != NOT_SEARCHED)

@@ -148,7 +148,7 @@ def _detect(request: ReplayRequest, track: Track | None, datum: Datum | None) ->
     states = track.states if track is not None else None
     found = detect_in_log(request.log, request.remap, detector, states, request.progress("detection"))
     datum = datum or request.datum or found.datum
-    suspects = [target for target in found.targets if target.p_hazard >= params.limits.mark_p_hazard]
+    suspects = params.limits.suspects(found.targets)
     ground = (
         ground_of(request.area, request.robot, planner, found.evidence, found.targets)
         if request.area is not None

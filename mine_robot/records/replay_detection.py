@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mine_robot.core.geodesy import Datum
-from mine_robot.core.types import FixStatus, GprScan, Health, Level, MetalScan, NavState, SweepEvidence, Target
+from mine_robot.core.types import GprScan, Health, Level, MetalScan, NavState, SweepEvidence, Target
 from mine_robot.detection.detector import Detector
 from mine_robot.pipeline.scan_queue import ScanQueue
 from mine_robot.records.log_source import LogSource, Progress
@@ -127,13 +126,7 @@ def decoded(
         topic = topics[name]
         try:
             if topic is GNSS_FIX:
-                fix = decode.fix(message)
-                if (
-                    found.datum is None
-                    and fix.status != FixStatus.NONE
-                    and math.isfinite(fix.latitude + fix.longitude + fix.height)
-                ):
-                    found.datum = Datum(fix.latitude, fix.longitude, fix.height)
+                found.datum = found.datum or Datum.at(decode.fix(message))
                 continue
             item = SENSORS[topic](message)
         except (decode.DecodeError, AttributeError, ValueError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from mine_robot.core.geodesy import Datum
-from mine_robot.core.types import FixStatus, GnssFix
+from mine_robot.core.types import GnssFix
 from mine_robot.pipeline.localization import Sample
 from mine_robot.records.log_source import LogSource, Progress
 from mine_robot.records.log_topics import NAVIGATION, find_topics, missing, renamed
@@ -89,9 +88,5 @@ def _one_clock(arrivals: list[tuple[str, float, Sample]]) -> list[str]:
 
 def _datum(samples: list[Sample]) -> Datum | None:
     """At the first fix that is one."""
-    for sample in samples:
-        if isinstance(sample, GnssFix) and sample.status != FixStatus.NONE:
-            place = (sample.latitude, sample.longitude, sample.height)
-            if all(math.isfinite(value) for value in place) and abs(sample.latitude) <= 90.0:
-                return Datum(*place)
-    return None
+    fixes = (sample for sample in samples if isinstance(sample, GnssFix))
+    return next((datum for fix in fixes if (datum := Datum.at(fix)) is not None), None)

@@ -11,7 +11,6 @@ import numpy as np
 from mine_robot.core.field import Field
 from mine_robot.core.robot import Robot
 from mine_robot.core.types import NavState, SweepEvidence, Target
-from mine_robot.coverage.gaps import HALO
 from mine_robot.coverage.ledger import Ledger
 from mine_robot.pipeline.localization import Track
 from mine_robot.pipeline.parameters import PlannerNodeParams
@@ -53,13 +52,12 @@ def figures(
         summary["gaps_m2"] = round(ground.gaps_m2, 4)
     world = read_world(run.world) if run is not None else None
     if run is not None and world is not None and ground is not None:
-        passed = ground.searched_m2 + ground.gaps_by_reason().get(HALO, 0.0)
         scored = score(
             truth=read_truth(run.truth),
             objects=world[0],
             marks=(),
             declared=suspects,
-            area_m2=passed if passed > 0.0 else ground.hazard_m2,
+            area_m2=ground.passed_m2,
             robot=robot,
             estimate=np.array([[s.t, s.pose.x, s.pose.y, s.pose.yaw] for s in states]).reshape(-1, 4),
         )

@@ -76,7 +76,7 @@ class RunData:
 
     def suspects(self) -> list[Target]:
         """Targets that are probably hazards."""
-        return [target for target in self.placed_targets() if target.p_hazard >= self.limits.mark_p_hazard]
+        return self.limits.suspects(self.outcome.targets)
 
     def placed_targets(self) -> list[Target]:
         """Targets with a position; one without can be listed, not drawn."""

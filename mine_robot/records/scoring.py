@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from mine_robot.core.types import Array, MarkResult, MarkStatus
-from mine_robot.coverage.gaps import HALO
 from mine_robot.pipeline.loading import LoadError, load_scenario
 from mine_robot.records.errors import RecordError
 from mine_robot.records.run_data import RunData
@@ -35,13 +34,12 @@ def score_of(run: RunData, scenario: Path | None = None) -> dict[str, Any] | Non
         objects = _scenario_objects(scenario, run)
     if painted is None:
         painted = tuple(_journal_marks(run))
-    passed = run.ground.searched_m2 + run.ground.gaps_by_reason().get(HALO, 0.0)
     return score(
         truth=read_truth(run.directory.truth),
         objects=objects,
         marks=painted,
         declared=run.suspects(),
-        area_m2=passed if passed > 0.0 else run.ground.hazard_m2,
+        area_m2=run.ground.passed_m2,
         robot=run.robot,
         estimate=np.array([[s.t, s.pose.x, s.pose.y, s.pose.yaw] for s in run.log.nav]).reshape(-1, 4),
     )

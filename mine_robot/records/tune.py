@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from mine_robot.core.parameters import ParameterError, ParameterSpec
-from mine_robot.pipeline.loading import WILDCARD, LoadError
+from mine_robot.pipeline.loading import LoadError, overlay
 
 VALUES_MAX = 200
 FIGURES = ("targets", "suspects", "searched_m2", "gaps_m2")
@@ -75,12 +74,7 @@ def write_table(path: Path, rows: Sequence[Row]) -> None:
 
 def write_overlay(path: Path, nodes: Sequence[str], key: str, value: float, present: float) -> None:
     """Write a parameter file with the one value, to be laid over the others with ``--params``; no ``nodes`` stand for all."""
-    tree: Any = value
-    for name in reversed(key.split(".")):
-        tree = {name: tree}
-    names = nodes or (WILDCARD,)
-    text = yaml.safe_dump({node: {"ros__parameters": tree} for node in names}, sort_keys=False)
-    path.write_text(f"# {key}: {present:g} -> {value:g}\n{text}", encoding="utf-8")
+    path.write_text(overlay(key, value, nodes, f"{key}: {present:g} -> {value:g}"), encoding="utf-8")
 
 
 def draw_effect(path: Path, name: str, unit: str, rows: Sequence[Row], present: float) -> None:
