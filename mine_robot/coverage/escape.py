@@ -24,6 +24,8 @@ MAX_STROKES = 3
 TILTS = tuple(math.radians(degrees) for degrees in (20.0, 14.0, 10.0, 7.0, 5.0, 3.5, 2.5))
 NEAR_TURNING_M = 1.2  # beyond it from turning ground no few strokes lead there
 PLACES = 8  # along a lane from which strokes are tried
+LINE_UP_RAD = math.radians(3.0)  # largest turn that lines the robot up with its lane again
+LINE_UP_ASIDE_M = 0.8  # from the line the robot stands on to the turning ground that it may mean
 
 
 def ways_out(route: Route, turning: TurningGround, reach: float = ESCAPE_REACH_M) -> Iterator[Sequence[Move]]:
@@ -37,6 +39,10 @@ def ways_out(route: Route, turning: TurningGround, reach: float = ESCAPE_REACH_M
     for distance in found:
         yield ((pose.yaw, distance),)
     if found:
+        return
+    lined_up = _line_up(ground, turning, pose, excused, reach)
+    if lined_up is not None:
+        yield (lined_up,)
         return
     for distance in _places_near(ground, turning, pose, excused, reach):
         strokes = unpark(ground, turning, ahead(pose, distance), reach)
@@ -56,7 +62,7 @@ def drive_moves(route: Route, moves: Sequence[Move]) -> bool:
     """Drive a way of :func:`ways_out`; ground under the robot at its start is excused."""
     for i, (yaw, distance) in enumerate(moves):
         excused = route.ground.standing(route.pose) if i == 0 else None
-        if not (route.turn(yaw) and route.drive(distance, excused)):
+        if not (route.turn(yaw, excused) and route.drive(distance, excused)):
             return False
     return True
 
@@ -79,6 +85,29 @@ def straight_ways(
             if distance < abs(found.get(int(label), math.inf)) and ground.can_drive(pose, sign * distance, excused):
                 found[int(label)] = sign * distance
     return sorted(found.values(), key=abs)
+
+
+def _line_up(ground: Ground, turning: TurningGround, pose: Pose2, excused: Mask, reach: float) -> Move | None:
+    """The least turn after which a straight drive reaches turning ground, in steps of half a cell at the far end.
+
+    A lane leaves some centimetres on each side, and the robot stands askew in it by tenths of a degree: over ten metres that is too much.
+    """
+    distances = np.arange(0.0, reach, ground.resolution)
+    for sign in (-1.0, 1.0):
+        along = sign * distances
+        aside = turning.distances_at(pose.x + along * math.cos(pose.yaw), pose.y + along * math.sin(pose.yaw))
+        near = distances[aside <= LINE_UP_ASIDE_M]
+        if not len(near):
+            continue
+        far = max(float(near[0]), LINE_UP_ASIDE_M)
+        step = 0.5 * ground.resolution / far
+        for i in range(1, math.floor(LINE_UP_RAD / step) + 1):
+            for side in (step, -step):
+                turned = Pose2(pose.x, pose.y, wrap_angle(pose.yaw + i * side))
+                found = straight_ways(ground, turning, turned, excused, far + 2.0 * STROKE_REACH_M)
+                if found and ground.can_pivot(pose, turned.yaw, excused):
+                    return turned.yaw, found[0]
+    return None
 
 
 def unpark(ground: Ground, turning: TurningGround, pose: Pose2, reach: float = ESCAPE_REACH_M) -> list[Move] | None:

@@ -237,8 +237,11 @@ class Ground:
         ahead, half = self.footprint.ahead, self.footprint.half_sweep
         return Patch(ahead + inset, ahead + distance - inset, -half, half)
 
-    def can_pivot(self, pose: Pose2, yaw: float) -> bool:
-        """True if turning on the spot from ``pose`` to ``yaw``, the short way, touches drivable cells only."""
+    def can_pivot(self, pose: Pose2, yaw: float, excused: Mask | None = None) -> bool:
+        """True if turning on the spot from ``pose`` to ``yaw``, the short way, touches drivable cells only.
+
+        ``excused`` is that of :meth:`can_drive`.
+        """
         tracks_free = self._disc_free(pose.x, pose.y, self.footprint.radius, ~self.drivable)
         if tracks_free and (
             not self.has_obstacles or self._disc_free(pose.x, pose.y, self.footprint.head_radius, self.obstacles)
@@ -247,12 +250,14 @@ class Ground:
         turn = wrap_angle(yaw - pose.yaw)
         count = max(1, math.ceil(abs(turn) / ROTATION_STEP))
         # Between two checked headings a corner moves by less than this.
-        box = self.footprint.box.grown(self.footprint.radius * abs(turn) / count / 2.0)
+        tracks = self.footprint.box if excused is None else self.footprint.leaving
+        box = tracks.grown(self.footprint.radius * abs(turn) / count / 2.0)
+        closed = ~self.drivable if excused is None else ~(self.drivable | excused)
         head = self.footprint.head.grown(self.footprint.head_radius * abs(turn) / count / 2.0)
         for i in range(count + 1):
             at = Pose2(pose.x, pose.y, pose.yaw + turn * i / count)
             window, touched = self.rectangle(at, box, touching=True)
-            if not tracks_free and (touched & ~self.drivable[window]).any():
+            if not tracks_free and (touched & closed[window]).any():
                 return False
             window, touched = self.rectangle(at, head, touching=True)
             if (touched & self.obstacles[window]).any():

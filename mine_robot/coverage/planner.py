@@ -54,7 +54,7 @@ class Planner:
         best = self._best_of_all(ground, pose) if layout is None else self._search(ground, pose, layout)
         if best is None:
             return Plan(t, (), tuple(self._gaps(grid, ground))), None
-        return Plan(t, tuple(best.route.steps), tuple(self._gaps(grid, best.ground))), best.layout
+        return self._plan_of(best, grid, t), best.layout
 
     def layout_of_large(
         self, grid: LedgerGrid, *, obstacles: Mask | None = None, keep_off: Mask | None = None
@@ -79,8 +79,8 @@ class Planner:
     def _best_of_all(self, ground: Ground, pose: Pose2) -> Search | None:
         """The best search of those in all directions, then with strips."""
         best = self._best_of_directions(ground, pose)
-        if best is None:
-            return None
+        if best is None or best.shut_in:
+            return best
         for heading in (best.layout.direction, best.layout.direction + math.pi):
             if lay_strips(ground, heading, pose):
                 search = self._search(ground.copy(), pose, Layout(heading, strips=True), best.route.duration)
@@ -92,6 +92,8 @@ class Planner:
         starts = []
         for direction in main_directions(ground.pending, self.params.directions):
             search = Search(ground.copy(), pose, self.limits, self.params, self.footprint)
+            if search.shut_in:
+                return search
             search.main_lanes(direction)
             starts.append(search)
         # The rest is slow to gather, so directions whose main lanes leave much ground are completed only if nothing else is left to try.
@@ -122,11 +124,7 @@ class Planner:
         What lies farther ahead is not worth planning: a find or a dropout will have changed it by then.
         """
         ground = Ground(grid, self.footprint, obstacles, keep_off)
-        search = self._search(ground, pose, layout, self.params.horizon)
-        steps = tuple(search.route.steps)
-        if search.cut:
-            return Plan(t, steps, tuple(halo_gaps(grid)), False)
-        return Plan(t, steps, tuple(self._gaps(grid, ground)))
+        return self._plan_of(self._search(ground, pose, layout, self.params.horizon), grid, t)
 
     def plan_target(
         self,
@@ -184,6 +182,12 @@ class Planner:
         x, y = ground.x0 + (cols + 0.5) * ground.resolution, ground.y0 + (rows + 0.5) * ground.resolution
         nearest = int(np.argmin(np.hypot(x - home.x, y - home.y)))
         return drive_to(route, turning, (float(x[nearest]), float(y[nearest])), headings)
+
+    def _plan_of(self, search: Search, grid: LedgerGrid, t: float) -> Plan:
+        """The plan of a search; what a search leaves that was cut short, or that could not begin, is not a gap."""
+        open_end = search.cut or (search.shut_in and search.left > 0.0)
+        found = halo_gaps(grid) if open_end else self._gaps(grid, search.ground)
+        return Plan(t, tuple(search.route.steps), tuple(found), not open_end)
 
     def _gaps(self, grid: LedgerGrid, ground: Ground) -> list[PlanGap]:
         """Gaps of the raster: halos, then each connected remainder with the likeliest reason."""

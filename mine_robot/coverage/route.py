@@ -29,12 +29,12 @@ class Route:
         """Time of all steps in s, with their stops."""
         return sum(step.duration + STOP_S for step in self.steps)
 
-    def turn(self, yaw: float) -> bool:
-        """Turn on the spot, the short way."""
+    def turn(self, yaw: float, excused: Mask | None = None) -> bool:
+        """Turn on the spot, the short way, over drivable (or ``excused``) ground."""
         yaw = wrap_angle(yaw)
         if abs(wrap_angle(yaw - self.pose.yaw)) < MIN_TURN_RAD:
             return True
-        if self.ground.can_pivot(self.pose, yaw):
+        if self.ground.can_pivot(self.pose, yaw, excused):
             self._append(StepKind.TURN, Pose2(self.pose.x, self.pose.y, yaw), False, False, self.limits.pivot_rate)
             return True
         if not self.ground.has_obstacles:

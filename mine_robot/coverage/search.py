@@ -37,7 +37,10 @@ SHORTER = (0, 1, 2, 4, 8)  # cells a lane is shortened by if its end is not clea
 
 
 class Search:
-    """One planned search on ``ground``, which it changes, from ``pose``; it ends when the plan takes longer than ``horizon`` s."""
+    """One planned search on ``ground``, which it changes, from ``pose``; it ends when the plan takes longer than ``horizon`` s.
+
+    It finds nothing if the robot is ``shut_in``: it stands where no way over searched ground leads out.
+    """
 
     def __init__(
         self,
@@ -61,6 +64,7 @@ class Search:
         self.pool: list[Candidate] = []
         self.proposals = PROPOSALS
         self.within: Mask | None = None  # the only cells to search, if not all
+        self.shut_in = next(ways_out(self.route, self.turning), None) is None
 
     @property
     def cut(self) -> bool:
@@ -125,7 +129,7 @@ class Search:
     def _sweep_all(self, headings: Sequence[float], nominal: bool, thorough: bool = True) -> None:
         self.best_score, self.least, self.pool = 0.0, MAIN_SCORE if nominal else 0.0, []
         self.proposals, retried = PROPOSALS, False
-        while not self.cut:
+        while not (self.cut or self.shut_in):
             # Cells across the border come with their neighbours; they are not worth a lane of their own.
             gain = self.ground.fresh if nominal else self.ground.pending & self.ground.inner
             if self.within is not None:

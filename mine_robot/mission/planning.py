@@ -77,7 +77,8 @@ class Planning(Holding):
         elif plan.steps:
             self._to(S.RETURN, f"driving home: {self._ending or 'all reachable ground is searched'}")
         else:
-            self._finish("no way home")
+            self._ending = self._ending or "no way out over searched ground, the robot has to be fetched"
+            self._finish()
 
     def _search_planned(self, plan: Plan) -> None:
         if not plan.steps:
@@ -90,8 +91,8 @@ class Planning(Holding):
             self._ending = f"{self._advance.fruitless} search plans in a row gained no ground"
             self._replan(self._ending)
 
-    def _finish(self, remark: str = "") -> None:
+    def _finish(self) -> None:
         rest = "; ".join(f"target {target_id} {why}" for target_id, why in self._suspects.unmarked)
-        parts = [f"ended short: {self._ending}" if self._ending else "all reachable ground searched", remark]
+        parts = [f"ended short: {self._ending}" if self._ending else "all reachable ground searched"]
         parts.append(f"not marked for certain: {rest}" if rest else "")
         self._to(S.ABORTED if self._ending else S.DONE, "; ".join(part for part in parts if part))

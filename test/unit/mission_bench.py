@@ -45,6 +45,7 @@ class MissionBench:
         self.messages: dict[str, str] = {}
         self.silent: set[str] = set()
         self.unreachable: set[int] = set()
+        self.way_home = True
         self.mark_status = lambda request: MarkStatus.CONFIRMED
         self.answers_plans = self.answers_marks = self.drives = True
         self.targets: list[Target] = []
@@ -109,6 +110,8 @@ class MissionBench:
             return Plan(t, tuple(drive(0, y, 9, y) for y in range(self.lanes + 1)))
         if goal is Goal.TARGET and target_id in self.unreachable:
             return Plan(t, (), (PlanGap((), 0.1, "behind a halo"),))
+        if goal is Goal.HOME and not self.way_home:
+            return Plan(t, ())
         return Plan(t, (drive(0, 0, 3, 0, sweep=False),))
 
     def _check(self, old: MissionOutput | None) -> None:

@@ -50,6 +50,15 @@ def test_searches_lane_after_lane_and_drives_home() -> None:
     assert stamps == sorted(set(stamps))
 
 
+def test_a_robot_that_cannot_get_out_has_not_completed_its_mission() -> None:
+    """It once called a field complete after two finds, with nine tenths of it not searched."""
+    bench = MissionBench(lanes=1)
+    bench.way_home = False
+    bench.go()
+    assert bench.run(60.0, S.ABORTED) is S.ABORTED
+    assert "has to be fetched" in bench.status.reason
+
+
 def test_asks_for_a_plan_only_when_the_robot_stands() -> None:
     bench = MissionBench().go()
     bench._answer = lambda old: None

@@ -1,0 +1,91 @@
+"""Ways out: of a lane in which the robot stands askew, of a corridor it stands across, its nose at the halo of what it has just found."""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from coverage_setup import limits, robot
+
+from mine_robot.core.raster import stamp_disc
+from mine_robot.core.types import Cell, LedgerGrid, Pose2
+from mine_robot.coverage.escape import drive_moves, ways_out
+from mine_robot.coverage.ground import Footprint, Ground
+from mine_robot.coverage.params import CoverageParams
+from mine_robot.coverage.planner import Planner
+from mine_robot.coverage.route import Route
+from mine_robot.coverage.transit import TurningGround
+
+RESOLUTION = 0.05
+
+
+def shut_in(width: float, aside: float) -> tuple[Route, TurningGround]:
+    """A corridor of ``width`` m; the target lies ``aside`` m within its left edge, the robot points at it from 0.9 m."""
+    cells = np.full((240, 80), Cell.OUTSIDE, dtype=np.int8)
+    cells[4:220, 4 : 4 + round(width / RESOLUTION)] = Cell.SEARCHED
+    halo = np.zeros(cells.shape, dtype=bool)
+    stamp_disc(halo, 0.0, 0.0, RESOLUTION, 0.2 + aside, 5.0, 0.3)
+    cells[halo] = Cell.HALO
+    grid = LedgerGrid(0.0, 0.0, 0.0, RESOLUTION, cells)
+    ground = Ground(grid, Footprint.of(robot(), limits(), CoverageParams()))
+    return Route(ground, Pose2(0.2 + aside + 0.9, 5.05, math.pi), limits()), TurningGround(ground)
+
+
+@pytest.mark.parametrize("width", [2.1, 2.2])
+def test_small_turns_and_drives_lead_out(width: float) -> None:
+    route, turning = shut_in(width, 0.30 if width < 2.15 else 0.35)
+    moves = next(iter(ways_out(route, turning)))
+    assert drive_moves(route, moves)  # every move is checked on the ground once more
+    assert turning.label(route.pose.x, route.pose.y) > 0
+
+
+def test_where_there_is_no_room_there_is_no_way() -> None:
+    route, turning = shut_in(2.0, 0.45)
+    assert list(ways_out(route, turning)) == []
+
+
+def lane(length: float) -> LedgerGrid:
+    """Unsearched ground with one lane in it, 1.05 m wide along x, that leads out of a safe strip at x < 0."""
+    rows, cols = 120, round((length + 5.0) / RESOLUTION)
+    cells = np.full((rows, cols), Cell.PENDING, dtype=np.int8)
+    cells[:, : round(4.0 / RESOLUTION)] = Cell.SAFE
+    y = (np.arange(rows) + 0.5) * RESOLUTION - 3.0
+    cells[np.abs(y) <= 0.525, : round((length + 4.0) / RESOLUTION)] = Cell.SEARCHED
+    return LedgerGrid(0.0, -4.0, -3.0, RESOLUTION, cells)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_robot_askew_in_a_long_lane_lines_up_and_backs_out(seed: int) -> None:
+    """Half a degree is nine centimetres over ten metres, more than a lane leaves: a mission once ended after its second find."""
+    rng = np.random.default_rng(seed)
+    length = rng.uniform(6.0, 60.0)
+    askew = rng.choice((-1.0, 1.0)) * math.radians(rng.uniform(0.8, 1.5))
+    grid = lane(length)
+    ground = Ground(grid, Footprint.of(robot(), limits(), CoverageParams()))
+    pose = Pose2(length - 1.2, rng.uniform(-0.02, 0.02), askew)
+    assert not ground.can_drive(pose, -pose.x, ground.standing(pose))
+    route, turning = Route(ground, pose, limits()), TurningGround(ground)
+    (way,) = ways_out(route, turning)
+    assert drive_moves(route, way)
+    assert route.pose.x < 0.0
+    plan = Planner(CoverageParams(), limits(), robot()).plan_home(grid, pose, Pose2(-2.0, 0.0, 0.0), 0.0)
+    assert plan.steps
+
+
+def test_a_robot_shut_in_has_no_plan_and_calls_no_ground_unreachable() -> None:
+    """A halo across its lane behind it: a person has to fetch it, and the ground that it leaves is simply not searched."""
+    grid = lane(8.0)
+    halo = np.zeros(grid.cells.shape, dtype=bool)
+    stamp_disc(halo, grid.x0, grid.y0, RESOLUTION, 3.0, 0.3, 0.3)
+    grid.cells[halo] = Cell.HALO
+    planner = Planner(CoverageParams(), limits(), robot())
+    plan, _ = planner.plan_search(grid, Pose2(6.5, 0.0, 0.0), 0.0)
+    assert plan.steps == () and not plan.complete
+    assert {gap.reason for gap in plan.gaps} == {"target halo"}
+    assert planner.plan_home(grid, Pose2(6.5, 0.0, 0.0), Pose2(-2.0, 0.0, 0.0), 0.0).steps == ()
