@@ -2,7 +2,8 @@
 
 Evidence comes exactly along the plan, every step takes its duration and a second for starting and stopping. Random targets are found
 when the searched line has passed them by 0.15 m; then the robot is brought to the target, marks it, and plans anew. Every plan may be
-walked by the brute-force checker of the tests.
+walked by the brute-force checker of the tests. With ``--askew`` the robot stands off its plan by that many degrees (standard deviation) and
+1 cm whenever it asks for a new one, as a real one does.
 
     python benchmarks/coverage_missions.py --field config/missions/demo_field.geojson --targets 10 --seeds 0:4 [--check] [--verbose]
 """
@@ -47,6 +48,7 @@ STOP_S = 1.0  # to start and stop, a step
 MARK_S = 4.0
 PASSED_M = 0.15
 MAX_PLANS = 200
+ASIDE_M = 0.01  # standard deviation of where the robot stands, either way
 
 
 @dataclass
@@ -60,6 +62,7 @@ class Tally:
     steps: int = 0
     found: int = 0
     lost: int = 0
+    stuck: int = 0
     unsafe: int = 0
     cpu: list[float] = field(default_factory=list)
     planned: list[int] = field(default_factory=list)
@@ -68,10 +71,10 @@ class Tally:
 class Drive:
     """One mission on ``area`` with hidden ``targets``."""
 
-    def __init__(self, area: Field, targets: list[Target], check: bool) -> None:
+    def __init__(self, area: Field, targets: list[Target], check: bool, askew: float = 0.0, seed: int = 0) -> None:
         self.manager = CoverageManager(CoverageParams(), limits(), robot(), area)
         self.area, self.hidden, self.found = area, list(targets), []
-        self.check = check
+        self.check, self.askew, self.rng = check, math.radians(askew), np.random.default_rng(seed)
         self.swept: list[tuple[Pose2, float]] = []
         self.swept_to = Pose2(math.inf, math.inf, 0.0)
         self.checker: Checker | None = None
@@ -94,6 +97,7 @@ class Drive:
                     f" searched {self.manager.ledger.searched_area:.1f} m2"
                 )
             if goal is Goal.HOME:
+                self.tally.stuck = not plan.steps
                 break
             if found is not None:
                 goal, number = Goal.TARGET, found.id
@@ -108,6 +112,9 @@ class Drive:
     def ask(self, goal: Goal, number: int) -> Plan:
         """A plan from the manager, checked."""
         self.t += 1.0
+        if self.askew > 0.0:
+            east, north, turned = self.rng.normal(0.0, (ASIDE_M, ASIDE_M, self.askew))
+            self.pose = Pose2(self.pose.x + east, self.pose.y + north, self.pose.yaw + turned)
         zero = np.zeros(3)
         place = np.array([self.pose.x, self.pose.y, 0.0])
         self.manager.set_nav(NavState(self.t, place, np.array([0.0, 0.0, self.pose.yaw]), zero, zero, np.eye(6) * 1e-4))
@@ -198,21 +205,22 @@ def main() -> None:
     parser.add_argument("--field", type=Path, default=ROOT / "config" / "missions" / "demo_field.geojson")
     parser.add_argument("--targets", type=int, default=10)
     parser.add_argument("--seeds", default="0:3", help="first:last, the last not included")
+    parser.add_argument("--askew", type=float, default=0.0, metavar="DEG")
     parser.add_argument("--check", action="store_true", help="walk every plan with the checker of the tests")
     parser.add_argument("--verbose", action="store_true", help="a line for each plan")
     args = parser.parse_args()
     area = field_from_geojson(json.loads(args.field.read_text(encoding="utf-8")))
     rows = []
-    print("seed   time  swept driven pivots steps plans found  cpu mean  max  searched  share unsafe lost")
+    print("seed   time  swept driven pivots steps plans found  cpu mean  max  searched  share unsafe lost stuck")
     for seed in range(*(int(part) for part in args.seeds.split(":"))):
-        drive = Drive(area, hidden_targets(area, seed, args.targets), args.check)
+        drive = Drive(area, hidden_targets(area, seed, args.targets), args.check, args.askew, seed)
         tally = drive.run(args.verbose)
         values = drive.manager.progress().values
         rows.append(
             (
                 tally.seconds, tally.swept_m, tally.driven_m, tally.pivots, tally.steps, len(tally.cpu), tally.found,
                 float(np.mean(tally.cpu)), max(tally.cpu), float(values["searched_m2"]),
-                100.0 * float(values["searched_m2"]) / (float(values["hazard_m2"])), tally.unsafe, tally.lost,
+                100.0 * float(values["searched_m2"]) / (float(values["hazard_m2"])), tally.unsafe, tally.lost, tally.stuck,
             )
         )  # fmt: skip
         print(f"{seed:4d} {_line(rows[-1])}", flush=True)
@@ -220,7 +228,7 @@ def main() -> None:
 
 
 def _line(row: tuple[float, ...]) -> str:
-    widths = ("6.0f", "6.0f", "6.0f", "6.0f", "5.0f", "5.0f", "5.0f", "8.2f", "5.2f", "8.2f", "6.2f", "6.0f", "4.0f")
+    widths = ("6.0f", "6.0f", "6.0f", "6.0f", "5.0f", "5.0f", "5.0f", "8.2f", "5.2f", "8.2f", "6.2f", "6.0f", "4.0f", "5.2f")
     return " ".join(format(value, width) for value, width in zip(row, widths))
 
 

@@ -92,21 +92,19 @@ def _line_up(ground: Ground, turning: TurningGround, pose: Pose2, excused: Mask,
 
     A lane leaves some centimetres on each side, and the robot stands askew in it by tenths of a degree: over ten metres that is too much.
     """
-    distances = np.arange(0.0, reach, ground.resolution)
-    for sign in (-1.0, 1.0):
-        along = sign * distances
-        aside = turning.distances_at(pose.x + along * math.cos(pose.yaw), pose.y + along * math.sin(pose.yaw))
-        near = distances[aside <= LINE_UP_ASIDE_M]
-        if not len(near):
-            continue
-        far = max(float(near[0]), LINE_UP_ASIDE_M)
-        step = 0.5 * ground.resolution / far
-        for i in range(1, math.floor(LINE_UP_RAD / step) + 1):
-            for side in (step, -step):
-                turned = Pose2(pose.x, pose.y, wrap_angle(pose.yaw + i * side))
-                found = straight_ways(ground, turning, turned, excused, far + 2.0 * STROKE_REACH_M)
-                if found and ground.can_pivot(pose, turned.yaw, excused):
-                    return turned.yaw, found[0]
+    along = np.arange(-reach, reach, ground.resolution)
+    aside = turning.distances_at(pose.x + along * math.cos(pose.yaw), pose.y + along * math.sin(pose.yaw))
+    near = np.abs(along[aside <= LINE_UP_ASIDE_M])
+    if not len(near):
+        return None
+    far = max(float(near.max()), LINE_UP_ASIDE_M)
+    step = 0.5 * ground.resolution / far
+    for i in range(1, math.floor(LINE_UP_RAD / step) + 1):
+        for side in (step, -step):
+            turned = Pose2(pose.x, pose.y, wrap_angle(pose.yaw + i * side))
+            found = straight_ways(ground, turning, turned, excused, far)
+            if found and ground.can_pivot(pose, turned.yaw, excused):
+                return turned.yaw, found[0]
     return None
 
 
