@@ -228,7 +228,22 @@ def main() -> None:
 
 
 def _line(row: tuple[float, ...]) -> str:
-    widths = ("6.0f", "6.0f", "6.0f", "6.0f", "5.0f", "5.0f", "5.0f", "8.2f", "5.2f", "8.2f", "6.2f", "6.0f", "4.0f", "5.2f")
+    widths = (
+        "6.0f",
+        "6.0f",
+        "6.0f",
+        "6.0f",
+        "5.0f",
+        "5.0f",
+        "5.0f",
+        "8.2f",
+        "5.2f",
+        "8.2f",
+        "6.2f",
+        "6.0f",
+        "4.0f",
+        "5.2f",
+    )
     return " ".join(format(value, width) for value, width in zip(row, widths))
 
 
