@@ -10,11 +10,11 @@ import numpy as np
 from mine_robot.core.limits import Limits
 from mine_robot.core.raster import stamp_disc
 from mine_robot.core.robot import Robot
-from mine_robot.core.types import PlanStep, Pose2, StepKind, Target
+from mine_robot.core.types import PlanStep, Pose2, Target
 from mine_robot.coverage.escape import drive_moves, ways_out
 from mine_robot.coverage.ground import Ground
 from mine_robot.coverage.links import drive_to
-from mine_robot.coverage.route import MIN_MOVE_M, Route, ahead
+from mine_robot.coverage.route import MIN_MOVE_M, Route, ahead, stay
 from mine_robot.coverage.transit import TurningGround
 
 REACH_MARGIN_M = 0.03
@@ -48,7 +48,7 @@ def _straight(route: Route, distance: float) -> tuple[PlanStep, ...]:
     if not route.ground.can_drive(ahead(route.pose, distance), 0.0) or not route.drive(distance, excused):
         return ()
     if abs(distance) < MIN_MOVE_M:
-        return (PlanStep(StepKind.TURN, route.pose, route.pose, False, False, route.limits.pivot_rate),)
+        return (stay(route.pose, route.limits),)
     return tuple(route.steps)
 
 

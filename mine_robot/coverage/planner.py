@@ -20,7 +20,7 @@ from mine_robot.coverage.ground import Footprint, Ground, Mask
 from mine_robot.coverage.layout import Layout, reckon
 from mine_robot.coverage.links import drive_to
 from mine_robot.coverage.params import CoverageParams
-from mine_robot.coverage.route import Route
+from mine_robot.coverage.route import Route, stay
 from mine_robot.coverage.search import Search
 from mine_robot.coverage.strip import lay_strips
 from mine_robot.coverage.transit import TurningGround
@@ -153,7 +153,7 @@ class Planner:
         obstacles: Mask | None = None,
         keep_off: Mask | None = None,
     ) -> Plan:
-        """Go to ``home``, or, where that cannot be reached, to the nearest safe ground."""
+        """Go to ``home``, or, where that cannot be reached, to the nearest safe ground; no steps if the robot is shut in."""
         ground = Ground(grid, self.footprint, obstacles, keep_off)
         route = Route(ground, pose, self.limits)
         turning = TurningGround(ground)
@@ -162,7 +162,7 @@ class Planner:
             if not drive_moves(route, leave):
                 continue
             if self._drive_home(route, turning, home, grid.cells == Cell.SAFE):
-                return Plan(t, tuple(route.steps))
+                return Plan(t, tuple(route.steps) or (stay(pose, self.limits),))
             route.rewind(start)
         return Plan(t, ())
 
@@ -178,7 +178,7 @@ class Planner:
         here = turning.label(route.pose.x, route.pose.y)
         rows, cols = np.nonzero((turning.labels == here) & safe)
         if not len(rows):
-            return True
+            return False
         x, y = ground.x0 + (cols + 0.5) * ground.resolution, ground.y0 + (rows + 0.5) * ground.resolution
         nearest = int(np.argmin(np.hypot(x - home.x, y - home.y)))
         return drive_to(route, turning, (float(x[nearest]), float(y[nearest])), headings)

@@ -104,6 +104,11 @@ class Route:
         self.pose = end
 
 
+def stay(pose: Pose2, limits: Limits) -> PlanStep:
+    """A step of no length, for a plan that leads where the robot stands already."""
+    return PlanStep(StepKind.TURN, pose, pose, False, False, limits.pivot_rate)
+
+
 def ahead(pose: Pose2, distance: float) -> Pose2:
     """``pose`` moved straight by ``distance`` m."""
     return Pose2(pose.x + distance * math.cos(pose.yaw), pose.y + distance * math.sin(pose.yaw), pose.yaw)

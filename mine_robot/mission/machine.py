@@ -142,7 +142,11 @@ class Mission(Planning):
         if target is not None:
             self._replan(f"target {target.id} found")
         elif self._driven():
-            self._finish()
+            if self._ending or self._looked_again:
+                self._finish()
+            else:
+                self._looked_again, self._search_done = True, False
+                self._replan("home: is anything left to search?")
 
     # --- marks ------------------------------------------------------------------------------------------------------------
     def _begin_mark(self) -> None:

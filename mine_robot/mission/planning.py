@@ -86,6 +86,7 @@ class Planning(Holding):
             self._replan("all reachable ground is searched")
             return
         if self._advance.gains():
+            self._looked_again = False
             self._to(S.SEARCH, "searching")
         else:
             self._ending = f"{self._advance.fruitless} search plans in a row gained no ground"

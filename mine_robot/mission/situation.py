@@ -60,6 +60,7 @@ class Situation:
         self._asked = 0  # requests sent in this PLAN state
         self._asked_at = -math.inf
         self._search_done = False
+        self._looked_again = False  # from home: what the last place did not allow may be reachable from there
         self._ending = ""
         self._advance = Advance(params)
         self._approach_replans = 0

@@ -43,8 +43,8 @@ def test_waits_for_start_then_for_every_component_and_says_so() -> None:
 def test_searches_lane_after_lane_and_drives_home() -> None:
     bench = MissionBench(lanes=2).go()
     assert bench.run(60.0, S.DONE) is S.DONE
-    assert [goal for goal, _, _ in bench.goals] == [Goal.SEARCH] * 3 + [Goal.HOME]
-    assert bench.visited[1:] == [S.PLAN, S.SEARCH, S.PLAN, S.SEARCH, S.PLAN, S.RETURN, S.DONE]
+    assert [goal for goal, _, _ in bench.goals] == [Goal.SEARCH] * 3 + [Goal.HOME, Goal.SEARCH, Goal.HOME]
+    assert bench.visited[1:] == [S.PLAN, S.SEARCH, S.PLAN, S.SEARCH, S.PLAN, S.RETURN, S.PLAN, S.RETURN, S.DONE]
     assert bench.status.reason == "all reachable ground searched"
     stamps = [t for _, _, t in bench.goals]
     assert stamps == sorted(set(stamps))
@@ -57,6 +57,15 @@ def test_a_robot_that_cannot_get_out_has_not_completed_its_mission() -> None:
     bench.go()
     assert bench.run(60.0, S.ABORTED) is S.ABORTED
     assert "has to be fetched" in bench.status.reason
+
+
+def test_what_could_not_be_reached_is_looked_at_again_from_home() -> None:
+    """A mission once went home from a tight place with a quarter of its field left, which could be reached from anywhere else."""
+    bench = MissionBench(lanes=1).go()
+    assert bench.run(60.0, S.RETURN) is S.RETURN
+    bench.lanes = 1
+    assert bench.run(60.0, S.DONE) is S.DONE
+    assert [goal for goal, _, _ in bench.goals].count(Goal.SEARCH) == 5  # a lane, none, a lane, none, none from home
 
 
 def test_asks_for_a_plan_only_when_the_robot_stands() -> None:
