@@ -50,7 +50,7 @@ def row(field: Path, scenario: Path, seed: int, hogs: int, out: Path) -> str:
     done = subprocess.run([*command, "--seed", str(seed), "--out", str(out)], capture_output=True, text=True, cwd=ROOT)
     wall = time.monotonic() - begun
     file = out / "summary.json"
-    if not file.exists():
+    if done.returncode == 2 or not file.exists():  # refused: what lies there is another run's
         return f"| {seed} | {hogs} | exit {done.returncode}: {(done.stderr or done.stdout)[-200:]!r} |"
     summary = json.loads(file.read_text(encoding="utf-8"))
     score = summary["score"]
