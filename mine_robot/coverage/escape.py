@@ -29,42 +29,63 @@ LINE_UP_ASIDE_M = 0.8  # from the line the robot stands on to the turning ground
 
 
 def ways_out(route: Route, turning: TurningGround, reach: float = ESCAPE_REACH_M) -> Iterator[Sequence[Move]]:
-    """Ways from the route's pose to turning ground, the simplest first; straight ones of at most ``reach`` m."""
+    """Ways from the route's pose to turning ground, the simplest first; straight ones of at most ``reach`` m.
+
+    What cannot be left with room for an error of tracking is left without: where the robot stands it has that error already, and the
+    guard watches every metre.
+    """
     ground, pose = route.ground, route.pose
     if turning.label(pose.x, pose.y):
         yield ()
         return
     excused = ground.standing(pose)
-    found = straight_ways(ground, turning, pose, excused, reach)
-    for distance in found:
-        yield ((pose.yaw, distance),)
-    if found:
-        return
-    lined_up = _line_up(ground, turning, pose, excused, reach)
-    if lined_up is not None:
-        yield (lined_up,)
-        return
-    for distance in _places_near(ground, turning, pose, excused, reach):
-        strokes = unpark(ground, turning, ahead(pose, distance), reach)
-        if strokes:
-            yield ((pose.yaw, distance), *strokes)
-            return
-    turned = _turn_and_leave(ground, turning, pose)
-    if turned is not None:
-        yield (turned,)
-        return
-    moves = wriggle(ground, turning, pose, excused)
-    if moves is not None:
-        yield moves
+    for find in (_simple_ways, _wriggled):
+        for room in (ground, ground.tight()):
+            ways = find(room, turning, pose, excused, reach)
+            yield from ways
+            if ways:
+                return
 
 
 def drive_moves(route: Route, moves: Sequence[Move]) -> bool:
     """Drive a way of :func:`ways_out`; ground under the robot at its start is excused."""
-    for i, (yaw, distance) in enumerate(moves):
-        excused = route.ground.standing(route.pose) if i == 0 else None
-        if not (route.turn(yaw, excused) and route.drive(distance, excused)):
-            return False
-    return True
+    start, ground = route.mark(), route.ground
+    excused = ground.standing(route.pose)
+    for room in (ground, ground.tight()):
+        route.ground = room
+        done = all(
+            route.turn(yaw, excused if i == 0 else None) and route.drive(distance, excused if i == 0 else None)
+            for i, (yaw, distance) in enumerate(moves)
+        )
+        route.ground = ground
+        if done:
+            return True
+        route.rewind(start)
+    return False
+
+
+def _simple_ways(
+    ground: Ground, turning: TurningGround, pose: Pose2, excused: Mask, reach: float
+) -> list[Sequence[Move]]:
+    """Straight ways, or else one after a small turn, or else by strokes, or else after any turn; no way if none of that leads out."""
+    straight = straight_ways(ground, turning, pose, excused, reach)
+    if straight:
+        return [((pose.yaw, distance),) for distance in straight]
+    lined_up = _line_up(ground, turning, pose, excused, reach)
+    if lined_up is not None:
+        return [(lined_up,)]
+    for distance in _places_near(ground, turning, pose, excused, reach):
+        strokes = unpark(ground, turning, ahead(pose, distance), reach)
+        if strokes:
+            return [((pose.yaw, distance), *strokes)]
+    turned = _turn_and_leave(ground, turning, pose)
+    return [] if turned is None else [(turned,)]
+
+
+def _wriggled(ground: Ground, turning: TurningGround, pose: Pose2, excused: Mask, reach: float) -> list[Sequence[Move]]:
+    """A way by many small moves, if there is one."""
+    moves = wriggle(ground, turning, pose, excused)
+    return [] if moves is None else [moves]
 
 
 def straight_ways(

@@ -8,7 +8,7 @@ The contact patches are taken as one rectangle: what lies between the tracks is 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -97,6 +97,14 @@ class Ground:
         other.__dict__.update(self.__dict__)
         other.drivable, other.pending, other.fresh = self.drivable.copy(), self.pending.copy(), self.fresh.copy()
         other.searchable = self.searchable.copy()
+        return other
+
+    def tight(self) -> Ground:
+        """The same cells, not a copy, for a robot that is given no room for an error of tracking."""
+        other = object.__new__(Ground)
+        other.__dict__.update(self.__dict__)
+        box = self.footprint.leaving
+        other.footprint = replace(self.footprint, box=box, radius=float(np.hypot(*box.corners.T).max()))
         return other
 
     def close(self, cells: Mask) -> None:

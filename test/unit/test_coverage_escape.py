@@ -89,3 +89,23 @@ def test_a_robot_shut_in_has_no_plan_and_calls_no_ground_unreachable() -> None:
     assert plan.steps == () and not plan.complete
     assert {gap.reason for gap in plan.gaps} == {"target halo"}
     assert planner.plan_home(grid, Pose2(6.5, 0.0, 0.0), Pose2(-2.0, 0.0, 0.0), 0.0).steps == ()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_robot_in_the_last_lane_along_a_border_comes_out_by_strokes(seed: int) -> None:
+    """Planned as near to the border as tracks may come, and a centimetre off: it had no room for an error of tracking left."""
+    rng = np.random.default_rng(seed)
+    cells = np.full((120, 200), Cell.SEARCHED, dtype=np.int8)
+    cells[110:] = Cell.OUTSIDE
+    for x, y in ((3.2, 4.4), (8.0, 4.4)):  # halos before and behind
+        halo = np.zeros(cells.shape, dtype=bool)
+        stamp_disc(halo, 0.0, 0.0, RESOLUTION, x, y, 0.3)
+        cells[halo] = Cell.HALO
+    ground = Ground(LedgerGrid(0.0, 0.0, 0.0, RESOLUTION, cells), Footprint.of(robot(), limits(), CoverageParams()))
+    lane_y = 5.5 - ground.footprint.box.y_max - 0.5 * RESOLUTION
+    pose = Pose2(7.0, lane_y + rng.uniform(0.005, 0.015), math.radians(rng.uniform(-0.3, 0.3)))
+    assert not ground.can_pivot(pose, pose.yaw + math.radians(5.0))
+    route, turning = Route(ground, pose, limits()), TurningGround(ground)
+    way = next(iter(ways_out(route, turning)))
+    assert drive_moves(route, way)
+    assert turning.label(route.pose.x, route.pose.y) > 0
