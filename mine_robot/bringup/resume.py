@@ -47,6 +47,9 @@ def _same_kind(request: RunRequest, directory: RunDirectory, info: dict[str, Any
         raise LoadError(f"cannot resume {directory.path}: it ran {was}, this run would be {now}")
     if info.get("sim", request.sim) != request.sim:
         raise LoadError(f"cannot resume {directory.path}: it ran with --sim {info['sim']}, not {request.sim}")
+    namespace = str(info.get("namespace", ""))
+    if request.namespace and request.namespace.strip("/") != namespace.strip("/"):
+        raise LoadError(f"cannot resume {directory.path}: its namespace was '{namespace}', not '{request.namespace}'")
     if request.out is not None and request.out.absolute() != directory.path:
         raise LoadError(f"--out {request.out}: a resumed run stays in its directory {directory.path}")
 

@@ -20,6 +20,7 @@ from mine_robot.sim.scenario import Scenario, ScenarioError, scenario_from_dict
 from mine_robot.sim.soil import SoilError, soil_from
 
 WILDCARD = "/**"
+ANYWHERE = "/**/"  # a node of that name in whatever namespace
 PACKAGES = {
     "detection": "detector",
     "coverage": "planner",
@@ -112,7 +113,7 @@ class ParameterFiles:
         if not isinstance(tree, Mapping):
             raise LoadError(f"{path}: a parameter file maps node names to 'ros__parameters'")
         for raw_name, section in tree.items():
-            name = str(raw_name).removeprefix("/") if raw_name != WILDCARD else WILDCARD
+            name = str(raw_name).removeprefix(ANYWHERE).removeprefix("/") if raw_name != WILDCARD else WILDCARD
             if name not in self.nodes and name != WILDCARD:
                 raise LoadError(
                     f"{path}: {unknown_key(name, [*self.nodes, WILDCARD]).replace('a parameter', 'a node')}"
@@ -184,12 +185,12 @@ class ParameterFiles:
             self.build(node)
 
     def dump(self) -> str:
-        """All values as one ROS 2 parameter file, node by node, defaults included."""
+        """All values as one ROS 2 parameter file, node by node in whatever namespace, defaults included."""
         tree = {}
         for node, cls in NODE_PARAMETERS.items():
             values = self.nodes[node]
             defaults = {spec.name: spec.default for spec in specs(cls) if not spec.required}
-            tree[node] = {"ros__parameters": {**defaults, **values}}
+            tree[ANYWHERE + node] = {"ros__parameters": {**defaults, **values}}
         return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
 
 
