@@ -17,6 +17,7 @@ from mine_robot.bringup.gazebo import GENERATIONS, gazebo_processes, write_gazeb
 from mine_robot.bringup.graph import GraphNode, graph
 from mine_robot.bringup.kills import check_kills
 from mine_robot.bringup.namespace import checked_namespace, namespace_arguments
+from mine_robot.bringup.overrides import check_overrides, into_namespace
 from mine_robot.bringup.request import RunRequest as RunRequest
 from mine_robot.bringup.resources import resource
 from mine_robot.bringup.resume import check_resumable
@@ -99,6 +100,8 @@ def prepare_run(request: RunRequest, command: Sequence[str] = ()) -> PreparedRun
     load_robot(resource("urdf/mine_robot.urdf.xacro"))
     files = ParameterFiles(parameter_paths(request))
     files.check()
+    check_overrides(files)
+    into_namespace(files, request.namespace)
     if request.simulated:
         scenario = load_scenario(request.scenario, field, -1 if request.seed is None else request.seed)
         check_kills(scenario, request.scenario or request.field)
