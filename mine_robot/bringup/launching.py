@@ -152,7 +152,13 @@ def _gazebo(prepared: PreparedRun, *, headless: bool) -> list[Any]:
     """The processes beside the nodes; the end of Gazebo or its bridge is the end of the launch."""
     commands = gazebo_processes(prepared.request.sim, prepared.directory, prepared.request.namespace, headless=headless)
     return [
-        ExecuteProcess(cmd=words, name=name, output="screen", on_exit=_end(f"{name} ended"))
+        ExecuteProcess(
+            cmd=words,
+            name=name,
+            output="screen",
+            additional_env=_environment(prepared),
+            on_exit=_end(f"{name} ended"),
+        )
         for name, words in commands.items()
     ]
 

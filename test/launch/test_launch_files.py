@@ -131,6 +131,23 @@ def test_everything_is_in_the_namespace(tmp_path: Path, group: dict[str, str]) -
         assert f"__ns:={namespace}" in words or "sim" in words
 
 
+@pytest.mark.parametrize("chosen", [None, "SUBNET"])
+def test_dds_stays_on_this_machine_unless_the_user_says_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: str | None
+) -> None:
+    name = "ROS_AUTOMATIC_DISCOVERY_RANGE"
+    monkeypatch.delenv(name, raising=False)
+    if chosen:
+        monkeypatch.setenv(name, chosen)
+    context, actions = started("gazebo", tmp_path / "run", generation="harmonic", rviz="true")
+    for action in actions:
+        given = {
+            perform_substitutions(context, key): perform_substitutions(context, value)
+            for key, value in action.additional_env
+        }
+        assert given.get(name) == (None if chosen else "LOCALHOST")
+
+
 def test_rviz_comes_with_the_robots_model(tmp_path: Path) -> None:
     _, actions = started("sim", tmp_path / "run", rviz="true")
     assert [action.node_package for action in actions if isinstance(action, Node) and action.node_package] == [
