@@ -22,6 +22,7 @@ from mine_robot.bringup.prepare import PreparedRun, RunRequest, prepare_run
 from mine_robot.bringup.resources import resource
 from mine_robot.bringup.runner import MAX_RESTARTS, environment
 
+RECORDS_S = "30"  # that the operator may take after Ctrl-C to write the records
 LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
 
 
@@ -186,6 +187,7 @@ def _operator(prepared: PreparedRun) -> ExecuteProcess:
         name="operator",
         output="screen",
         additional_env=_environment(prepared),
+        sigterm_timeout=RECORDS_S,
         on_exit=_end("the mission ended"),
     )
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,9 @@ from launch_ros.actions import Node
 
 from launch import LaunchContext
 from mine_robot.bringup.graph import GRAPH, graph
+from mine_robot.core.types import MissionState
+from mine_robot.mission.journal import JournalError
+from mine_robot.mission.journal_reader import is_blank, read_journal
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "test" / "data"
@@ -47,12 +52,23 @@ sys.exit(service.run())
 """
 
 
-def launched(command: list[str]) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "ROS_DOMAIN_ID": "87", "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
-    words = [sys.executable, *command]
-    return subprocess.run(
-        words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=280
+def begin(command: list[str]) -> subprocess.Popen[str]:
+    """A command in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, *command],
+        env={**os.environ, "ROS_DOMAIN_ID": "87", "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        text=True,
     )
+
+
+def launched(command: list[str]) -> tuple[int, str]:
+    """Exit code and output of a command that ends by itself."""
+    with begin(command) as process:
+        said, _ = process.communicate(timeout=280)
+    return process.returncode, said
 
 
 def description(name: str) -> Any:
@@ -158,26 +174,59 @@ def test_rviz_comes_with_the_robots_model(tmp_path: Path) -> None:
 
 
 def test_the_real_robot_needs_a_mission() -> None:
-    done = launched(["-c", LAUNCH, str(ROOT / "launch" / "bringup.launch.py")])
-    assert done.returncode == 1
-    assert "missing required argument 'mission'" in done.stdout
+    code, said = launched(["-c", LAUNCH, str(ROOT / "launch" / "bringup.launch.py")])
+    assert code == 1
+    assert "missing required argument 'mission'" in said
+
+
+def sim_launch(out: Path) -> list[str]:
+    arguments = [f"mission:={FIELD}", f"scenario:={DATA / 'small_scenario.yaml'}", f"out:={out}"]
+    return ["-c", LAUNCH, str(ROOT / "launch" / "sim.launch.py"), *arguments]
 
 
 def test_a_mission_ends_as_with_the_runner(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    arguments = [f"mission:={FIELD}", f"scenario:={DATA / 'small_scenario.yaml'}", f"out:={out}"]
-    done = launched(["-c", LAUNCH, str(ROOT / "launch" / "sim.launch.py"), *arguments])
-    assert (out / "summary.json").exists(), done.stdout[-4000:]
+    _, said = launched(sim_launch(out))
+    assert (out / "summary.json").exists(), said[-4000:]
     summary = json.loads((out / "summary.json").read_text())
     assert summary["state"] == "complete", summary
     assert summary["unsafe_ground_m2"] == 0
-    assert "Traceback" not in done.stdout
-    assert "process has died" not in done.stdout
+    assert "Traceback" not in said
+    assert "process has died" not in said
+
+
+def test_ctrl_c_leaves_records_and_no_process(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with begin(sim_launch(out)) as process:
+        try:
+            limit = time.monotonic() + 120.0
+            while not searching(out):
+                assert time.monotonic() < limit and process.poll() is None
+                time.sleep(0.2)  # a wait with a limit: there is no event to wait for across processes
+        finally:
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+            said, _ = process.communicate(timeout=90)
+    assert "Traceback" not in said
+    assert (out / "summary.json").exists(), said[-4000:]
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["state"] != "complete"
+    assert "Ctrl-C" in summary["reason"], summary
+    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert not [words for words in commands if str(out).encode() in words]
+
+
+def searching(out: Path) -> bool:
+    try:
+        return not is_blank(out / "journal.sqlite") and any(
+            status.state is MissionState.SEARCH for status in read_journal(out / "journal.sqlite").statuses
+        )
+    except JournalError:
+        return False
 
 
 def test_launch_testing_sees_a_mission_through(tmp_path: Path) -> None:
     """``sim_mission.py`` in ``launch_testing``: readiness, a mission in a namespace, exit codes, clean shutdown."""
     test = ROOT / "test" / "launch" / "sim_mission.py"
-    done = launched(["-m", "launch_testing.launch_test", str(test), f"out:={tmp_path / 'run'}"])
-    print(done.stdout)
-    assert done.returncode == 0
+    code, said = launched(["-m", "launch_testing.launch_test", str(test), f"out:={tmp_path / 'run'}"])
+    print(said)
+    assert code == 0
