@@ -11,6 +11,7 @@ from rich.console import Console
 
 from mine_robot.bringup.namespace import checked_namespace, namespace_arguments
 from mine_robot.bringup.prepare import listening
+from mine_robot.bringup.resume import recorded_namespace
 from mine_robot.bringup.security import ENCLAVE, secured
 from mine_robot.console.address import Address, ListenError
 from mine_robot.pipeline.loading import LoadError
@@ -39,15 +40,14 @@ def serve(folder: Path | None, namespace: str, address: Address, console: Consol
     namespace = checked_namespace(namespace, os.environ)
     directory = RunDirectory(folder.absolute() if folder else running_directory(namespace))
     try:
-        info = directory.run_info()
-        simulated = bool(info["simulation"])
+        simulated = bool(directory.run_info()["simulation"])
     except (RecordError, KeyError) as error:
         raise LoadError(f"{directory.path} is no run directory: {error}") from None
     token = "" if address.local else f"  (token: {directory.console_token})"
     console.print(f"Console of {directory.path}: {address.url}{token}", highlight=False, soft_wrap=True)
     enclave = ["--enclave", f"{ENCLAVE}/console"] if secured(os.environ) else []
     words = [sys.executable, "-m", "mine_robot.nodes", "console", "--ros-args", *enclave]
-    words += namespace_arguments(str(info.get("namespace", "")))
+    words += namespace_arguments(recorded_namespace(directory))
     words += ["--params-file", str(directory.parameters), "-p", f"use_sim_time:={str(simulated).lower()}"]
     sys.stdout.flush()
     os.execv(sys.executable, [*words, *listening(address)])

@@ -20,7 +20,7 @@ from mine_robot.bringup.namespace import checked_namespace, namespace_arguments
 from mine_robot.bringup.overrides import check_overrides, into_namespace
 from mine_robot.bringup.request import RunRequest as RunRequest
 from mine_robot.bringup.resources import resource
-from mine_robot.bringup.resume import check_resumable
+from mine_robot.bringup.resume import check_resumable, recorded_namespace
 from mine_robot.bringup.security import ENCLAVE, secured
 from mine_robot.console.address import Address
 from mine_robot.pipeline.loading import LoadError, ParameterFiles, expand_urdf, load_field, load_robot, load_scenario
@@ -129,7 +129,7 @@ def resume_run(request: RunRequest) -> PreparedRun:
     files = check_resumable(request, directory)
     _write_parameters(files, directory, request)
     scenario = directory.scenario if request.simulated and directory.scenario.is_file() else None
-    namespace = checked_namespace(str(directory.run_info().get("namespace", "")), os.environ)
+    namespace = checked_namespace(recorded_namespace(directory), os.environ)
     return PreparedRun(directory, replace(request, scenario=scenario, namespace=namespace), _nodes(request))
 
 

@@ -112,7 +112,10 @@ def test_another_world_parameters_or_place_are_refused(tmp_path: Path) -> None:
     other.write_text("seed: 3\n")
     tuned = tmp_path / "tuned.yaml"
     tuned.write_text("/**: {ros__parameters: {limits: {search_speed: 0.3}}}\n")
+    hasty = tmp_path / "hasty.yaml"
+    hasty.write_text("/**: {ros__parameters: {qos_overrides: {/gpr/scan: {subscription: {depth: 3}}}}}\n")
     for changes, word in (
+        ({"parameters": (hasty,)}, "quality of service"),
         ({"scenario": other}, "another scenario"),
         ({"seed": 6}, "another seed"),
         ({"parameters": (tuned,)}, "search_speed"),
