@@ -40,7 +40,6 @@ REQUIREMENTS = [
     "ros-jazzy-sensor-msgs; sys_platform == 'linux'",
     "ros-jazzy-std-msgs; sys_platform == 'linux'",
     "ros-jazzy-std-srvs; sys_platform == 'linux'",
-    "ros-jazzy-visualization-msgs; sys_platform == 'linux'",
 ]
 GAZEBO_REQUIREMENTS = ["grpcio-tools", "protobuf"]  # the messages of Gazebo 11 are generated when it is installed
 TEST_REQUIREMENTS = [

@@ -1,4 +1,4 @@
-"""The stack on the real robot: ``ros2 launch mine_robot bringup.launch.py field:=FIELD.geojson``; drivers publish the sensors."""
+"""The stack on the real robot: ``ros2 launch mine_robot bringup.launch.py mission:=FIELD.geojson``; drivers publish the sensors."""
 
 from launch import LaunchDescription
 from mine_robot.bringup.launching import stack_description

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mine_robot.bringup.kills import check_kills
+from mine_robot.bringup.overrides import check_overrides
 from mine_robot.bringup.resources import resource
 from mine_robot.core.geodesy import Datum
 from mine_robot.pipeline.consistency import contradictions
@@ -32,7 +33,9 @@ def check_file(path: Path) -> str:
             f"{path}: not a field (.geojson), parameter file or scenario (.yaml) or robot description (.xacro, .urdf)"
         )
     if is_parameter_file(path):
-        base_and([path]).check()
+        parameters = base_and([path])
+        parameters.check()
+        check_overrides(parameters)
         return "parameter file: ok"
     check_kills(scenario_from_content(load_yaml(path), path, Datum(0.0, 0.0)), path)
     return "scenario: ok"

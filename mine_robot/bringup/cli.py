@@ -48,6 +48,7 @@ Formats = Annotated[
     typer.Option("--format", help="geojson, kml, shp, xlsx or csv; may be repeated, or a list with commas."),
 ]
 
+Namespace = Annotated[str, typer.Option(help="ROS namespace of the robot, for several in one DDS domain.")]
 Certificate = Annotated[Path | None, typer.Option(metavar="PEM", help="Certificate of the page, for TLS.")]
 CertificateKey = Annotated[Path | None, typer.Option(metavar="PEM", help="Key of the certificate.")]
 
@@ -93,6 +94,7 @@ def run(
         bool, typer.Option("--wait", help="With --console: begin when somebody presses Start on the page.")
     ] = False,
     language: ReportLanguage = "en",
+    namespace: Namespace = "",
 ) -> None:
     """Run a mission: over real ROS 2 topics, in simulation or on the robot."""
     from mine_robot.bringup.console import listen_address
@@ -113,7 +115,19 @@ def run(
         sim, which = pick_gazebo()
         console.print(which, highlight=False, soft_wrap=True)
     request = RunRequest(
-        field, scenario, tuple(params or ()), out, sim, _rate(rate), seed, resume, remote, address, wait, language
+        field,
+        scenario,
+        tuple(params or ()),
+        out,
+        sim,
+        _rate(rate),
+        seed,
+        resume,
+        remote,
+        address,
+        wait,
+        language,
+        namespace,
     )
     raise typer.Exit(run_mission(request, console, ["mine-robot", *sys.argv[1:]]))
 
@@ -129,11 +143,12 @@ def serve_console(
     ] = "127.0.0.1",
     certificate: Certificate = None,
     key: CertificateKey = None,
+    namespace: Namespace = "",
 ) -> None:
     """Serve the operator's page of a stack that is running."""
     from mine_robot.bringup.console import listen_address, serve
 
-    serve(folder, listen_address(host, port, certificate, key), console)
+    serve(folder, namespace, listen_address(host, port, certificate, key), console)
 
 
 def _rate(text: str) -> float:

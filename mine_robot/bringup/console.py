@@ -9,7 +9,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from mine_robot.bringup.namespace import checked_namespace, namespace_arguments
 from mine_robot.bringup.prepare import listening
+from mine_robot.bringup.resume import recorded_namespace
 from mine_robot.bringup.security import ENCLAVE, secured
 from mine_robot.console.address import Address, ListenError
 from mine_robot.pipeline.loading import LoadError
@@ -32,10 +34,11 @@ def listen_address(host: str, port: int, certificate: Path | None, key: Path | N
     return address
 
 
-def serve(folder: Path | None, address: Address, console: Console) -> None:
+def serve(folder: Path | None, namespace: str, address: Address, console: Console) -> None:
     """Become the console's node; returns only by an exception. Ends with Ctrl-C."""
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    directory = RunDirectory(folder.absolute() if folder else running_directory())
+    namespace = checked_namespace(namespace, os.environ)
+    directory = RunDirectory(folder.absolute() if folder else running_directory(namespace))
     try:
         simulated = bool(directory.run_info()["simulation"])
     except (RecordError, KeyError) as error:
@@ -44,25 +47,26 @@ def serve(folder: Path | None, address: Address, console: Console) -> None:
     console.print(f"Console of {directory.path}: {address.url}{token}", highlight=False, soft_wrap=True)
     enclave = ["--enclave", f"{ENCLAVE}/console"] if secured(os.environ) else []
     words = [sys.executable, "-m", "mine_robot.nodes", "console", "--ros-args", *enclave]
+    words += namespace_arguments(recorded_namespace(directory))
     words += ["--params-file", str(directory.parameters), "-p", f"use_sim_time:={str(simulated).lower()}"]
     sys.stdout.flush()
     os.execv(sys.executable, [*words, *listening(address)])
 
 
-def running_directory() -> Path:
-    """The run directory of the running stack, as its mission node has it; raises :class:`LoadError` if none answers."""
+def running_directory(namespace: str) -> Path:
+    """The run directory of the stack that runs in ``namespace``, as its mission node has it; raises :class:`LoadError` if none answers."""
     import rclpy
     from rclpy.parameter_client import AsyncParameterClient
 
     rclpy.init()
-    node = rclpy.create_node("console_search", start_parameter_services=False)
+    node = rclpy.create_node("console_search", namespace=namespace, start_parameter_services=False)
     try:
         client = AsyncParameterClient(node, NODE)
         limit = time.monotonic() + FIND_S
         while not client.services_are_ready():
             if time.monotonic() > limit:
                 raise LoadError(
-                    f"no running stack answers within {FIND_S:.0f} s; is one running, with this ROS_DOMAIN_ID?"
+                    f"no running stack answers within {FIND_S:.0f} s; is one running, with this ROS_DOMAIN_ID and --namespace?"
                 )
             rclpy.spin_once(node, timeout_sec=0.1)
         answer = client.get_parameters(["files.run_directory"])

@@ -6,6 +6,7 @@ import importlib.util
 import shutil
 import sys
 
+from mine_robot.bringup.namespace import namespace_arguments
 from mine_robot.bringup.resources import resource
 from mine_robot.core.field import Field
 from mine_robot.gazebo.place import VERSION, gazebo11
@@ -48,14 +49,17 @@ def write_gazebo_world(sim: str, directory: RunDirectory, field: Field, scenario
     write_world(directory.gazebo_world, urdf, field, build_terrain(scenario), start, GENERATIONS[sim])
 
 
-def gazebo_processes(sim: str, directory: RunDirectory, *, headless: bool = True) -> dict[str, list[str]]:
+def gazebo_processes(
+    sim: str, directory: RunDirectory, namespace: str = "", *, headless: bool = True
+) -> dict[str, list[str]]:
     """Commands by name of what runs beside the nodes: nothing for Gazebo 11, which is the simulator's own child."""
     if sim != "harmonic":
         return {}
     service = f"/world/{WORLD}/control@ros_gz_interfaces/srv/ControlWorld"
     config = f"config_file:={resource('config/gazebo/bridge.yaml')}"
+    bridge = ["ros2", "run", "ros_gz_bridge", "parameter_bridge", service, "--ros-args", "-p", config]
     group = [sys.executable, "-m", "mine_robot.bringup.group"]
     return {
         "gz_sim": [*group, "gz", "sim", *(["-s"] if headless else []), str(directory.gazebo_world)],
-        "gz_bridge": [*group, "ros2", "run", "ros_gz_bridge", "parameter_bridge", service, "--ros-args", "-p", config],
+        "gz_bridge": [*group, *bridge, *namespace_arguments(namespace)],
     }

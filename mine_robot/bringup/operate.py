@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from mine_robot.bringup.display import Display, show_summary
 from mine_robot.bringup.graph import graph
-from mine_robot.bringup.operator import Operator
+from mine_robot.bringup.operator import Ending, Operator
 from mine_robot.records.finish import finish_run
 from mine_robot.records.run_directory import RunDirectory
 
 LOG_FLUSH_S = 2.0  # the recorder runs on; this is wall time for it to bring the end of the mission to the disk
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    """The terminal's Ctrl-C and launch's own SIGINT may both come: the first one ends the mission, and nothing disturbs the end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def main() -> int:
@@ -21,17 +29,17 @@ def main() -> int:
     directory = RunDirectory(Path(sys.argv[1]))
     simulated = bool(directory.run_info()["simulation"])
     console = Console()
+    signal.signal(signal.SIGINT, _interrupt)
     operator = Operator(graph(simulation=simulated))
     try:
         display = Display(console, simulated=simulated)
         with display.running():
             ending = operator.conduct(display.show, lambda picture: None)
-        operator.spin(LOG_FLUSH_S)
-    except KeyboardInterrupt:
-        return 1
-    finally:
-        operator.close()
-    summary = finish_run(directory.path, ended_by=ending.reason)
+    except KeyboardInterrupt:  # launch ends the nodes at the same time, and says why
+        ending = Ending("the launch was shut down: Ctrl-C, or a node ended", hurried=True)
+    operator.spin(LOG_FLUSH_S)
+    operator.close()
+    summary = finish_run(directory.path, figures=not ending.hurried, ended_by=ending.reason)
     show_summary(console, summary, str(directory.path))
     return 0 if summary["state"] == "complete" else 1
 

@@ -54,10 +54,10 @@ Watch = Callable[[Picture], "Ending | None"]
 
 
 class Operator:
-    """Follows a mission over its topics and calls its services."""
+    """Follows a mission over its topics and calls its services; ``arguments`` are ROS arguments, by default those of the process."""
 
-    def __init__(self, nodes: Iterable[GraphNode]) -> None:
-        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)  # Ctrl-C belongs to the runner
+    def __init__(self, nodes: Iterable[GraphNode], arguments: list[str] | None = None) -> None:
+        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)  # Ctrl-C belongs to the runner
         self.picture = Picture()
         self._waited_for = {READY_REPORT.get(node.name, node.name): node.name for node in nodes if not node.optional}
         self._node = rclpy.create_node("operator")

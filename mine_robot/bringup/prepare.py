@@ -16,9 +16,11 @@ from mine_robot import __version__
 from mine_robot.bringup.gazebo import GENERATIONS, gazebo_processes, write_gazebo_world
 from mine_robot.bringup.graph import GraphNode, graph
 from mine_robot.bringup.kills import check_kills
+from mine_robot.bringup.namespace import checked_namespace, namespace_arguments
+from mine_robot.bringup.overrides import check_overrides, into_namespace
 from mine_robot.bringup.request import RunRequest as RunRequest
 from mine_robot.bringup.resources import resource
-from mine_robot.bringup.resume import check_resumable
+from mine_robot.bringup.resume import check_resumable, recorded_namespace
 from mine_robot.bringup.security import ENCLAVE, secured
 from mine_robot.console.address import Address
 from mine_robot.pipeline.loading import LoadError, ParameterFiles, expand_urdf, load_field, load_robot, load_scenario
@@ -51,12 +53,18 @@ class PreparedRun:
     @property
     def companions(self) -> dict[str, list[str]]:
         """Commands of the processes that are no nodes of the graph, by name; the run ends with any of them."""
-        return gazebo_processes(self.request.sim, self.directory)
+        return gazebo_processes(self.request.sim, self.directory, self.request.namespace)
 
     def ros_arguments(self) -> list[str]:
         """What follows ``--ros-args`` for every node."""
         simulated = "true" if self.request.simulated else "false"
-        return ["--params-file", str(self.directory.parameters), "-p", f"use_sim_time:={simulated}"]
+        return [
+            *namespace_arguments(self.request.namespace),
+            "--params-file",
+            str(self.directory.parameters),
+            "-p",
+            f"use_sim_time:={simulated}",
+        ]
 
 
 def listening(address: Address) -> list[str]:
@@ -87,10 +95,13 @@ def prepare_run(request: RunRequest, command: Sequence[str] = ()) -> PreparedRun
     """
     if request.resume is not None:
         return resume_run(request)
+    request = replace(request, namespace=checked_namespace(request.namespace, os.environ))
     field = load_field(request.field)
     load_robot(resource("urdf/mine_robot.urdf.xacro"))
     files = ParameterFiles(parameter_paths(request))
     files.check()
+    check_overrides(files)
+    into_namespace(files, request.namespace)
     if request.simulated:
         scenario = load_scenario(request.scenario, field, -1 if request.seed is None else request.seed)
         check_kills(scenario, request.scenario or request.field)
@@ -118,7 +129,8 @@ def resume_run(request: RunRequest) -> PreparedRun:
     files = check_resumable(request, directory)
     _write_parameters(files, directory, request)
     scenario = directory.scenario if request.simulated and directory.scenario.is_file() else None
-    return PreparedRun(directory, replace(request, scenario=scenario), _nodes(request))
+    namespace = checked_namespace(recorded_namespace(directory), os.environ)
+    return PreparedRun(directory, replace(request, scenario=scenario, namespace=namespace), _nodes(request))
 
 
 def _write_parameters(files: ParameterFiles, directory: RunDirectory, request: RunRequest) -> None:
@@ -144,7 +156,8 @@ def _new_folder(request: RunRequest) -> Path:
     """The run directory: new, or an existing empty one."""
     if request.out is None:
         stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-        folder = Path("runs") / f"{request.field.stem}-{stamp}"
+        robot = "".join(f"-{name}" for name in request.namespace.split("/") if name)
+        folder = Path("runs") / f"{request.field.stem}{robot}-{stamp}"
     else:
         folder = request.out
     folder = folder.absolute()
@@ -166,6 +179,7 @@ def _description(request: RunRequest, directory: RunDirectory, command: Sequence
         "seed": request.seed,
         "simulation": request.simulated,
         "sim": request.sim,
+        "namespace": request.namespace,
         "version": __version__,
         "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "command": " ".join(command),

@@ -15,7 +15,7 @@ class RunRequest:
 
     ``console`` is where the operator's page is served, if at all; with ``wait`` the mission begins when a person says so there.
     ``resume`` is the directory of a run to go on with; then everything else has to be as it was. ``remote``: DDS may leave
-    this machine. ``language`` is that of the report.
+    this machine. ``language`` is that of the report. ``namespace`` is that of all its names, empty for none.
     """
 
     field: Path
@@ -30,6 +30,7 @@ class RunRequest:
     console: Address | None = None
     wait: bool = False
     language: str = "en"
+    namespace: str = ""
 
     @property
     def simulated(self) -> bool:

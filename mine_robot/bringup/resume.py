@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mine_robot.bringup.overrides import into_namespace
 from mine_robot.bringup.request import RunRequest
 from mine_robot.bringup.resources import resource
 from mine_robot.core.field import Field
@@ -47,8 +48,16 @@ def _same_kind(request: RunRequest, directory: RunDirectory, info: dict[str, Any
         raise LoadError(f"cannot resume {directory.path}: it ran {was}, this run would be {now}")
     if info.get("sim", request.sim) != request.sim:
         raise LoadError(f"cannot resume {directory.path}: it ran with --sim {info['sim']}, not {request.sim}")
+    namespace = recorded_namespace(directory)
+    if request.namespace and request.namespace.strip("/") != namespace.strip("/"):
+        raise LoadError(f"cannot resume {directory.path}: its namespace was '{namespace}', not '{request.namespace}'")
     if request.out is not None and request.out.absolute() != directory.path:
         raise LoadError(f"--out {request.out}: a resumed run stays in its directory {directory.path}")
+
+
+def recorded_namespace(directory: RunDirectory) -> str:
+    """The namespace that a run began in, empty for none."""
+    return str(directory.run_info().get("namespace", ""))
 
 
 def _same_field(asked: Field, recorded: Field, directory: RunDirectory) -> None:
@@ -85,6 +94,9 @@ def _same_parameters(request: RunRequest, files: ParameterFiles, directory: RunD
         return
     overlay = "config/sim.yaml" if request.simulated else "config/field.yaml"
     wanted = ParameterFiles([resource("config/robot.yaml"), resource(overlay), *request.parameters])
+    into_namespace(wanted, recorded_namespace(directory))
+    if wanted.overrides != files.overrides:
+        raise LoadError(f"cannot resume {directory.path}: it ran with other overrides of the quality of service")
     for node, values in wanted.nodes.items():
         for key, value in values.items():
             if key != "port" and files.nodes[node].get(key) != value:

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from mine_robot.bringup.display import Display, show_summary
 from mine_robot.bringup.kills import node_kills
+from mine_robot.bringup.namespace import namespace_arguments
 from mine_robot.bringup.operator import Ending, Operator, Picture, Watch
 from mine_robot.bringup.prepare import PreparedRun, RunRequest, prepare_run
 from mine_robot.bringup.processes import Processes
@@ -39,7 +40,7 @@ def run_mission(request: RunRequest, console: Console, command: list[str]) -> in
             processes.start(name, words)
         for node in prepared.nodes:
             processes.start(node.name, prepared.command(node))
-        operator = Operator(prepared.nodes)
+        operator = Operator(prepared.nodes, ["--ros-args", *namespace_arguments(prepared.request.namespace)])
         display = Display(console, simulated=request.simulated)
         with display.running():
             watch = _watch(prepared, operator, processes, console)

@@ -167,18 +167,16 @@ def _link(name: str, parts: list[tuple[str, Element, Array]], track: bool) -> El
     link.append(_inertial([(part, frame) for _, part, frame in parts]))
     for label, part, frame in parts:
         for kind in ("collision", "visual"):
-            shape = part.find(kind)
-            if shape is None:
-                continue
-            placed = frame @ origin_of(shape)
-            if kind == "collision" and track:
-                link.extend(_rollers(_child(_child(shape, "geometry"), "box"), placed))
-                continue
-            item = _add(link, kind, name=f"{label}_{kind}")
-            _leaf(item, "pose", _pose(placed))
-            item.append(_geometry(shape))
-            if kind == "collision":
-                _bitmask(item, ON_OBSTACLES if label == "head_link" else ON_GROUND | ON_OBSTACLES)
+            for number, shape in enumerate(part.findall(kind)):
+                placed = frame @ origin_of(shape)
+                if kind == "collision" and track:
+                    link.extend(_rollers(_child(_child(shape, "geometry"), "box"), placed))
+                    continue
+                item = _add(link, kind, name=f"{label}_{kind}_{number}")
+                _leaf(item, "pose", _pose(placed))
+                item.append(_geometry(shape))
+                if kind == "collision":
+                    _bitmask(item, ON_OBSTACLES if label == "head_link" else ON_GROUND | ON_OBSTACLES)
     return link
 
 

@@ -20,6 +20,8 @@ from mine_robot.sim.scenario import Scenario, ScenarioError, scenario_from_dict
 from mine_robot.sim.soil import SoilError, soil_from
 
 WILDCARD = "/**"
+QOS_OVERRIDES = "qos_overrides."  # ROS's own parameters, one for each policy of each end of a topic
+ANYWHERE = "/**/"  # a node of that name in whatever namespace
 PACKAGES = {
     "detection": "detector",
     "coverage": "planner",
@@ -100,10 +102,14 @@ def scenario_from_content(content: Any, path: Path, datum: Datum) -> Scenario:
 
 
 class ParameterFiles:
-    """ROS 2 parameter files laid over each other, the last one wins; ``nodes`` holds the flat values of each node."""
+    """ROS 2 parameter files laid over each other, the last one wins; ``nodes`` holds the flat values of each node.
+
+    ``overrides`` holds the overrides of quality of service, by node or for all of them (``/**``).
+    """
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self.nodes: dict[str, dict[str, Any]] = {node: {} for node in NODE_PARAMETERS}
+        self.overrides: dict[str, dict[str, Any]] = {}
         self._origin: dict[tuple[str, str], Path] = {}
         for path in paths:
             self._lay(path, load_yaml(path))
@@ -112,7 +118,7 @@ class ParameterFiles:
         if not isinstance(tree, Mapping):
             raise LoadError(f"{path}: a parameter file maps node names to 'ros__parameters'")
         for raw_name, section in tree.items():
-            name = str(raw_name).removeprefix("/") if raw_name != WILDCARD else WILDCARD
+            name = str(raw_name).removeprefix(ANYWHERE).removeprefix("/") if raw_name != WILDCARD else WILDCARD
             if name not in self.nodes and name != WILDCARD:
                 raise LoadError(
                     f"{path}: {unknown_key(name, [*self.nodes, WILDCARD]).replace('a parameter', 'a node')}"
@@ -124,6 +130,9 @@ class ParameterFiles:
                 self._set(path, name, key, value)
 
     def _set(self, path: Path, name: str, key: str, value: Any) -> None:
+        if key.startswith(QOS_OVERRIDES):
+            self.overrides.setdefault(name, {})[key] = value
+            return
         nodes = [name] if name != WILDCARD else list(self.nodes)
         takers = [node for node in nodes if key in _known(node)]
         if not takers:
@@ -184,12 +193,14 @@ class ParameterFiles:
             self.build(node)
 
     def dump(self) -> str:
-        """All values as one ROS 2 parameter file, node by node, defaults included."""
+        """All values as one ROS 2 parameter file, node by node in whatever namespace, defaults included."""
         tree = {}
+        if WILDCARD in self.overrides:
+            tree[WILDCARD] = {"ros__parameters": self.overrides[WILDCARD]}
         for node, cls in NODE_PARAMETERS.items():
             values = self.nodes[node]
             defaults = {spec.name: spec.default for spec in specs(cls) if not spec.required}
-            tree[node] = {"ros__parameters": {**defaults, **values}}
+            tree[ANYWHERE + node] = {"ros__parameters": {**defaults, **values, **self.overrides.get(node, {})}}
         return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
 
 

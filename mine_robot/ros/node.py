@@ -33,7 +33,7 @@ from mine_robot.ros import encode
 from mine_robot.ros.decode import DecodeError
 from mine_robot.ros.executor import SteadyExecutor
 from mine_robot.ros.messages import message_class
-from mine_robot.ros.qos import profile
+from mine_robot.ros.qos import OVERRIDABLE, overriding, profile
 from mine_robot.ros.topics import DIAGNOSTICS, Topic
 from mine_robot.ros.vitals import Vitals
 from mine_robot.ros.wire import deserialiser
@@ -136,7 +136,10 @@ class StackNode(Node, Generic[P]):
     def talk(self, topic: Topic) -> Publisher:
         """A publisher on a topic of the table."""
         kind, qos = message_class(topic.type_name), profile(topic.delivery)
-        return self.create_publisher(kind, topic.name, qos, event_callbacks=NO_PUBLISHER_EVENTS)
+        with overriding(topic):
+            return self.create_publisher(
+                kind, topic.name, qos, event_callbacks=NO_PUBLISHER_EVENTS, qos_overriding_options=OVERRIDABLE
+            )
 
     def listen(self, topic: Topic, decode: Decode, callback: Callable[[Any], None]) -> None:
         """Subscribe to a topic of the table; its messages wake the node and ``callback`` gets the content of each.
@@ -177,15 +180,17 @@ class StackNode(Node, Generic[P]):
 
     def _subscribe(self, topic: Topic, wake: Callable[[bytes], None], group: CallbackGroup | None) -> Subscription:
         """A subscription to serialised messages (see :mod:`mine_robot.ros.wire`)."""
-        subscription = self.create_subscription(
-            message_class(topic.type_name),
-            topic.name,
-            wake,
-            profile(topic.delivery, reader=True),
-            callback_group=group,
-            event_callbacks=NO_SUBSCRIPTION_EVENTS,
-            raw=True,
-        )
+        with overriding(topic):
+            subscription = self.create_subscription(
+                message_class(topic.type_name),
+                topic.name,
+                wake,
+                profile(topic.delivery, reader=True),
+                callback_group=group,
+                event_callbacks=NO_SUBSCRIPTION_EVENTS,
+                qos_overriding_options=OVERRIDABLE,
+                raw=True,
+            )
         self._inputs.append((topic, subscription))
         return subscription
 

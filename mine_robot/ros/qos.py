@@ -1,11 +1,18 @@
-"""QoS profiles behind the deliveries of the topic table."""
+"""QoS profiles behind the deliveries of the topic table, and what parameters may override of them."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
+from rclpy.exceptions import ParameterException
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
 
-from mine_robot.ros.topics import Delivery
+from mine_robot.core.parameters import ParameterError
+from mine_robot.ros.topics import Delivery, Topic
 
+OVERRIDABLE = QoSOverridingOptions.with_default_policies()  # history, depth, reliability
 QUEUE = 200  # messages; at the stack's rates two seconds of the busiest input
 
 
@@ -23,3 +30,12 @@ def profile(delivery: Delivery, *, reader: bool = False) -> QoSProfile:
         reliability=ReliabilityPolicy.BEST_EFFORT if best_effort else ReliabilityPolicy.RELIABLE,
         durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
     )
+
+
+@contextlib.contextmanager
+def overriding(topic: Topic) -> Iterator[None]:
+    """Where an end of ``topic`` is made: an override that cannot be used is a :class:`ParameterError` that names the topic."""
+    try:
+        yield
+    except (RuntimeError, ParameterException) as error:
+        raise ParameterError(f"{topic.name}: {error}") from None

@@ -75,6 +75,7 @@ def test_bad_options(tmp_path: Path) -> None:
     assert "--rate" in refused("run", DEMO, "--rate", "-3", cwd=tmp_path)
     assert "--sim" in refused("run", DEMO, "--sim", "moon", cwd=tmp_path)
     assert "--console" in refused("run", DEMO, "--wait", cwd=tmp_path)
+    assert "namespace robot-1" in refused("run", DEMO, "--namespace", "robot-1", cwd=tmp_path)
     assert "only with TLS" in refused("run", DEMO, "--console", "--console-host", "0.0.0.0", cwd=tmp_path)
     assert "no run directory" in refused("console", tmp_path, "--port", "18473", cwd=tmp_path)
 

@@ -35,9 +35,9 @@ DATA = Path(__file__).parents[1] / "data"
 FIELD, SCENARIO = DATA / "small_field.geojson", DATA / "small_scenario.yaml"
 
 
-def begun(tmp_path: Path, state: MissionState = MissionState.SEARCH) -> Path:
+def begun(tmp_path: Path, state: MissionState = MissionState.SEARCH, namespace: str = "") -> Path:
     """A run that was killed in ``state``."""
-    run = prepare_run(RunRequest(FIELD, SCENARIO, out=tmp_path / "run", seed=5)).directory
+    run = prepare_run(RunRequest(FIELD, SCENARIO, out=tmp_path / "run", seed=5, namespace=namespace)).directory
     with Journal(run.journal) as journal:
         journal.status(MissionStatus(9.0, state, "as it was", Goal.SEARCH, -1, 1.0))
     return run.path
@@ -62,6 +62,15 @@ def test_a_run_that_was_moved_goes_on_where_it_is(tmp_path: Path) -> None:
     folder = begun(tmp_path).rename(tmp_path / "elsewhere")
     prepare_run(resume(folder))
     assert str(folder) in (folder / "parameters.yaml").read_text()
+
+
+def test_a_run_goes_on_in_its_namespace(tmp_path: Path) -> None:
+    folder = begun(tmp_path, namespace="robot1")
+    for asked in ("", "robot1", "/robot1/"):
+        prepared = prepare_run(resume(folder, namespace=asked))
+        assert "__ns:=/robot1" in prepared.command(prepared.nodes[0])
+    with pytest.raises(LoadError, match="its namespace was '/robot1', not 'robot2'"):
+        prepare_run(resume(folder, namespace="robot2"))
 
 
 def changed_field(tmp_path: Path, change: str) -> Path:
@@ -103,7 +112,10 @@ def test_another_world_parameters_or_place_are_refused(tmp_path: Path) -> None:
     other.write_text("seed: 3\n")
     tuned = tmp_path / "tuned.yaml"
     tuned.write_text("/**: {ros__parameters: {limits: {search_speed: 0.3}}}\n")
+    hasty = tmp_path / "hasty.yaml"
+    hasty.write_text("/**: {ros__parameters: {qos_overrides: {/gpr/scan: {subscription: {depth: 3}}}}}\n")
     for changes, word in (
+        ({"parameters": (hasty,)}, "quality of service"),
         ({"scenario": other}, "another scenario"),
         ({"seed": 6}, "another seed"),
         ({"parameters": (tuned,)}, "search_speed"),
