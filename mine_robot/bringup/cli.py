@@ -342,6 +342,20 @@ def export(
 
 
 @app.command()
+def evidence(
+    folder: RunFolder,
+    target: Annotated[int, typer.Argument(metavar="TARGET", help="Number of the target.")],
+    out: Annotated[Path | None, typer.Option(metavar="PNG", help="The picture; by default target_TARGET.png.")] = None,
+) -> None:
+    """Draw the scans behind a target of a run, also while the run goes on."""
+    from mine_robot.records.evidence import draw_evidence
+
+    picture = out or Path(f"target_{target:03d}.png")
+    draw_evidence(folder, target, picture)
+    typer.echo(str(picture))
+
+
+@app.command()
 def merge(
     folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories on one area.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the merged record.")],

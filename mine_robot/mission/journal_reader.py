@@ -10,8 +10,8 @@ import shutil
 import sqlite3
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,8 @@ class JournalRecord:
     """Everything a journal holds: ``statuses`` in order of time, the newest state of each target, marks, the last ledger.
 
     ``info`` is what was known at the start of the run, ``events`` are (t, kind, data) of everything else, ``ledger_pose`` is where the
-    robot was when ``ledger`` was written. ``damaged`` says in words which entries could not be used.
+    robot was when ``ledger`` was written. ``target_times`` are the times at which each target was found or changed, in s. ``damaged`` says
+    in words which entries could not be used.
     """
 
     info: dict[str, Any]
@@ -52,6 +53,7 @@ class JournalRecord:
     mark_results: tuple[MarkResult, ...]
     ledger: LedgerGrid | None
     ledger_pose: Pose2 | None = None
+    target_times: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
     damaged: tuple[str, ...] = ()
 
     @property
@@ -129,6 +131,9 @@ def _read(path: Path, cut: int) -> JournalRecord:
     events = [(t, kind, json.loads(data)) for t, kind, data in rows["events"]]
     marks = [(kind, json.loads(data)) for _, _, kind, data in rows["marks"]]
     targets = {target: json.loads(data) for target, _, data in rows["targets"]}
+    times: dict[int, tuple[float, ...]] = {}
+    for target, t, _ in rows["targets"]:
+        times[target] = (*times.get(target, ()), t)
     ledger, pose = _ledger(rows["ledgers"])
     return JournalRecord(
         info={key[5:]: json.loads(value) for key, value in rows["meta"] if key.startswith("info.")},
@@ -139,6 +144,7 @@ def _read(path: Path, cut: int) -> JournalRecord:
         mark_results=tuple(_result(data) for kind, data in marks if kind == "result"),
         ledger=ledger,
         ledger_pose=pose,
+        target_times=times,
         damaged=tuple(damaged),
     )
 

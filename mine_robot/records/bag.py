@@ -12,7 +12,7 @@ import json
 import os
 import struct
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
@@ -33,8 +33,10 @@ from mine_robot.records.errors import RecordError
 
 FLUSH_PERIOD = 1.0  # s, of writing and of the log's own clock, whichever passes first
 TopicChoice = Collection[str] | Callable[[str], bool] | None  # names, a test of a name, or everything
+Windows = Sequence[tuple[int, int]]  # times of recording in ns, from and to
 RECORD_HEAD = struct.Struct("<BQ")
 CHANNEL_ID = struct.Struct("<H")
+CHUNK_TIMES = struct.Struct("<QQ")  # of recording: the first and the last message of a chunk
 MESSAGE_HEAD = struct.Struct("<HIQQ")  # channel, sequence, time of recording, time of publication
 CONTENT = (Opcode.SCHEMA, Opcode.CHANNEL, Opcode.MESSAGE)
 FOREVER = {"sec": 9223372036, "nsec": 854775807}
@@ -179,6 +181,12 @@ def _record(opcode: int, data: bytes) -> McapRecord:
     return Schema.read(stream) if opcode == Opcode.SCHEMA else Channel.read(stream)
 
 
+def _outside(chunk: bytes, windows: Windows) -> bool:
+    """True if no message of a chunk is of any of the ``windows``; the chunk's record begins with its times."""
+    first, last = CHUNK_TIMES.unpack_from(chunk)
+    return all(last < start or first > end for start, end in windows)
+
+
 class BagReader:
     """Reads an MCAP log from front to back, without its index: a file cut short reads up to its last complete chunk.
 
@@ -212,8 +220,8 @@ class BagReader:
                 unwanted.add(record.channel_id)
         return topics
 
-    def raw(self, topics: TopicChoice = None) -> Iterator[RawMessage]:
-        """Yield the messages of ``topics`` in the order of writing.
+    def raw(self, topics: TopicChoice = None, windows: Windows | None = None) -> Iterator[RawMessage]:
+        """Yield the messages of ``topics`` in the order of writing, with ``windows`` only those of chunks that touch one.
 
         Raises :class:`RecordError` if the file is not an MCAP file at all.
         """
@@ -222,7 +230,7 @@ class BagReader:
         unwanted: set[int] = set()
         schemas: dict[int, Schema] = {}
         channels: dict[int, Channel] = {}
-        for record in self._records(unwanted):
+        for record in self._records(unwanted, windows):
             if isinstance(record, Schema):
                 schemas[record.id] = record
             elif isinstance(record, Channel):
@@ -238,11 +246,11 @@ class BagReader:
                     self._learn(schema)
                     yield RawMessage(channel.topic, schema.name, record.log_time, record.data)
 
-    def messages(self, topics: TopicChoice = None) -> Iterator[tuple[str, int, Any]]:
+    def messages(self, topics: TopicChoice = None, windows: Windows | None = None) -> Iterator[tuple[str, int, Any]]:
         """Yield ``(topic, t_ns, message)`` with the decoded messages of ``topics`` (all if None), in the order of
-        writing.
+        writing; ``windows`` as in :meth:`raw`.
         """
-        for raw in self.raw(topics):
+        for raw in self.raw(topics, windows):
             try:
                 message = self._types.deserialize_cdr(raw.data, raw.type_name)
             except (SerdeError, TypesysError, KeyError):
@@ -255,10 +263,11 @@ class BagReader:
         """The message types of the log, as far as it was read."""
         return self._types
 
-    def _records(self, unwanted: set[int]) -> Iterator[McapRecord]:
+    def _records(self, unwanted: set[int], windows: Windows | None = None) -> Iterator[McapRecord]:
         """The records of the file, those within chunks included, without most messages of the channels ``unwanted``; ends at the
-        first that is incomplete.
+        first that is incomplete. The first chunk, which says what the channels are, is read whatever the ``windows``.
         """
+        first = True
         with self.path.open("rb") as file:
             if file.read(len(MCAP0_MAGIC)) != MCAP0_MAGIC:
                 raise RecordError(f"{self.path} is not an MCAP file")
@@ -270,7 +279,12 @@ class BagReader:
                     ):  # the index: a third of the records, and not needed
                         file.seek(length, os.SEEK_CUR)
                         continue
-                    data = file.read(length)
+                    data = file.read(min(length, CHUNK_TIMES.size))
+                    if opcode == Opcode.CHUNK and windows is not None and not first and _outside(data, windows):
+                        file.seek(length - len(data), os.SEEK_CUR)
+                        continue
+                    first = first and opcode != Opcode.CHUNK
+                    data += file.read(length - len(data))
                     if len(data) < length:
                         raise EndOfFile
                     self.position = file.tell()

@@ -1,4 +1,4 @@
-"""A picture of the radar's scans along the track over one target."""
+"""A picture of the scans along the track over one target: the radar's as a section, the metal detector's as traces."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mine_robot.core.types import Array, Target, wrap_angle
@@ -16,6 +17,8 @@ from mine_robot.detection.params import GprParams
 
 SAME_PASS_S, SAME_YAW = 5.0, 0.2  # scans further apart in time or heading (rad) are of different passes
 MIN_SCANS = 8
+ALONG = "along the track, m from the target"
+BESIDE_M = 0.25  # scans further than this from the target show the ground without it
 CLIP = 0.98  # quantile of the amplitudes that is black or white
 
 
@@ -26,62 +29,98 @@ class _Pass:
     along: list[float] = field(default_factory=list)
     miss: list[float] = field(default_factory=list)
     traces: list[Array] = field(default_factory=list)
+    metal: list[tuple[float, complex]] = field(default_factory=list)  # m along the track, reading
 
 
 @dataclass
 class Bscan:
-    """Scans near ``target``, pass by pass, each of the channel nearest to it."""
+    """Scans near ``target``, pass by pass, each of the channel or coil nearest to it."""
 
     target: Target
     passes: list[_Pass] = field(default_factory=list)
 
     def add(self, t: float, yaw: float, along: float, miss: float, trace: Array) -> None:
         """Add a scan taken ``along`` m beyond the target (negative: before it), with the channel ``miss`` m beside it."""
+        this = self._pass(t, yaw)
+        this.along.append(along)
+        this.miss.append(abs(miss))
+        this.traces.append(np.nan_to_num(np.asarray(trace, dtype=float)))
+
+    def add_metal(self, t: float, yaw: float, along: float, reading: complex) -> None:
+        """Add what the nearest coil read (in-phase + j quadrature) ``along`` m beyond the target."""
+        self._pass(t, yaw).metal.append((along, reading))
+
+    def _pass(self, t: float, yaw: float) -> _Pass:
+        """The pass of an instant: the last one, or a new one."""
         last = self.passes[-1] if self.passes else None
         if last is None or t - last.t > SAME_PASS_S or abs(wrap_angle(yaw - last.yaw)) > SAME_YAW:
             last = _Pass(yaw, t)
             self.passes.append(last)
         last.t = t
-        last.along.append(along)
-        last.miss.append(abs(miss))
-        last.traces.append(np.nan_to_num(np.asarray(trace, dtype=float)))
+        return last
 
     @property
     def best(self) -> _Pass | None:
-        """The pass that goes nearest over the target, of those that go over it; None if there is none."""
-        whole = [p for p in self.passes if len(p.along) >= MIN_SCANS and min(p.along) < 0.0 < max(p.along)]
-        return min(whole, key=lambda p: float(np.mean(p.miss)), default=None)
+        """The pass that goes nearest over the target, of those that go over it, best well beyond it; None if there is none."""
+        over = [p for p in self.passes if len(p.along) >= MIN_SCANS and min(p.along) < 0.0 < max(p.along)]
+        well = [p for p in over if min(max(p.along), -min(p.along)) > BESIDE_M]
+        return min(well or over, key=lambda p: float(np.mean(p.miss)), default=None)
 
 
 def draw_bscan(path: Path, bscan: Bscan, params: GprParams) -> None:
-    """Write the picture: background removed, time from the surface's bounce, depth for the assumed permittivity."""
+    """Write the picture: background removed, time from the surface's bounce, depth for the assumed permittivity; below, the metal
+    detector's nearest coil, if it was recorded.
+    """
     shown_pass = bscan.best
     if shown_pass is None:
         raise ValueError("no pass goes over the target")
-    order = np.argsort(shown_pass.along)
-    traces = np.array(shown_pass.traces)[order].T
+    metal = sorted(shown_pass.metal, key=lambda item: item[0])
+    figure = Figure(figsize=(5.0, 4.0 if len(metal) < MIN_SCANS else 5.4), layout="constrained")
+    if len(metal) < MIN_SCANS:
+        _section(figure.subplots(), bscan.target, shown_pass, params).set_xlabel(ALONG)
+    else:
+        section, traces = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+        _section(section, bscan.target, shown_pass, params)
+        _traces(traces, metal)
+    figure.savefig(path, dpi=110)
+
+
+def _section(axes: Axes, target: Target, shown_pass: _Pass, params: GprParams) -> Axes:
+    """The radar's section, with a cross where the target is."""
+    # Columns at equal distances, whatever the robot's speed: each is the scan nearest to it.
+    taken = np.array(shown_pass.along)
+    along = np.linspace(taken.min(), taken.max(), len(taken))
+    traces = np.array(shown_pass.traces)[np.abs(taken - along[:, None]).argmin(axis=1)].T
     bounce = int(np.median(np.abs(traces[: 2 * len(traces) // 3]).argmax(axis=0)))
-    traces = traces - np.median(traces, axis=1, keepdims=True)
+    beside = np.abs(along) > BESIDE_M
+    traces = traces - np.median(traces[:, beside] if beside.sum() >= MIN_SCANS else traces, axis=1, keepdims=True)
     interval = params.sample_interval_ns
     stop = min(
         len(traces), bounce + round(2.0 * params.max_depth_m * math.sqrt(params.soil_permittivity) / LIGHT / interval)
     )
     shown = traces[max(0, bounce - round(1.0 / interval)) : max(stop, bounce + 8)]
     top = -min(bounce, round(1.0 / interval)) * interval
-    figure = Figure(figsize=(5.0, 4.0), layout="constrained")
-    axes = figure.subplots()
     limit = float(np.quantile(np.abs(shown), CLIP)) or 1.0
-    along = np.array(shown_pass.along)[order]
     extent = (float(along[0]), float(along[-1]), top + interval * len(shown), top)
     axes.imshow(shown, aspect="auto", cmap="gray", vmin=-limit, vmax=limit, extent=extent, interpolation="bilinear")
-    depth_ns = 2.0 * bscan.target.depth * math.sqrt(params.soil_permittivity) / LIGHT
+    depth_ns = 2.0 * target.depth * math.sqrt(params.soil_permittivity) / LIGHT
     if math.isfinite(depth_ns):
         axes.plot(0.0, depth_ns, "+", color="tab:red", markersize=12)
-    name = bscan.target.kind.name.lower().replace("_", " ")
-    axes.set_title(f"target {bscan.target.id}: {name}, p {bscan.target.p_hazard:.2f}", fontsize=10)
-    axes.set_xlabel("along the track, m from the target")
+    name = target.kind.name.lower().replace("_", " ")
+    axes.set_title(f"target {target.id}: {name}, p {target.p_hazard:.2f}", fontsize=10)
     axes.set_ylabel("ns after the surface")
     metres = 2.0 * math.sqrt(params.soil_permittivity) / LIGHT
     convert = (partial(np.multiply, 1.0 / metres), partial(np.multiply, metres))
     axes.secondary_yaxis("right", functions=convert).set_ylabel("depth, m")
-    figure.savefig(path, dpi=110)
+    return axes
+
+
+def _traces(axes: Axes, metal: list[tuple[float, complex]]) -> None:
+    """The metal detector's readings, less what the ground alone gives: their median along the pass."""
+    along, readings = np.array([at for at, _ in metal]), np.array([reading for _, reading in metal])
+    for values, colour, name in ((readings.real, "tab:blue", "in phase"), (readings.imag, "tab:orange", "quadrature")):
+        axes.plot(along, values - np.nanmedian(values), color=colour, label=name)
+    axes.axvline(0.0, color="tab:red", linewidth=0.8)
+    axes.set_xlabel(ALONG)
+    axes.set_ylabel("metal detector")
+    axes.legend(fontsize=8, loc="upper left")

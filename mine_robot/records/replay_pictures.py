@@ -1,21 +1,20 @@
-"""A picture of each suspect of a replay, from the radar scans near it."""
+"""A picture of each suspect of a replay, from the scans near it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from mine_robot.core.robot import Robot
-from mine_robot.core.types import GprScan, Target
+from mine_robot.core.types import Array, GprScan, MetalScan, NavState, Target
 from mine_robot.detection.params import DetectorParams
 from mine_robot.records.bscan_image import Bscan, draw_bscan
 from mine_robot.records.log_source import LogSource, Progress
-from mine_robot.records.log_topics import find_topics
+from mine_robot.records.log_topics import SCANS, find_topics
 from mine_robot.records.replay_detection import Findings, decoded
-from mine_robot.ros.topics import GPR_SCAN
 
 AROUND_M, ASIDE_M = 0.6, 0.5  # of the track before and behind a suspect, and beside it, from which its picture is made
 FORWARD = 0.03  # m/s, slower is standing
@@ -34,34 +33,61 @@ def draw_suspects(
     """Read the scans near each suspect once more and draw them; returns the number of pictures."""
     if not suspects or not found.poses:
         return 0
-    ahead = float(robot.gpr[0])
-    offsets = np.array(params.gpr.channel_offsets_m or robot.gpr_offsets, dtype=float)
-    offsets = offsets if len(offsets) else np.zeros(1)
-    poses = np.array(found.poses).reshape(-1, 4)
-    bscans = {target.id: Bscan(target) for target in suspects}
     with LogSource(log, progress) as source:
-        for scan in decoded(source, find_topics(source.topics, remap, (GPR_SCAN,)), Findings()):
-            i = int(np.searchsorted(poses[:, 0], scan.t))
-            if (
-                not isinstance(scan, GprScan)
-                or scan.traces.ndim != 2
-                or not 0 < i < len(poses)
-                or scan.traces.shape[1] != len(offsets)
-            ):
-                continue
-            yaw, step = poses[i, 3], poses[i, :3] - poses[i - 1, :3]
-            cos, sin = math.cos(yaw), math.sin(yaw)
-            if cos * step[1] + sin * step[2] < FORWARD * step[0]:
-                continue
-            x, y = poses[i - 1, 1:3] + (scan.t - poses[i - 1, 0]) / step[0] * step[1:]
-            for target in suspects:
-                dx, dy = target.x - x, target.y - y
-                along, left = ahead - cos * dx - sin * dy, cos * dy - sin * dx
-                channel = int(np.abs(offsets - left).argmin())
-                if abs(along) <= AROUND_M and abs(offsets[channel] - left) < ASIDE_M:
-                    trace = np.asarray(scan.traces[:, channel], dtype=np.float64)
-                    bscans[target.id].add(scan.t, yaw, along, left - offsets[channel], trace)
-    drawn = [bscan for bscan in bscans.values() if bscan.best is not None]
+        scans = decoded(source, find_topics(source.topics, remap, SCANS), Findings())
+        drawn = [b for b in scans_over(scans, np.array(found.poses), suspects, params, robot) if b.best is not None]
     for bscan in drawn:
         draw_bscan(out / f"target_{bscan.target.id:03d}.png", bscan, params.gpr)
     return len(drawn)
+
+
+def scans_over(
+    scans: Iterable[GprScan | MetalScan | NavState],
+    poses: Array,
+    targets: Sequence[Target],
+    params: DetectorParams,
+    robot: Robot,
+) -> list[Bscan]:
+    """The scans taken while the robot drove forward over each of ``targets``; ``poses`` (n, 4) are t in s, x, y in m, yaw in rad."""
+    offsets = np.array(params.gpr.channel_offsets_m or robot.gpr_offsets, dtype=float)
+    offsets = offsets if len(offsets) else np.zeros(1)
+    bscans = [Bscan(target) for target in targets]
+    for scan in scans:
+        i = int(np.searchsorted(poses[:, 0], scan.t))
+        if isinstance(scan, NavState) or not 0 < i < len(poses):
+            continue
+        yaw, step = float(poses[i, 3]), poses[i, :3] - poses[i - 1, :3]
+        cos, sin = math.cos(yaw), math.sin(yaw)
+        if cos * step[1] + sin * step[2] < FORWARD * step[0]:
+            continue
+        x, y = poses[i - 1, 1:3] + (scan.t - poses[i - 1, 0]) / step[0] * step[1:]
+        for bscan in bscans:
+            dx, dy = bscan.target.x - x, bscan.target.y - y
+            place = (scan.t, yaw, cos * dx + sin * dy, cos * dy - sin * dx)
+            if isinstance(scan, MetalScan):
+                _add_metal(bscan, scan, *place, float(robot.metal_detector[0]))
+            elif scan.traces.ndim == 2 and scan.traces.shape[1] == len(offsets):
+                _add_traces(bscan, scan, *place, float(robot.gpr[0]), offsets)
+    return bscans
+
+
+def _add_traces(
+    bscan: Bscan, scan: GprScan, t: float, yaw: float, front: float, left: float, ahead: float, offsets: Array
+) -> None:
+    """Add the channel nearest to a target ``front`` m in front of ``base_link`` and ``left`` m to its left, of an array ``ahead`` m in
+    front of it.
+    """
+    channel = int(np.abs(offsets - left).argmin())
+    if abs(ahead - front) <= AROUND_M and abs(offsets[channel] - left) < ASIDE_M:
+        trace = np.asarray(scan.traces[:, channel], dtype=np.float64)
+        bscan.add(t, yaw, ahead - front, left - offsets[channel], trace)
+
+
+def _add_metal(bscan: Bscan, scan: MetalScan, t: float, yaw: float, front: float, left: float, ahead: float) -> None:
+    """Add the coil nearest to the target, as :func:`_add_traces`."""
+    if not len(scan.positions):
+        return
+    coil = int(np.abs(scan.positions[:, 1] - left).argmin())
+    along = ahead + float(scan.positions[coil, 0]) - front
+    if abs(along) <= AROUND_M and abs(scan.positions[coil, 1] - left) < ASIDE_M:
+        bscan.add_metal(t, yaw, along, complex(scan.in_phase[coil], scan.quadrature[coil]))
