@@ -15,9 +15,9 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
-from typing import Literal
+from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 MAX_BODY = 1024  # bytes; the longest command has far less
 MARKER_HEADER = "x-console"  # a header of our own: a browser asks first before it sends one to another origin
@@ -52,6 +52,9 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+B = TypeVar("B", bound=Body)
+
+
 class MissionBody(Body):
     """A command to the mission."""
 
@@ -65,13 +68,27 @@ class ControlBody(Body):
     from_other: bool = False
 
 
+class SensorsBody(Body):
+    """What a page wants to see of the sensors; nothing without ``on``."""
+
+    on: bool
+    channel: int = Field(default=0, ge=0, lt=1000)
+    processed: bool = True
+
+
+class EvidenceBody(Body):
+    """The target whose evidence a page wants to see."""
+
+    target: int = Field(ge=0, lt=2**31)
+
+
 class LoginBody(Body):
     """The token."""
 
     token: str
 
 
-def parse(body: bytes, kind: type[Body]) -> Body:
+def parse(body: bytes, kind: type[B]) -> B:
     """Read a JSON body by its schema."""
     if len(body) > MAX_BODY:
         raise Refusal(413, f"the body is longer than {MAX_BODY} bytes")

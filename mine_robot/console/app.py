@@ -1,4 +1,4 @@
-"""The web application: one page, one stream to it, and five requests from it. What it needs of ROS comes as functions."""
+"""The web application: one page, one stream to it, and its requests. What it needs of ROS and of records comes as functions."""
 
 from __future__ import annotations
 
@@ -25,13 +25,16 @@ from mine_robot.console.access import (
     SECURITY_HEADERS,
     Access,
     ControlBody,
+    EvidenceBody,
     LoginBody,
     MissionBody,
     Refusal,
+    SensorsBody,
     parse,
 )
 from mine_robot.console.seats import Seats, Viewer
 from mine_robot.console.store import Store
+from mine_robot.console.traces import Traces, Wish
 
 ANSWER_S = 2.0  # longest wait for an answer of the mission
 BUDGET_BYTES_S = 80_000  # for one viewer, of the 100 kB/s it may cost
@@ -42,19 +45,34 @@ FILES = {
     "/console.css": ("console.css", "text/css; charset=utf-8"),
     "/console.js": ("console.js", "text/javascript; charset=utf-8"),
     "/panel.js": ("panel.js", "text/javascript; charset=utf-8"),
+    "/sensors.js": ("sensors.js", "text/javascript; charset=utf-8"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
     "/map.js": ("map.js", "text/javascript; charset=utf-8"),
 }
 # Calls a service of the mission: its name to (success, message).
 Call = Callable[[str], "Future[tuple[bool, str]]"]
+# Draws the evidence behind a target as PNG; raises Refusal.
+Draw = Callable[[int], Awaitable[bytes]]
 Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Console:
     """The requests of the page and the stream to it."""
 
-    def __init__(self, *, store: Store, seats: Seats, access: Access, call: Call, hello: dict[str, Any], rate: float):
-        self._store, self._seats, self._access, self._call = store, seats, access, call
+    def __init__(
+        self,
+        *,
+        store: Store,
+        traces: Traces,
+        seats: Seats,
+        access: Access,
+        call: Call,
+        draw: Draw,
+        hello: dict[str, Any],
+        rate: float,
+    ) -> None:
+        self._store, self._traces, self._seats, self._access = store, traces, seats, access
+        self._call, self._draw = call, draw
         self._hello, self._period = hello, 1.0 / rate
         self._stopping: asyncio.Task[tuple[bool, str]] | None = None
 
@@ -64,6 +82,8 @@ class Console:
             Route("/api/estop", self._handler(self.estop), methods=["POST"]),
             Route("/api/mission", self._handler(self.mission), methods=["POST"]),
             Route("/api/control", self._handler(self.control), methods=["POST"]),
+            Route("/api/sensors", self._handler(self.sensors), methods=["POST"]),
+            Route("/api/evidence", self._handler(self.evidence), methods=["POST"]),
             Route("/api/login", self._handler(self.login), methods=["POST"]),
             WebSocketRoute("/live", self.live),
         ]
@@ -100,9 +120,7 @@ class Console:
         """Start, pause, resume, abort: for the page that has control."""
         viewer = self._viewer(request)
         command = parse(await _body(request), MissionBody)
-        assert isinstance(command, MissionBody)
-        if not viewer.spend(time.monotonic()):
-            raise Refusal(429, "too many commands")
+        _spend(viewer)
         if not self._seats.controls(viewer):
             raise Refusal(409, "this page does not have control: take it first")
         LOG.info("%s from viewer %d, %s", command.command, viewer.number, _who(request.scope))
@@ -112,19 +130,31 @@ class Console:
         """Take control or give it up."""
         viewer = self._viewer(request)
         wish = parse(await _body(request), ControlBody)
-        assert isinstance(wish, ControlBody)
-        if not viewer.spend(time.monotonic()):
-            raise Refusal(429, "too many requests")
+        _spend(viewer)
         if wish.action == "release":
             self._seats.release(viewer)
         elif not self._seats.take(viewer, from_other=wish.from_other):
             raise Refusal(409, "another page has control")
         return _answered((True, "control taken" if wish.action == "take" else "control given up"))
 
+    async def sensors(self, request: Request) -> Response:
+        """Show the sensors' scans to this page, or no longer."""
+        viewer = self._viewer(request)
+        wish = parse(await _body(request), SensorsBody)
+        _spend(viewer)
+        viewer.wish, viewer.heard = (Wish(wish.channel, wish.processed) if wish.on else None), 0
+        return _answered((True, "shown" if wish.on else "not shown"))
+
+    async def evidence(self, request: Request) -> Response:
+        """The picture of the evidence behind a target."""
+        viewer = self._viewer(request)
+        wish = parse(await _body(request), EvidenceBody)
+        _spend(viewer)
+        return Response(await self._draw(wish.target), media_type="image/png")
+
     async def login(self, request: Request) -> Response:
         """Exchange the token for a cookie that scripts cannot read."""
         wish = parse(await _body(request), LoginBody)
-        assert isinstance(wish, LoginBody)
         response = _answered((True, "welcome"))
         value = self._access.login(wish.token, time.monotonic()) if self._access.needs_token else ""
         response.set_cookie(COOKIE, value, httponly=True, secure=True, samesite="strict", path="/")
@@ -170,6 +200,10 @@ class Console:
         budget = int(BUDGET_BYTES_S * self._period)
         while True:
             await socket.send_text(self._store.compose(viewer.cursor, budget, time.monotonic()))
+            if viewer.wish is not None:
+                text, viewer.heard = self._traces.compose(viewer.wish, viewer.heard)
+                if text:
+                    await socket.send_text(text)
             await asyncio.sleep(self._period)
 
 
@@ -200,6 +234,12 @@ async def _body(request: Request) -> bytes:
         if len(body) > MAX_BODY:
             raise Refusal(413, f"the body is longer than {MAX_BODY} bytes")
     return body
+
+
+def _spend(viewer: Viewer) -> None:
+    """Raise :class:`Refusal` if a page asks too often."""
+    if not viewer.spend(time.monotonic()):
+        raise Refusal(429, "too many requests")
 
 
 def _file(content: bytes, kind: str) -> Handler:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mine_robot.console.store import Cursor
+from mine_robot.console.traces import Wish
 
 COMMANDS_A_SECOND = 2.0
 COMMANDS_AT_ONCE = 5.0
@@ -20,6 +21,8 @@ class Viewer:
     number: int
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     cursor: Cursor = field(default_factory=Cursor)
+    wish: Wish | None = None  # what it wants to see of the sensors
+    heard: int = 0  # the last column of theirs that it was told
     allowance: float = COMMANDS_AT_ONCE
     refilled: float = 0.0
 
@@ -47,6 +50,11 @@ class Seats:
     def count(self) -> int:
         """Number of viewers."""
         return len(self._viewers)
+
+    @property
+    def sensors_wanted(self) -> bool:
+        """True if a page wants to see the sensors."""
+        return any(viewer.wish is not None for viewer in tuple(self._viewers))
 
     def join(self) -> Viewer | None:
         """A seat for a new page; None if all are taken."""

@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 from scipy.fft import next_fast_len
 
 from mine_robot.core.types import Array, Pose2
-from mine_robot.detection.params import GprParams
+from mine_robot.detection.params import LIGHT, GprParams
 from mine_robot.detection.rows import Row, Strip
 
-LIGHT = 0.299792458  # m/ns
 APERTURE_M = 0.085  # half length over which rows are focused
 BEAM_M = 0.07  # rows at this distance still see a shallow object with 1/e of the amplitude
 GUARD_M = 0.35  # ground nearer than this does not enter the background

@@ -15,9 +15,9 @@ from typing import TypeVar
 import numpy as np
 
 from mine_robot.core.types import Array
-from mine_robot.detection.gpr import DEPTH_STEP_NS, LIGHT, SURFACE_GUARD_NS, GprCell, GprProcessor, moveout
+from mine_robot.detection.gpr import DEPTH_STEP_NS, SURFACE_GUARD_NS, GprCell, GprProcessor, moveout
 from mine_robot.detection.metal import BELOW_M, MetalCell, MetalFit, MetalProcessor
-from mine_robot.detection.params import DetectorParams
+from mine_robot.detection.params import LIGHT, DetectorParams
 from mine_robot.detection.rows import Peak, Strip
 
 BEFORE_NS = 0.95  # the top of a thick body echoes this long before its bottom, which may be stronger

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from mine_robot.core.parameters import group, param
+
+LIGHT = 0.299792458  # m/ns
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,12 @@ class GprParams:
         low=0.5,
         high=10.0,
     )
+
+    @property
+    def seen_ns(self) -> float:
+        """Time after the first sample by which the echo of the deepest body searched for has come."""
+        way = self.antenna_height_m + self.max_depth_m * math.sqrt(self.soil_permittivity)
+        return self.pulse_delay_ns - self.first_sample_ns + 2.0 * way / LIGHT
 
 
 @dataclass(frozen=True)

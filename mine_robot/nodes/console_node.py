@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from collections.abc import Callable
+from functools import partial
 
 from rclpy.clock import Clock, ClockType
 
@@ -12,31 +14,37 @@ from mine_robot import __version__
 from mine_robot.console.access import Access
 from mine_robot.console.address import Address, token_in
 from mine_robot.console.app import Console
+from mine_robot.console.errands import Errands, evidence_picture
 from mine_robot.console.scene import scene
 from mine_robot.console.seats import Seats
 from mine_robot.console.server import Server
 from mine_robot.console.store import Store
+from mine_robot.console.traces import Traces, choose
 from mine_robot.console.view import View
 from mine_robot.core.types import Health, LedgerGrid, Level, MarkRequest, MarkResult, MissionStatus, NavState, Target
 from mine_robot.mission.journal import JournalError
-from mine_robot.pipeline.loading import load_field, load_robot
+from mine_robot.pipeline.loading import ParameterFiles, load_field, load_robot
 from mine_robot.pipeline.parameters import ConsoleNodeParams
 from mine_robot.pipeline.recall import recall
 from mine_robot.records.run_directory import RunDirectory
 from mine_robot.ros import decode
 from mine_robot.ros.caller import ServiceCaller
-from mine_robot.ros.node import StackNode, existing_path
+from mine_robot.ros.node import RAW, StackNode, existing_path
 from mine_robot.ros.topics import (
     DIAGNOSTICS,
+    GPR_SCAN,
     LEDGER,
     MARK_REQUEST,
     MARK_RESULT,
+    METAL_SCAN,
     MISSION_STATE,
     ODOMETRY,
     PLAN,
     PROGRESS,
     TARGETS,
+    Topic,
 )
+from mine_robot.ros.wire import deserialiser
 
 LEDGER_SHARE = 0.1  # of the time goes at most into finding out what changed in the ledger, however large it is
 
@@ -52,6 +60,10 @@ class ConsoleNode(StackNode[ConsoleNodeParams]):
         params = self.params
         directory = RunDirectory(existing_path(params.files.run_directory, "run_directory"))
         self.store = Store()
+        radar = ParameterFiles([directory.parameters]).build("detector").gpr
+        self.traces = Traces(radar.sample_interval_ns, radar.seen_ns)
+        self.scans: dict[Topic, list[bytes]] = {GPR_SCAN: [], METAL_SCAN: []}
+        self.end_scans: list[Callable[[], None]] = []  # while scans are listened to
         self.view = View(self.store, mark_p=params.limits.mark_p_hazard)
         self.remember(directory)
         self.seats = Seats(params.viewers_max, self.on_seats)
@@ -88,9 +100,11 @@ class ConsoleNode(StackNode[ConsoleNodeParams]):
         self.caller = ServiceCaller(self)
         console = Console(
             store=self.store,
+            traces=self.traces,
             seats=self.seats,
             access=Access(tls=bool(address.certificate), token=token),
             call=self.caller.call,
+            draw=partial(evidence_picture, Errands(), directory.path),
             hello=hello,
             rate=params.rate,
         )
@@ -145,6 +159,29 @@ class ConsoleNode(StackNode[ConsoleNodeParams]):
         """What became of a mark."""
         self.view.mark_result(result, time.monotonic())
 
+    def look_at_sensors(self) -> None:
+        """Listen to scans only while a page wants to see them; of those that came since the last update a few are decoded."""
+        if self.seats.sensors_wanted != bool(self.end_scans):
+            for end in self.end_scans:
+                end()
+            self.end_scans = []
+            if self.seats.sensors_wanted:
+                self.end_scans = [
+                    self.poll(GPR_SCAN, RAW, self.scans[GPR_SCAN].append),
+                    self.poll(METAL_SCAN, RAW, self.scans[METAL_SCAN].append),
+                ]
+        for topic, decoder, add in (
+            (GPR_SCAN, decode.gpr, self.traces.gpr),
+            (METAL_SCAN, decode.metal, self.traces.metal),
+        ):
+            waiting, read = self.scans[topic], deserialiser(topic.type_name)
+            for index in choose(len(waiting)):
+                try:
+                    add(decoder(read(waiting[index])))
+                except decode.DecodeError as error:
+                    self.get_logger().warning(f"{topic.name} refused: {error}", throttle_duration_sec=5.0)
+            waiting.clear()
+
     def on_seats(self, holder: int | None, count: int, what: str) -> None:
         """Who has control, for every page; called by the server's thread."""
         self.store.put("control", {"holder": holder, "viewers": count}, live=True)
@@ -161,6 +198,7 @@ class ConsoleNode(StackNode[ConsoleNodeParams]):
             self.view.ledger(self.grid)
             self.grid = None
             self.next_ledger = begin + (time.monotonic() - begin) / LEDGER_SHARE
+        self.look_at_sensors()
         self.view.refresh(time.monotonic())
 
     def health(self, t: float) -> tuple[Health, ...]:

@@ -12,8 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mine_robot.core.types import Array, Target, wrap_angle
-from mine_robot.detection.gpr import LIGHT
-from mine_robot.detection.params import GprParams
+from mine_robot.detection.params import LIGHT, GprParams
 
 SAME_PASS_S, SAME_YAW = 5.0, 0.2  # scans further apart in time or heading (rad) are of different passes
 MIN_SCANS = 8
@@ -61,10 +60,11 @@ class Bscan:
 
     @property
     def best(self) -> _Pass | None:
-        """The pass that goes nearest over the target, of those that go over it, best well beyond it; None if there is none."""
-        over = [p for p in self.passes if len(p.along) >= MIN_SCANS and min(p.along) < 0.0 < max(p.along)]
+        """The pass that goes nearest over the target: of those that go well beyond it, else of those that go over it, else of all."""
+        near = [p for p in self.passes if len(p.along) >= MIN_SCANS]
+        over = [p for p in near if min(p.along) < 0.0 < max(p.along)]
         well = [p for p in over if min(max(p.along), -min(p.along)) > BESIDE_M]
-        return min(well or over, key=lambda p: float(np.mean(p.miss)), default=None)
+        return min(well or over or near, key=lambda p: float(np.mean(p.miss)), default=None)
 
 
 def draw_bscan(path: Path, bscan: Bscan, params: GprParams) -> None:
@@ -108,6 +108,7 @@ def _section(axes: Axes, target: Target, shown_pass: _Pass, params: GprParams) -
         axes.plot(0.0, depth_ns, "+", color="tab:red", markersize=12)
     name = target.kind.name.lower().replace("_", " ")
     axes.set_title(f"target {target.id}: {name}, p {target.p_hazard:.2f}", fontsize=10)
+    axes.set_xlim(min(-BESIDE_M, along[0]), max(BESIDE_M, along[-1]))
     axes.set_ylabel("ns after the surface")
     metres = 2.0 * math.sqrt(params.soil_permittivity) / LIGHT
     convert = (partial(np.multiply, 1.0 / metres), partial(np.multiply, metres))

@@ -43,7 +43,7 @@ def draw_evidence(folder: Path, target_id: int, out: Path) -> None:
     poses = np.array([(one.t, one.pose.x, one.pose.y, one.pose.yaw) for one in items if isinstance(one, NavState)])
     bscan = scans_over(items, poses.reshape(-1, 4), [target], params, robot)[0]
     if bscan.best is None:
-        raise RecordError(f"no radar scans over target {target_id} are in the log (yet)")
+        raise RecordError(f"no radar scans near target {target_id} are in the log (yet)")
     try:
         draw_bscan(out, bscan, params.gpr)
     except OSError as error:

@@ -156,10 +156,13 @@ class StackNode(Node, Generic[P]):
         handle = self._handler(topic, decode, callback)
         subscription = self._subscribe(topic, wake, None)
 
-    def poll(self, topic: Topic, decode: Decode, callback: Callable[[Any], None], *, newest: bool = False) -> None:
+    def poll(
+        self, topic: Topic, decode: Decode, callback: Callable[[Any], None], *, newest: bool = False
+    ) -> Callable[[], None]:
         """Subscribe to a topic whose messages need not wake the node: they are taken before every wake-up and tick.
 
-        With ``newest`` only the last message that waits is decoded.
+        With ``newest`` only the last message that waits is decoded. The function returned ends the subscription; no callback of a
+        topic may call it.
         """
 
         def drain() -> None:
@@ -170,8 +173,15 @@ class StackNode(Node, Generic[P]):
                 handle(data)
 
         handle = self._handler(topic, decode, callback)
+
+        def end() -> None:
+            self._polled.remove(drain)
+            self._inputs.remove((topic, subscription))
+            self.destroy_subscription(subscription)
+
         subscription = self._subscribe(topic, lambda data: None, self._polled_group)
         self._polled.append(drain)
+        return end
 
     def take_polled(self) -> None:
         """Take what waits on the polled topics, in the order in which they were declared."""

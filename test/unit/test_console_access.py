@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
@@ -23,6 +24,8 @@ from mine_robot.console.app import FILES, Console
 from mine_robot.console.seats import Seats
 from mine_robot.console.server import Server
 from mine_robot.console.store import Store
+from mine_robot.console.traces import Traces
+from mine_robot.core.types import GprScan
 from mine_robot.records import map_furniture
 
 TOKEN = "a token of twenty characters"
@@ -41,8 +44,17 @@ class House:
         listener = address.bind()
         self.port = listener.getsockname()[1]
         access = Access(tls=False, token=token)
+        self.traces = Traces(0.1, 10.0)
+        self.drawn: list[int] = []
         console = Console(
-            store=self.store, seats=self.seats, access=access, call=self.call, hello={"boot": "x"}, rate=50.0
+            store=self.store,
+            traces=self.traces,
+            seats=self.seats,
+            access=access,
+            call=self.call,
+            draw=self.draw,
+            hello={"boot": "x"},
+            rate=50.0,
         )
         self.server = Server(console.app(), address, listener)
 
@@ -56,6 +68,12 @@ class House:
         if not self.silent.is_set():
             answer.set_result((True, "done"))
         return answer
+
+    async def draw(self, target: int) -> bytes:
+        self.drawn.append(target)
+        if target == 13:
+            raise Refusal(404, "no scans of it")
+        return b"a picture"
 
     def ask(self, path: str, body: bytes | str = b"{}", method: str = "POST", **changes: str | None) -> tuple[int, Any]:
         headers = {"Origin": self.origin, "Content-Type": "application/json", "X-Console": "page"}
@@ -125,7 +143,9 @@ def test_a_mission_that_does_not_answer_is_not_called_stopped(house: House, monk
     assert code == 409 and not answer["ok"] and "no answer" in answer["message"]
 
 
-@pytest.mark.parametrize("path", ["/api/estop", "/api/mission", "/api/control", "/api/login"])
+@pytest.mark.parametrize(
+    "path", ["/api/estop", "/api/mission", "/api/control", "/api/sensors", "/api/evidence", "/api/login"]
+)
 @pytest.mark.parametrize(
     ("code", "changes"),
     [
@@ -141,7 +161,7 @@ def test_a_mission_that_does_not_answer_is_not_called_stopped(house: House, monk
 def test_foreign_pages_change_nothing(house: House, path: str, code: int, changes: dict[str, str | None]) -> None:
     found, answer = house.ask(path, **changes)
     assert found == code, answer
-    assert house.calls == []
+    assert house.calls == house.drawn == []
 
 
 def test_commands_need_control(house: House) -> None:
@@ -184,6 +204,47 @@ def test_malformed_and_oversized_bodies_change_nothing(house: House, code: int, 
         except (BrokenPipeError, ConnectionResetError):
             assert code == 413, "only a body that is too long may be cut"
     assert house.calls == []
+
+
+def scan(t: float) -> GprScan:
+    return GprScan(t, np.sin(np.arange(100.0)[:, None] + t) * np.ones((1, 3)))
+
+
+def test_sensors_are_shown_to_the_page_that_asks_and_to_no_other(house: House) -> None:
+    with house.watch() as one, house.watch() as two:
+        secret = hello(one)["secret"]
+        hello(two)
+        assert not house.seats.sensors_wanted
+        wish = {"on": True, "channel": 1, "processed": False}
+        assert house.ask("/api/sensors", json.dumps(wish), X_Console=secret)[0] == 200
+        assert house.seats.sensors_wanted
+        house.traces.gpr(scan(1.0))
+        message: dict[str, Any] = {}
+        while "sensors" not in message:
+            message = json.loads(one.recv(WAIT_S))
+        assert (message["sensors"]["gpr"]["channel"], message["sensors"]["gpr"]["processed"]) == (1, False)
+        assert house.ask("/api/sensors", '{"on": false}', X_Console=secret)[0] == 200
+        house.store.put("end", 1)
+        seen: dict[str, Any] = {}
+        while "end" not in seen.get("entries", {}):
+            seen = json.loads(two.recv(WAIT_S))
+            assert "sensors" not in seen
+        assert not house.seats.sensors_wanted
+        for body in ('{"on": 1}', '{"on": true, "channel": -1}', '{"on": true, "channel": 1e9}', "{}"):
+            assert house.ask("/api/sensors", body, X_Console=secret)[0] in (422, 429)
+
+
+def test_the_evidence_is_for_pages_that_are_connected_and_has_limits(house: House) -> None:
+    assert house.ask("/api/evidence", '{"target": 4}')[0] == 403
+    with house.watch() as page:
+        secret = hello(page)["secret"]
+        assert house.ask("/api/evidence", '{"target": 4}', X_Console=secret) == (200, "a picture")
+        assert house.headers["content-type"] == "image/png"
+        assert house.ask("/api/evidence", '{"target": 13}', X_Console=secret)[0] == 404
+        for body in ('{"target": -1}', '{"target": "4"}', '{"target": "../4"}', '{"target": 1e99}', "{}"):
+            assert house.ask("/api/evidence", body, X_Console=secret)[0] == 422
+        assert 429 in [house.ask("/api/evidence", '{"target": 4}', X_Console=secret)[0] for _ in range(9)]
+    assert set(house.drawn) == {4, 13}
 
 
 def test_the_stream_tells_changes_and_a_page_that_goes_gives_control_up(house: House) -> None:

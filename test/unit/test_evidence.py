@@ -48,7 +48,7 @@ def test_the_picture_is_drawn_from_the_log_as_far_as_it_is_written(drive: RunDir
 def test_what_cannot_be_shown_is_said(drive: RunDirectory, tmp_path: Path) -> None:
     for run, number, words in (
         (drive.path, 5, "no target 5"),
-        (drive.path, 6, "no radar scans over target 6"),
+        (drive.path, 6, "no radar scans near target 6"),
         (tmp_path / "nowhere", 4, "no journal"),
     ):
         with pytest.raises(RecordError, match=words):

@@ -1,17 +1,23 @@
 // The page: the stream from the server, what follows from it, and the commands to it.
 
 import { FieldMap, legend } from "/map.js";
-import { ask, clock, dismiss, show, showLog } from "/panel.js";
+import { ask, clock, dismiss, show, showLog, showTarget } from "/panel.js";
+import { Sensors } from "/sensors.js";
 
 const $ = (id) => document.getElementById(id);
-const SILENT_S = 2, GIVE_UP_S = 5, RETRY_S = [0.5, 1, 2, 3], STOP_TRIES = 60;
+const SILENT_S = 2, GIVE_UP_S = 5, RETRY_S = [0.5, 1, 2, 3], STOP_TRIES = 60, EVIDENCE_MS = 90000;
 const REQUIRED = ["localization", "gpr", "metal_detector", "coverage", "follower", "guard", "marker", "emergency_stop", "command_link", "battery"];
 const CHECKLIST = ["Nobody stands on the field or in front of the robot.", "The emergency stop on the robot is released and within reach.", "The field on the map is the one in front of me."];
 
 let entries = {}, scene = null, hello = null, socket = null, attempts = 0;
 let heard = -Infinity, serverNow = 0;                   // page's clock at the last message, and the server's then
 let lostSince = null, lastT = 0, boot = null, missed = null;
-const map = new FieldMap($("map"), (on) => $("follow").setAttribute("aria-pressed", String(on)));
+const map = new FieldMap($("map"), (on) => $("follow").setAttribute("aria-pressed", String(on)), openTarget);
+const sensors = new Sensors(async (wish) => {
+  if (!hello) return;                                    // asked again with the next greeting
+  const answer = await post("/api/sensors", wish);
+  if (!answer.ok) $("sensors-note").textContent = answer.message;
+});
 const seconds = () => performance.now() / 1000;
 const age = (at) => serverNow - at + (seconds() - heard);
 
@@ -36,6 +42,7 @@ function lost(code) {
 function take(message) {
   heard = seconds();
   if (message.hello) { greet(message.hello); return; }
+  if (message.sensors) { sensors.take(message.sensors); return; }
   serverNow = message.now;
   for (const [key, value] of Object.entries(message.entries)) put(key, value);
   if (!message.more && missed) tellMissed();
@@ -55,6 +62,7 @@ function greet(words) {
   map.clear();
   map.setScene(scene);
   legend($("legend-rows"), scene.halo_m);
+  if (sensors.open) sensors.ask();
   document.title = `${scene.simulated ? "SIMULATION " : ""}${scene.name} – console`;
 }
 
@@ -87,6 +95,7 @@ $("notice-close").onclick = () => notice("");
 function update() {
   show(entries, scene, age);
   showLog(log());
+  showTarget(map.selected, entries, scene);
   map.setPose(entries.pose || null, entries.pose ? age(entries.pose.at) : Infinity);
   map.redraw();
   status();
@@ -118,6 +127,7 @@ function status() {
 setInterval(() => {
   if (socket && socket.readyState === WebSocket.OPEN && seconds() - heard > GIVE_UP_S && hello) { const old = socket; lost(0); old.close(); }
   if (scene && seconds() - heard > SILENT_S) { map.setPose(entries.pose || null, entries.pose ? age(entries.pose.at) : Infinity); map.redraw(); }
+  sensors.tell();
   status();
 }, 500);
 
@@ -189,6 +199,36 @@ $("login-form").onsubmit = async (event) => {
   $("login-answer").textContent = answer.ok ? "" : answer.message;
   if (answer.ok) { $("token").value = ""; $("login").close(); if (!socket) connect(); }
 };
+
+// --- a target -----------------------------------------------------------------------------------------------------------------
+function openTarget(id) {
+  map.select(id);
+  showTarget(id, entries, scene);
+  if (!$("target").open) $("target").show();
+  drawEvidence(id);
+}
+
+async function drawEvidence(id) {
+  const canvas = $("evidence"), headers = { "content-type": "application/json", "x-console": hello ? hello.secret : "page" };
+  const note = (text) => { if (map.selected === id) $("evidence-note").textContent = text; };
+  canvas.hidden = true;
+  note("Drawing the scans over it …");
+  try {
+    const response = await fetch("/api/evidence", { method: "POST", headers, body: JSON.stringify({ target: Number(id) }), signal: AbortSignal.timeout(EVIDENCE_MS) });
+    if (!response.ok) { note((await response.json()).message); return; }
+    const image = await createImageBitmap(await response.blob());
+    if (map.selected !== id) return;
+    canvas.width = image.width; canvas.height = image.height;
+    canvas.getContext("2d").drawImage(image, 0, 0);
+    canvas.hidden = false;
+    note("");
+  } catch {
+    note("the console does not answer");
+  }
+}
+
+$("target-close").onclick = () => { $("target").close(); map.select(null); };
+$("evidence-again").onclick = () => drawEvidence(map.selected);
 
 $("zoom-in").onclick = () => map.zoom(1.5);
 $("zoom-out").onclick = () => map.zoom(1 / 1.5);

@@ -7,9 +7,10 @@ export const COLOURS = {
 };
 const OUTSIDE = 0, SAFE = 1, SEARCHED = 2, PENDING = 3, GAP = 4, HALO = 5;  // codes of console/tiles.py
 const SHAPES = ["circle", "down", "up", "square", "diamond", "cross"];       // by class of a target
-const NAMES = ["unknown", "AP, minimum metal", "AP, metal", "AT", "ERW", "clutter"];
+export const NAMES = ["unknown", "AP, minimum metal", "AP, metal", "AT", "ERW", "clutter"];
 const LABEL_ZOOM = 22;   // px/m from which targets carry labels
 const MAX_LABELS = 150;
+const TOUCH_PX = 26;
 
 const rgba = (hex, alpha) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16)).concat(Math.round(255 * alpha));
 const css = (hex, alpha) => `rgb(${[1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16)).join(" ")} / ${alpha})`;
@@ -45,9 +46,12 @@ export function tileImage(text, width, height) {
 }
 
 export class FieldMap {
-  constructor(canvas, onFollow) {
+  /** `onFollow` hears whether the robot is followed, `onTarget` the id of a target that is touched. */
+  constructor(canvas, onFollow, onTarget) {
     this.canvas = canvas;
     this.onFollow = onFollow;
+    this.onTarget = onTarget;
+    this.selected = null;                       // id of the target that is looked at
     this.view = { x: 0, y: 0, k: 20 };        // centre in m, px/m
     this.following = false;
     this.touched = false;                       // the person has moved the map
@@ -103,6 +107,19 @@ export class FieldMap {
     this.redraw();
   }
 
+  /** Id of the target nearest to a place on the canvas, as long as a finger could mean it. */
+  targetAt(sx, sy) {
+    let best = null, least = TOUCH_PX;
+    for (const [id, [x, y]] of this.targets) {
+      if (x === null || y === null || !this.w) continue;
+      const [tx, ty] = this.at(x, y), distance = Math.hypot(tx - sx, ty - sy);
+      if (distance < least) { least = distance; best = id; }
+    }
+    return best;
+  }
+
+  select(id) { this.selected = id; this.redraw(); }
+
   toMap(sx, sy) {
     return [this.view.x + (sx - this.canvas.clientWidth / 2) / this.view.k, this.view.y - (sy - this.canvas.clientHeight / 2) / this.view.k];
   }
@@ -110,7 +127,17 @@ export class FieldMap {
   listen() {
     const canvas = this.canvas;
     canvas.addEventListener("wheel", (event) => { event.preventDefault(); this.zoom(Math.exp(-event.deltaY / 400), event.offsetX, event.offsetY); }, { passive: false });
-    canvas.addEventListener("pointerdown", (event) => { canvas.setPointerCapture(event.pointerId); this.pointers.set(event.pointerId, [event.offsetX, event.offsetY]); });
+    canvas.addEventListener("pointerdown", (event) => {
+      canvas.setPointerCapture(event.pointerId);
+      this.pointers.set(event.pointerId, [event.offsetX, event.offsetY]);
+      this.touch = this.pointers.size === 1 ? [event.offsetX, event.offsetY] : null;
+    });
+    canvas.addEventListener("pointerup", (event) => {
+      if (this.touch && Math.hypot(event.offsetX - this.touch[0], event.offsetY - this.touch[1]) < TOUCH_PX / 2) {
+        const id = this.targetAt(event.offsetX, event.offsetY);
+        if (id !== null) this.onTarget(id);
+      }
+    });
     for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, (event) => this.pointers.delete(event.pointerId));
     canvas.addEventListener("pointermove", (event) => {
       const before = this.pointers.get(event.pointerId);
@@ -232,6 +259,7 @@ export class FieldMap {
         g.fillStyle = css(COLOURS.HALO, 0.35); g.fill(); g.strokeStyle = COLOURS.HALO; g.lineWidth = 2; g.stroke();
       }
       this.symbol(SHAPES[kind] || "circle", ...s, suspect ? 5 : 3, suspect ? COLOURS.TARGET : "#777777");
+      if (id === this.selected) { g.strokeStyle = COLOURS.INK; g.lineWidth = 3; g.strokeRect(s[0] - 13, s[1] - 13, 26, 26); }
       if (suspect && k > LABEL_ZOOM && labels++ < MAX_LABELS) this.label(`${id}  ${NAMES[kind] || "?"}  ${p.toFixed(2)}`, s[0] + 13, s[1]);
     }
     for (const mark of this.marks.values()) {

@@ -1,5 +1,7 @@
 // The panel beside the map: words and figures out of the entries. Everything from outside is set as text, never as markup.
 
+import { NAMES as CLASSES } from "/map.js";
+
 const $ = (id) => document.getElementById(id);
 const LEVELS = ["●", "▲", "■", "?"];
 const ACTIONS = { estop: "emergency stop", hold: "hold", return: "drive home", replan: "plan anew" };
@@ -96,6 +98,24 @@ export function showLog(lines) {
     row.append(time, line.text);
     return row;
   });
+}
+
+/** The figures of the target that is looked at; null for none. */
+export function showTarget(id, entries, scene) {
+  if (id === null) return;
+  const target = entries[`target/${id}`], mark = entries[`mark/${id}`];
+  $("target-title").textContent = `Target ${id}`;
+  if (!target) { rows($("target-facts"), [["State", "gone: the detector does not hold it any more", "warn"]]); return; }
+  const [x, y, sx, sy, p, kind, depth, radar, metal] = target;
+  rows($("target-facts"), [
+    ["Class", CLASSES[kind] || "?"],
+    ["Probability of a hazard", p === null ? "unknown" : `${p.toFixed(3)}${p >= scene.mark_p ? " (suspect)" : ""}`],
+    ["Evidence of radar, of metal detector", [radar, metal].map((v) => (typeof v === "number" ? v.toFixed(1) : "none")).join(", ")],
+    ["East, north", `${number(x, 2, "m")}, ${number(y, 2, "m")}`],
+    ["Sigma", number(sx === null || sy === null ? null : 100 * Math.max(sx, sy), 1, "cm")],
+    ["Depth", number(depth, 2, "m")],
+    ["Mark", mark ? `${mark.status}${mark.detail ? `: ${mark.detail}` : ""}` : "none"],
+  ]);
 }
 
 let settle = () => {};
