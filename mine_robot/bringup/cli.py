@@ -226,6 +226,18 @@ def plan(
         )
 
 
+@app.command(hidden=True)
+def preview(
+    field: FieldFile,
+    out: Annotated[Path, typer.Option(help="Field file to write.")],
+    params: ParameterFile = None,
+) -> None:
+    """Print field, plan and estimate as JSON, for the console."""
+    from mine_robot.bringup.previewing import preview as previewed
+
+    typer.echo(json.dumps(previewed(field, tuple(params or ()), out)))
+
+
 @app.command()
 def estimate(
     fields: Annotated[

@@ -15,11 +15,13 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-MAX_BODY = 1024  # bytes; the longest command has far less
+MAX_BODY = 2048  # bytes; a comment of the longest length in any script fits
+MAX_FIELD = 256_000  # bytes of a field to plan
+MAX_COMMENT = 300  # characters
 MARKER_HEADER = "x-console"  # a header of our own: a browser asks first before it sends one to another origin
 COOKIE = "console"
 LOGINS, LOGIN_PERIOD_S = 5, 10.0
@@ -68,6 +70,36 @@ class ControlBody(Body):
     from_other: bool = False
 
 
+class RemarkBody(Body):
+    """What the operator says of a target, or of the present hold; a comment is one line of printable characters."""
+
+    kind: Literal["confirm", "reject", "acknowledge"]
+    target: int = Field(default=-1, ge=-1, lt=2**31)
+    comment: str = Field(default="", max_length=MAX_COMMENT)
+
+    @field_validator("comment")
+    @classmethod
+    def _one_line(cls, comment: str) -> str:
+        return "".join(letter if letter.isprintable() else " " for letter in comment).strip()
+
+
+class PreviewBody(Body):
+    """A field to plan: a field file, or polygons that were drawn."""
+
+    field: dict[str, Any] | None = None
+    sketch: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> PreviewBody:
+        if (self.field is None) == (self.sketch is None):
+            raise ValueError("either field or sketch")
+        return self
+
+
+class EmptyBody(Body):
+    """Nothing is to be said."""
+
+
 class SensorsBody(Body):
     """What a page wants to see of the sensors; nothing without ``on``."""
 
@@ -90,8 +122,6 @@ class LoginBody(Body):
 
 def parse(body: bytes, kind: type[B]) -> B:
     """Read a JSON body by its schema."""
-    if len(body) > MAX_BODY:
-        raise Refusal(413, f"the body is longer than {MAX_BODY} bytes")
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:
@@ -131,6 +161,11 @@ class Access:
         if origin is None or origin.lower() != wanted.lower():
             raise Refusal(403, f"foreign origin {(origin or 'none')[:80]!r}")
         if headers.get("sec-fetch-site", "same-origin") != "same-origin":
+            raise Refusal(403, "the request comes from another site")
+
+    def check_fetch(self, headers: Mapping[str, str]) -> None:
+        """What a download has to show, beside the token: that no other site asks for it."""
+        if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             raise Refusal(403, "the request comes from another site")
 
     def check_change(self, headers: Mapping[str, str]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
@@ -13,47 +12,48 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from mine_robot.console.access import (
     COOKIE,
-    MAX_BODY,
     SECURITY_HEADERS,
     Access,
     ControlBody,
-    EvidenceBody,
     LoginBody,
     MissionBody,
     Refusal,
+    RemarkBody,
     SensorsBody,
     parse,
 )
+from mine_robot.console.desk import Desk
 from mine_robot.console.seats import Seats, Viewer
 from mine_robot.console.store import Store
 from mine_robot.console.traces import Traces, Wish
+from mine_robot.console.web import LOG, Handler, answered, checked, note, read_body, refused, spend, viewer_of, who
+from mine_robot.core.types import RemarkKind
 
 ANSWER_S = 2.0  # longest wait for an answer of the mission
 BUDGET_BYTES_S = 80_000  # for one viewer, of the 100 kB/s it may cost
-LOG = logging.getLogger("console")
 # The only files there are, by the only paths there are: nothing of a request ever becomes a path.
 FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/console.css": ("console.css", "text/css; charset=utf-8"),
     "/console.js": ("console.js", "text/javascript; charset=utf-8"),
     "/panel.js": ("panel.js", "text/javascript; charset=utf-8"),
+    "/planner.js": ("planner.js", "text/javascript; charset=utf-8"),
     "/sensors.js": ("sensors.js", "text/javascript; charset=utf-8"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
     "/map.js": ("map.js", "text/javascript; charset=utf-8"),
 }
 # Calls a service of the mission: its name to (success, message).
 Call = Callable[[str], "Future[tuple[bool, str]]"]
-# Draws the evidence behind a target as PNG; raises Refusal.
-Draw = Callable[[int], Awaitable[bytes]]
-Handler = Callable[[Request], Awaitable[Response]]
+# Gives a remark to the mission: kind, target, comment, author, to (kept, message).
+Say = Callable[[RemarkKind, int, str, str], "Future[tuple[bool, str]]"]
 
 
 class Console:
@@ -67,24 +67,26 @@ class Console:
         seats: Seats,
         access: Access,
         call: Call,
-        draw: Draw,
+        say: Say,
+        desk: Desk,
         hello: dict[str, Any],
         rate: float,
     ) -> None:
         self._store, self._traces, self._seats, self._access = store, traces, seats, access
-        self._call, self._draw = call, draw
+        self._call, self._say, self._desk = call, say, desk
         self._hello, self._period = hello, 1.0 / rate
         self._stopping: asyncio.Task[tuple[bool, str]] | None = None
 
     def app(self) -> ASGIApp:
         """The application, checks and headers around every answer; the emergency stop is looked for first."""
         routes: list[Any] = [
-            Route("/api/estop", self._handler(self.estop), methods=["POST"]),
-            Route("/api/mission", self._handler(self.mission), methods=["POST"]),
-            Route("/api/control", self._handler(self.control), methods=["POST"]),
-            Route("/api/sensors", self._handler(self.sensors), methods=["POST"]),
-            Route("/api/evidence", self._handler(self.evidence), methods=["POST"]),
-            Route("/api/login", self._handler(self.login), methods=["POST"]),
+            Route("/api/estop", checked(self._access, self.estop), methods=["POST"]),
+            Route("/api/mission", checked(self._access, self.mission), methods=["POST"]),
+            Route("/api/control", checked(self._access, self.control), methods=["POST"]),
+            Route("/api/remark", checked(self._access, self.remark), methods=["POST"]),
+            Route("/api/sensors", checked(self._access, self.sensors), methods=["POST"]),
+            Route("/api/login", checked(self._access, self.login, login=False), methods=["POST"]),
+            *self._desk.routes(),
             WebSocketRoute("/live", self.live),
         ]
         folder = files("mine_robot.console") / "static"
@@ -92,85 +94,66 @@ class Console:
             routes.append(Route(path, _file((folder / name).read_bytes(), kind), methods=["GET"]))
         return _Guarded(Starlette(routes=routes), self._access)
 
-    def _handler(self, act: Handler) -> Handler:
-        """``act`` after the checks that every request that changes something has to pass."""
-
-        async def handle(request: Request) -> Response:
-            try:
-                self._access.check_change(request.headers)
-                if act != self.login:
-                    self._access.check_login(request.headers)
-                return await act(request)
-            except Refusal as refusal:
-                return _refused(request.scope, refusal)
-            except ClientDisconnect:
-                return Response(status_code=400)
-
-        return handle
-
     # --- requests -----------------------------------------------------------------------------------------------------------
     async def estop(self, request: Request) -> Response:
         """Stop at once: for every page, with or without control, as often as wanted; calls at the same time are one call."""
         if self._stopping is None or self._stopping.done():
-            LOG.warning("emergency stop from %s", _who(request.scope))
+            LOG.warning("emergency stop from %s", who(request.scope))
             self._stopping = asyncio.create_task(self._answer("mission/estop"))
-        return _answered(await asyncio.shield(self._stopping))
+        return answered(await asyncio.shield(self._stopping))
 
     async def mission(self, request: Request) -> Response:
         """Start, pause, resume, abort: for the page that has control."""
-        viewer = self._viewer(request)
-        command = parse(await _body(request), MissionBody)
-        _spend(viewer)
-        if not self._seats.controls(viewer):
-            raise Refusal(409, "this page does not have control: take it first")
-        LOG.info("%s from viewer %d, %s", command.command, viewer.number, _who(request.scope))
-        return _answered(await self._answer(f"mission/{command.command}"))
+        viewer = viewer_of(self._seats, request)
+        command = parse(await read_body(request), MissionBody)
+        spend(viewer)
+        self._controlling(viewer)
+        LOG.info("%s from viewer %d, %s", command.command, viewer.number, who(request.scope))
+        return answered(await self._answer(f"mission/{command.command}"))
+
+    async def remark(self, request: Request) -> Response:
+        """Confirm or reject a target, acknowledge a hold: for the page that has control; it is kept and moves nothing."""
+        viewer = viewer_of(self._seats, request)
+        body = parse(await read_body(request), RemarkBody)
+        spend(viewer)
+        self._controlling(viewer)
+        author = f"viewer {viewer.number}, {who(request.scope)}"
+        LOG.info("%s of target %d from %s", body.kind, body.target, author)
+        return answered(await _awaited(self._say(RemarkKind(body.kind), body.target, body.comment, author)))
 
     async def control(self, request: Request) -> Response:
         """Take control or give it up."""
-        viewer = self._viewer(request)
-        wish = parse(await _body(request), ControlBody)
-        _spend(viewer)
+        viewer = viewer_of(self._seats, request)
+        wish = parse(await read_body(request), ControlBody)
+        spend(viewer)
         if wish.action == "release":
             self._seats.release(viewer)
         elif not self._seats.take(viewer, from_other=wish.from_other):
             raise Refusal(409, "another page has control")
-        return _answered((True, "control taken" if wish.action == "take" else "control given up"))
+        return answered((True, "control taken" if wish.action == "take" else "control given up"))
 
     async def sensors(self, request: Request) -> Response:
         """Show the sensors' scans to this page, or no longer."""
-        viewer = self._viewer(request)
-        wish = parse(await _body(request), SensorsBody)
-        _spend(viewer)
+        viewer = viewer_of(self._seats, request)
+        wish = parse(await read_body(request), SensorsBody)
+        spend(viewer)
         viewer.wish, viewer.heard = (Wish(wish.channel, wish.processed) if wish.on else None), 0
-        return _answered((True, "shown" if wish.on else "not shown"))
-
-    async def evidence(self, request: Request) -> Response:
-        """The picture of the evidence behind a target."""
-        viewer = self._viewer(request)
-        wish = parse(await _body(request), EvidenceBody)
-        _spend(viewer)
-        return Response(await self._draw(wish.target), media_type="image/png")
+        return answered((True, "shown" if wish.on else "not shown"))
 
     async def login(self, request: Request) -> Response:
         """Exchange the token for a cookie that scripts cannot read."""
-        wish = parse(await _body(request), LoginBody)
-        response = _answered((True, "welcome"))
+        wish = parse(await read_body(request), LoginBody)
+        response = answered((True, "welcome"))
         value = self._access.login(wish.token, time.monotonic()) if self._access.needs_token else ""
         response.set_cookie(COOKIE, value, httponly=True, secure=True, samesite="strict", path="/")
         return response
 
-    def _viewer(self, request: Request) -> Viewer:
-        viewer = self._seats.find(request.headers.get("x-console", ""))
-        if viewer is None:
-            raise Refusal(403, "this page is not known: it has to connect first")
-        return viewer
+    def _controlling(self, viewer: Viewer) -> None:
+        if not self._seats.controls(viewer):
+            raise Refusal(409, "this page does not have control: take it first")
 
     async def _answer(self, service: str) -> tuple[bool, str]:
-        try:
-            return await asyncio.wait_for(asyncio.wrap_future(self._call(service)), ANSWER_S)
-        except asyncio.TimeoutError:
-            return False, f"no answer of the mission within {ANSWER_S:.0f} s"
+        return await _awaited(self._call(service))
 
     # --- the stream ---------------------------------------------------------------------------------------------------------
     async def live(self, socket: WebSocket) -> None:
@@ -179,7 +162,7 @@ class Console:
             self._access.check_origin(socket.headers)
             self._access.check_login(socket.headers)
         except Refusal as refusal:
-            _note(socket.scope, refusal)
+            note(socket.scope, refusal)
             # A WebSocket that is refused before it is accepted tells the page nothing; 4401 lets it ask for the token.
             await socket.accept()
             await socket.close(4000 + refusal.status, refusal.reason[:100])
@@ -207,6 +190,14 @@ class Console:
             await asyncio.sleep(self._period)
 
 
+async def _awaited(answer: Future[tuple[bool, str]]) -> tuple[bool, str]:
+    """What the mission answers, if it does in time."""
+    try:
+        return await asyncio.wait_for(asyncio.wrap_future(answer), ANSWER_S)
+    except asyncio.TimeoutError:
+        return False, f"no answer of the mission within {ANSWER_S:.0f} s"
+
+
 async def _listen(socket: WebSocket) -> None:
     """Wait for the end of a page; one that talks is no page of ours."""
     message = await socket.receive()
@@ -226,45 +217,11 @@ async def _first_done(*works: Awaitable[None]) -> None:
             raise outcome
 
 
-async def _body(request: Request) -> bytes:
-    """The body, of which no more than the limit is ever read."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise Refusal(413, f"the body is longer than {MAX_BODY} bytes")
-    return body
-
-
-def _spend(viewer: Viewer) -> None:
-    """Raise :class:`Refusal` if a page asks too often."""
-    if not viewer.spend(time.monotonic()):
-        raise Refusal(429, "too many requests")
-
-
 def _file(content: bytes, kind: str) -> Handler:
     async def serve(request: Request) -> Response:
         return Response(content, media_type=kind)
 
     return serve
-
-
-def _answered(answer: tuple[bool, str]) -> JSONResponse:
-    return JSONResponse({"ok": answer[0], "message": answer[1]}, 200 if answer[0] else 409)
-
-
-def _refused(scope: Scope, refusal: Refusal) -> JSONResponse:
-    _note(scope, refusal)
-    return JSONResponse({"ok": False, "message": refusal.reason}, refusal.status)
-
-
-def _note(scope: Scope, refusal: Refusal) -> None:
-    LOG.warning("refused %s from %s: %d %s", repr(scope["path"][:80]), _who(scope), refusal.status, refusal.reason)
-
-
-def _who(scope: Scope) -> str:
-    client = scope.get("client")
-    return str(client[0]) if client else "unknown"
 
 
 class _Guarded:
@@ -288,9 +245,9 @@ class _Guarded:
             self._access.check_host(Headers(scope=scope))
         except Refusal as refusal:
             if scope["type"] == "http":
-                await _refused(scope, refusal)(scope, receive, send_with_headers)
+                await refused(scope, refusal)(scope, receive, send_with_headers)
             else:
-                _note(scope, refusal)
+                note(scope, refusal)
                 await send({"type": "websocket.close", "code": 1008})
             return
         await self._app(scope, receive, send_with_headers)

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from mine_robot.console.access import Refusal
 from mine_robot.core.children import die_with_parent
 
 NICE = 19
 WAITING_MAX = 3
-EVIDENCE_S = 60.0
+EVIDENCE_S, PREVIEW_S = 60.0, 120.0
 
 
 class Errands:
@@ -67,6 +69,15 @@ async def evidence_picture(errands: Errands, run: Path, target: int) -> bytes:
         picture = Path(folder) / "evidence.png"
         await errands.run("evidence", str(run), str(target), "--out", str(picture), limit_s=EVIDENCE_S)
         return picture.read_bytes()
+
+
+async def field_preview(errands: Errands, parameters: Path, field: dict[str, Any]) -> str:
+    """The JSON of ``mine-robot preview`` for a field file or a sketch, planned with ``parameters``."""
+    with tempfile.TemporaryDirectory() as folder:
+        asked, out = Path(folder) / "asked.json", Path(folder) / "field.geojson"
+        asked.write_text(json.dumps(field), encoding="utf-8")
+        words = ("preview", str(asked), "--params", str(parameters), "--out", str(out))
+        return await errands.run(*words, limit_s=PREVIEW_S)
 
 
 def main() -> None:

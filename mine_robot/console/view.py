@@ -26,12 +26,15 @@ from mine_robot.core.types import (
     NavState,
     Plan,
     Progress,
+    Remark,
+    RemarkKind,
     Target,
 )
 from mine_robot.mission.reactions import REACTIONS, REQUIRED, SILENT_S, HealthWatch
 
 SILENT_WALL_S = 3.0  # of the console's clock: every node reports twice a second
 LOG_LENGTH = 100
+SAID = {RemarkKind.CONFIRM: "confirmed", RemarkKind.REJECT: "rejected", RemarkKind.ACKNOWLEDGE: "acknowledged"}
 LABELS = {row.component: row.label for row in REACTIONS} | {name: label for name, (label, _) in REQUIRED.items()}
 
 
@@ -70,6 +73,7 @@ class View:
             "targets": status.targets,
             "marks_requested": status.marks_requested,
             "marks_confirmed": status.marks_confirmed,
+            "acknowledged": status.acknowledged,
         }
         self._store.put("mission", content, live=True)
 
@@ -102,14 +106,10 @@ class View:
         self._store.put("progress", content, live=True)
 
     def plan(self, plan: Plan) -> None:
-        """The way ahead: [x, y] of the start and of every step's end, and which steps are driven backwards."""
-        points = [[step.end.x, step.end.y] for step in plan.steps]
-        if plan.steps:
-            points.insert(0, [plan.steps[0].start.x, plan.steps[0].start.y])
-        line = np.round(np.array(points, dtype=float).reshape(-1, 2), 2)
-        if np.all(np.isfinite(line)):
-            reverse = [index for index, step in enumerate(plan.steps) if step.reverse]
-            self._store.put("plan", {"t": plan.t, "points": line.tolist(), "reverse": reverse})
+        """The way ahead."""
+        content = plan_entry(plan)
+        if content is not None:
+            self._store.put("plan", content)
 
     def ledger(self, grid: LedgerGrid) -> None:
         """The ground; tiles that changed only."""
@@ -148,6 +148,21 @@ class View:
         self._marks[number] = status
         self._store.put(f"mark/{number}", {"status": status, "x": figure(x), "y": figure(y), "detail": detail})
         return news
+
+    def remark(self, remark: Remark, now: float, *, remembered: bool = False) -> None:
+        """What a person said of a target or a hold, now that it is kept; the last word on each target is shown with it."""
+        if remark.kind is not RemarkKind.ACKNOWLEDGE:
+            content = {
+                "kind": remark.kind.value,
+                "comment": remark.comment,
+                "author": remark.author,
+                "t": figure(remark.t, 1),
+            }
+            self._store.put(f"remark/{remark.target_id}", content)
+        if not remembered:
+            of = "hold" if remark.kind is RemarkKind.ACKNOWLEDGE else f"target {remark.target_id}"
+            words = f"{of} {SAID[remark.kind]} by {remark.author}: {remark.comment}".rstrip(": ")
+            self.log(words, now, t=remark.t)
 
     # --- what follows from it ---------------------------------------------------------------------------------------------
     def refresh(self, now: float) -> None:
@@ -209,6 +224,18 @@ class View:
         self._store.put(
             f"log/{number % LOG_LENGTH}", {"n": number, "t": figure(at, 1), "at": round(now, 2), "text": text}
         )
+
+
+def plan_entry(plan: Plan) -> dict[str, Any] | None:
+    """A plan for the map: [x, y] of the start and of every step's end, and which steps are driven backwards; None if it is broken."""
+    points = [[step.end.x, step.end.y] for step in plan.steps]
+    if plan.steps:
+        points.insert(0, [plan.steps[0].start.x, plan.steps[0].start.y])
+    line = np.round(np.array(points, dtype=float).reshape(-1, 2), 2)
+    if not np.all(np.isfinite(line)):
+        return None
+    reverse = [index for index, step in enumerate(plan.steps) if step.reverse]
+    return {"t": plan.t, "points": line.tolist(), "reverse": reverse}
 
 
 def label(component: str) -> str:

@@ -429,6 +429,38 @@ class MissionStatus:
     targets: int = 0
     marks_requested: int = 0
     marks_confirmed: int = 0
+    acknowledged: str = ""  # who has seen why the robot holds, and what they say of it
+
+
+class RemarkKind(str, Enum):
+    """What a person says: of a target, that it is a hazard or that it is none; of a hold, that they have seen it."""
+
+    CONFIRM = "confirm"
+    REJECT = "reject"
+    ACKNOWLEDGE = "acknowledge"
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What a person says of a target, or of a hold (then ``target_id`` is -1). It is kept and shown and has no other effect: no ground
+    counts as searched, no halo goes and no mark is left out for it. ``number`` tells remarks apart.
+    """
+
+    t: float
+    number: str
+    kind: RemarkKind
+    target_id: int
+    comment: str
+    author: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemarkAnswer:
+    """Whether a remark is in the journal, and if not, why."""
+
+    remark: Remark
+    kept: bool
+    why: str = ""
 
 
 def wrap_angle(angle: float) -> float:

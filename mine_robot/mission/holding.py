@@ -77,6 +77,7 @@ class Holding(Situation):
         elif not self._operator:
             self._operator = unsure[0]
             self._reason, self._entered = f"waiting for the operator: {unsure[0]}, look and resume", self._now
+            self._acknowledged = ""  # of what has cleared; that a person has to come is news
 
     def _resume(self, why: str) -> None:
         if not self._started:

@@ -20,9 +20,10 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from mine_robot.core.types import LedgerGrid, MarkRequest, MarkResult, MissionStatus, Pose2, Target
+from mine_robot.core.types import LedgerGrid, MarkRequest, MarkResult, MissionStatus, Pose2, Remark, Target
 
 SCHEMA_VERSION = 2
+REMARK_EVENT = "remark"
 FULL_EVERY = 200  # changes of the ledger between two full ones, so that a damaged change cannot spoil the rest of a run
 COLUMNS = {
     "meta": ("key", "value"),
@@ -158,6 +159,10 @@ class Journal:
     def mark_result(self, result: MarkResult) -> None:
         """Append a mark result."""
         self._mark(result.t, result.target_id, "result", asdict(result))
+
+    def remark(self, remark: Remark) -> None:
+        """Append what a person says."""
+        self.event(remark.t, REMARK_EVENT, asdict(remark))
 
     def _mark(self, t: float, target: int, kind: str, data: dict[str, Any]) -> None:
         self._write("marks", [(float(t), target, kind, _json(data))])

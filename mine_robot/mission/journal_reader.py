@@ -26,10 +26,12 @@ from mine_robot.core.types import (
     MissionState,
     MissionStatus,
     Pose2,
+    Remark,
+    RemarkKind,
     Target,
     TargetClass,
 )
-from mine_robot.mission.journal import COLUMNS, JournalError, check_schema, checksum, failure
+from mine_robot.mission.journal import COLUMNS, REMARK_EVENT, JournalError, check_schema, checksum, failure
 from mine_robot.mission.wal import lost_frames
 
 ROWS_A_LOOK = 64  # a damaged page costs the rows of as many ids at most
@@ -55,6 +57,12 @@ class JournalRecord:
     ledger_pose: Pose2 | None = None
     target_times: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
     damaged: tuple[str, ...] = ()
+
+    @property
+    def remarks(self) -> tuple[Remark, ...]:
+        """What people said, in order of time."""
+        said = [data for _, kind, data in self.events if kind == REMARK_EVENT]
+        return tuple(Remark(**{**data, "kind": RemarkKind(data["kind"])}) for data in said)
 
     @property
     def unresolved(self) -> tuple[MarkRequest, ...]:

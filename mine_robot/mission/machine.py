@@ -14,6 +14,8 @@ from mine_robot.core.types import (
     MarkResult,
     MarkStatus,
     MissionState,
+    Remark,
+    RemarkKind,
 )
 from mine_robot.mission.advance import Drive
 from mine_robot.mission.planning import Planning
@@ -72,6 +74,20 @@ class Mission(Planning):
         if self._state is not S.ESTOP:
             self._to(S.ESTOP, "emergency stop: resume to go on")
         return True, "emergency stop"
+
+    # --- remarks ----------------------------------------------------------------------------------------------------------
+    def refusal(self, remark: Remark) -> str:
+        """Why a remark makes no sense now; empty if it is to be kept."""
+        if remark.kind is RemarkKind.ACKNOWLEDGE:
+            return (
+                "" if self._state is S.HOLD else f"nothing to acknowledge: the mission is in state {self._state.value}"
+            )
+        return "" if self._suspects.knows(remark.target_id) else f"there is no target {remark.target_id}"
+
+    def set_remark(self, remark: Remark) -> None:
+        """Take a remark that was kept: that a hold was seen is shown as long as it lasts; nothing else follows from any."""
+        if remark.kind is RemarkKind.ACKNOWLEDGE and self._state is S.HOLD:
+            self._acknowledged = f"{remark.author}: {remark.comment}".rstrip(": ")
 
     # --- update -----------------------------------------------------------------------------------------------------------
     def update(self, t: float) -> MissionOutput:

@@ -66,6 +66,7 @@ class Situation:
         self._approach_replans = 0
         self._held: set[Reaction] = set()
         self._operator = ""  # why the robot waits for a person
+        self._acknowledged = ""  # by whom the present hold was seen
         self._marker_given_up = False  # nobody came to mend it: do not wait at every target
         self._mark: MarkRequest | None = None
         self._sent_at = -math.inf
@@ -113,6 +114,7 @@ class Situation:
             targets=self._suspects.count,
             marks_requested=self._suspects.requested,
             marks_confirmed=self._suspects.confirmed,
+            acknowledged=self._acknowledged,
         )
         old = self._published
         due = old is None or self._now - old.t >= self._params.heartbeat
@@ -125,7 +127,7 @@ class Situation:
         if state not in TRANSITIONS[self._state]:
             raise AssertionError(f"no transition from {self._state.value} to {state.value}")
         self._state, self._reason, self._entered = state, reason, self._now
-        self._asked = 0
+        self._asked, self._acknowledged = 0, ""
         if state in DRIVING:
             self._advance.begin(self._now)
         if state is not S.HOLD:

@@ -65,6 +65,10 @@ class Suspects:
         x, y = position
         return min(candidates, key=lambda target: (math.hypot(target.x - x, target.y - y), target.id), default=None)
 
+    def knows(self, target_id: int) -> bool:
+        """True for a target that the detector holds or that was a suspect."""
+        return target_id in self._targets or target_id in self._entries
+
     def place(self, target_id: int) -> tuple[float, float]:
         """Where the target is believed to be now; not a number if it is gone."""
         target = self._targets.get(target_id)

@@ -6,6 +6,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
 
 from rclpy.clock import Clock, ClockType
@@ -14,20 +15,35 @@ from mine_robot import __version__
 from mine_robot.console.access import Access
 from mine_robot.console.address import Address, token_in
 from mine_robot.console.app import Console
-from mine_robot.console.errands import Errands, evidence_picture
+from mine_robot.console.desk import Desk
+from mine_robot.console.errands import Errands, evidence_picture, field_preview
 from mine_robot.console.scene import scene
 from mine_robot.console.seats import Seats
 from mine_robot.console.server import Server
+from mine_robot.console.shelf import Shelf
 from mine_robot.console.store import Store
 from mine_robot.console.traces import Traces, choose
 from mine_robot.console.view import View
-from mine_robot.core.types import Health, LedgerGrid, Level, MarkRequest, MarkResult, MissionStatus, NavState, Target
+from mine_robot.core.types import (
+    Health,
+    LedgerGrid,
+    Level,
+    MarkRequest,
+    MarkResult,
+    MissionStatus,
+    NavState,
+    Remark,
+    RemarkAnswer,
+    RemarkKind,
+    Target,
+)
 from mine_robot.mission.journal import JournalError
 from mine_robot.pipeline.loading import ParameterFiles, load_field, load_robot
 from mine_robot.pipeline.parameters import ConsoleNodeParams
 from mine_robot.pipeline.recall import recall
+from mine_robot.records.export import FORMATS
 from mine_robot.records.run_directory import RunDirectory
-from mine_robot.ros import decode
+from mine_robot.ros import decode, encode
 from mine_robot.ros.caller import ServiceCaller
 from mine_robot.ros.node import RAW, StackNode, existing_path
 from mine_robot.ros.topics import (
@@ -41,11 +57,14 @@ from mine_robot.ros.topics import (
     ODOMETRY,
     PLAN,
     PROGRESS,
+    REMARK,
+    REMARK_ANSWER,
     TARGETS,
     Topic,
 )
 from mine_robot.ros.wire import deserialiser
 
+UNANSWERED_MAX = 20  # remarks whose answer is still waited for
 LEDGER_SHARE = 0.1  # of the time goes at most into finding out what changed in the ledger, however large it is
 
 
@@ -60,6 +79,8 @@ class ConsoleNode(StackNode[ConsoleNodeParams]):
         params = self.params
         directory = RunDirectory(existing_path(params.files.run_directory, "run_directory"))
         self.store = Store()
+        self.remarks = self.talk(REMARK)
+        self.unanswered: dict[str, Future[tuple[bool, str]]] = {}
         radar = ParameterFiles([directory.parameters]).build("detector").gpr
         self.traces = Traces(radar.sample_interval_ns, radar.seen_ns)
         self.scans: dict[Topic, list[bytes]] = {GPR_SCAN: [], METAL_SCAN: []}
@@ -81,6 +102,7 @@ class ConsoleNode(StackNode[ConsoleNodeParams]):
         self.poll(TARGETS, decode.targets, self.on_targets)
         self.poll(MARK_REQUEST, decode.mark_requests, self.on_mark_requests)
         self.poll(MARK_RESULT, decode.mark_result, self.on_mark_result)
+        self.poll(REMARK_ANSWER, decode.remark_answer, self.on_remark_answer)
         self.create_timer(1.0 / params.rate, self.refresh, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self.serve(directory)
 
@@ -97,19 +119,36 @@ class ConsoleNode(StackNode[ConsoleNodeParams]):
             "version": __version__,
             "scene": scene(field, robot, params.limits, simulated=simulated),
         }
+        access = Access(tls=bool(address.certificate), token=token)
         self.caller = ServiceCaller(self)
         console = Console(
             store=self.store,
             traces=self.traces,
             seats=self.seats,
-            access=Access(tls=bool(address.certificate), token=token),
+            access=access,
             call=self.caller.call,
-            draw=partial(evidence_picture, Errands(), directory.path),
+            say=self.say,
+            desk=self.desk(directory, access),
             hello=hello,
             rate=params.rate,
         )
         self.server = Server(console.app(), address, listener)
         self.get_logger().info(f"listening on {address.url}")
+
+    def desk(self, directory: RunDirectory, access: Access) -> Desk:
+        """What is served beside the live picture: the runs in the folder of this one, and the evidence of this one."""
+        shelf = Shelf(
+            root=directory.path.parent,
+            running=directory.path.name,
+            info=directory.run.name,
+            summary=directory.summary.name,
+            handed_over=[path.name for path in directory.handed_over],
+            formats=list(FORMATS),
+        )
+        errands = Errands()
+        draw = partial(evidence_picture, errands, directory.path)
+        plan = partial(field_preview, errands, directory.parameters)
+        return Desk(access=access, seats=self.seats, errands=errands, shelf=shelf, draw=draw, preview=plan)
 
     def remember(self, directory: RunDirectory) -> None:
         """Marks that were made before this node began; everything else is latched on its topic."""
@@ -122,6 +161,8 @@ class ConsoleNode(StackNode[ConsoleNodeParams]):
             self.view.mark_request(request)
         for result in memory.results:
             self.view.mark_result(result, time.monotonic(), remembered=True)
+        for remark in memory.remarks:
+            self.view.remark(remark, time.monotonic(), remembered=True)
 
     # --- inputs -------------------------------------------------------------------------------------------------------
     def take_polled(self) -> None:
@@ -158,6 +199,23 @@ class ConsoleNode(StackNode[ConsoleNodeParams]):
     def on_mark_result(self, result: MarkResult) -> None:
         """What became of a mark."""
         self.view.mark_result(result, time.monotonic())
+
+    def say(self, kind: RemarkKind, target: int, comment: str, author: str) -> Future[tuple[bool, str]]:
+        """Give a remark to the mission; the future gets whether it was kept. Called by the server's thread."""
+        remark = Remark(self.now, secrets.token_hex(8), kind, target, comment, author)
+        answer: Future[tuple[bool, str]] = Future()
+        answer.set_running_or_notify_cancel()  # whoever stops waiting does not cancel it
+        self.unanswered = {**dict(list(self.unanswered.items())[-UNANSWERED_MAX:]), remark.number: answer}
+        self.remarks.publish(encode.remark(remark))
+        return answer
+
+    def on_remark_answer(self, answer: RemarkAnswer) -> None:
+        """A remark is in the journal, or is not."""
+        if answer.kept:
+            self.view.remark(answer.remark, time.monotonic())
+        waiting = self.unanswered.get(answer.remark.number)
+        if waiting is not None and not waiting.done():
+            waiting.set_result((answer.kept, answer.why or "kept in the journal"))
 
     def look_at_sensors(self) -> None:
         """Listen to scans only while a page wants to see them; of those that came since the last update a few are decoded."""

@@ -8,7 +8,18 @@ from collections.abc import Callable
 from std_srvs.srv import Trigger
 
 from mine_robot import __version__
-from mine_robot.core.types import Health, LedgerGrid, Level, MarkResult, MissionState, NavState, Pose2, Target
+from mine_robot.core.types import (
+    Health,
+    LedgerGrid,
+    Level,
+    MarkResult,
+    MissionState,
+    NavState,
+    Pose2,
+    Remark,
+    RemarkAnswer,
+    Target,
+)
 from mine_robot.mission.journal import Journal, JournalError
 from mine_robot.mission.machine import Mission
 from mine_robot.pipeline.disk_watch import disk_health
@@ -26,6 +37,8 @@ from mine_robot.ros.topics import (
     ODOMETRY,
     PLAN,
     PROGRESS,
+    REMARK,
+    REMARK_ANSWER,
     SERVICES,
     TARGETS,
 )
@@ -57,6 +70,7 @@ class MissionNode(StackNode[MissionNodeParams]):
         self.disk_t, self.disk = -DISK_PERIOD_S, Health("disk", Level.OK, "not looked at yet")
         self.state = self.talk(MISSION_STATE)
         self.request = self.talk(MARK_REQUEST)
+        self.answer = self.talk(REMARK_ANSWER)
         self.poll(DIAGNOSTICS, decode.diagnostics, self.on_diagnostics)
         self.poll(TARGETS, decode.targets, self.on_targets)
         self.poll(ODOMETRY, decode.odometry, self.on_odometry, newest=True)
@@ -64,6 +78,7 @@ class MissionNode(StackNode[MissionNodeParams]):
         self.poll(PLAN, decode.plan, self.mission.set_plan)
         self.poll(MARK_RESULT, decode.mark_result, self.on_mark_result)
         self.poll(LEDGER, decode.ledger, self.on_ledger)
+        self.poll(REMARK, decode.remark, self.on_remark)
         commands: dict[str, Callable[[], tuple[bool, str]]] = {
             "mission/start": self.mission.start,
             "mission/pause": self.mission.pause,
@@ -101,6 +116,15 @@ class MissionNode(StackNode[MissionNodeParams]):
     def on_ledger(self, grid: LedgerGrid) -> None:
         """Every change of the ledger goes to the journal, with the pose that tells which ground the head had just passed."""
         self.write(lambda: self.journal.ledger(grid, self.pose))
+
+    def on_remark(self, remark: Remark) -> None:
+        """What a person says goes to the journal; the answer says so, or why not."""
+        why = self.mission.refusal(remark)
+        if not why and not self.write(lambda: self.journal.remark(remark)):
+            why = self.broken
+        if not why:
+            self.mission.set_remark(remark)
+        self.answer.publish(encode.remark_answer(RemarkAnswer(remark, not why, why)))
 
     def command(
         self, service: str, act: Callable[[], tuple[bool, str]]

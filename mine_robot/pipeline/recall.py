@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mine_robot.core.types import LedgerGrid, MarkRequest, MarkResult, Pose2, Target
+from mine_robot.core.types import LedgerGrid, MarkRequest, MarkResult, Pose2, Remark, Target
 from mine_robot.mission.journal_reader import JournalRecord, is_blank, read_journal
 
 
@@ -14,7 +14,7 @@ class Memory:
     """State of a run when it was interrupted; empty for one that begins.
 
     ``grid`` is the last ledger and ``grid_pose`` where the robot was then, ``home`` where the run began, ``unresolved`` the mark requests
-    without a result, ``damaged`` what of the journal could not be read.
+    without a result, ``remarks`` what people said, ``damaged`` what of the journal could not be read.
     """
 
     targets: tuple[Target, ...] = ()
@@ -24,6 +24,7 @@ class Memory:
     requests: tuple[MarkRequest, ...] = ()
     results: tuple[MarkResult, ...] = ()
     unresolved: tuple[MarkRequest, ...] = ()
+    remarks: tuple[Remark, ...] = ()
     began: bool = False
     damaged: tuple[str, ...] = ()
 
@@ -47,6 +48,7 @@ def memory_of(record: JournalRecord) -> Memory:
         requests=record.mark_requests,
         results=record.mark_results,
         unresolved=record.unresolved,
+        remarks=record.remarks,
         began=bool(record.statuses),
         damaged=record.damaged,
     )

@@ -16,9 +16,11 @@ from mine_robot.core.types import (
     MissionState,
     MissionStatus,
     Pose2,
+    Remark,
+    RemarkKind,
     Target,
 )
-from mine_robot.mission.journal import JournalError
+from mine_robot.mission.journal import REMARK_EVENT, JournalError
 from mine_robot.mission.journal_reader import JournalRecord, read_journal
 from mine_robot.records.errors import RecordError
 from mine_robot.records.marks import Mark
@@ -39,7 +41,7 @@ class Event:
 @dataclass(frozen=True)
 class Outcome:
     """What the journal says: the last ``state`` with its ``reason``, the events in order, and what was found and
-    marked. ``grid_pose`` is where the robot was when ``grid`` was written.
+    marked, and what people said. ``grid_pose`` is where the robot was when ``grid`` was written.
     """
 
     state: MissionState
@@ -49,6 +51,7 @@ class Outcome:
     events: tuple[Event, ...] = ()
     targets: tuple[Target, ...] = ()
     marks: Mapping[int, Mark] = field(default_factory=dict)
+    remarks: tuple[Remark, ...] = ()
     grid: LedgerGrid | None = None
     grid_pose: Pose2 | None = None
 
@@ -81,6 +84,7 @@ def outcome_of(record: JournalRecord) -> Outcome:
         events=tuple(sorted(_events(record, changes), key=lambda event: event.t)),
         targets=tuple(sorted(record.targets, key=lambda target: target.id)),
         marks=_marks(record.mark_requests, record.mark_results),
+        remarks=record.remarks,
         grid=record.ledger,
         grid_pose=record.ledger_pose,
     )
@@ -109,7 +113,11 @@ def _events(record: JournalRecord, changes: Iterable[MissionStatus]) -> Iterable
     for status in changes:
         yield Event(status.t, status.state.value, status.reason)
     for t, kind, data in record.events:
-        yield Event(t, kind, _words(data))
+        if kind != REMARK_EVENT:
+            yield Event(t, kind, _words(data))
+    for remark in record.remarks:
+        of = "the hold" if remark.kind is RemarkKind.ACKNOWLEDGE else f"target {remark.target_id}"
+        yield Event(remark.t, f"remark: {remark.kind.value}", f"{of}, {remark.author}: {remark.comment}".rstrip(": "))
     for request in record.mark_requests:
         yield Event(request.t, "mark requested", f"target {request.target_id}")
     for result in record.mark_results:

@@ -19,7 +19,7 @@ import shapely
 
 from mine_robot.core.geodesy import Datum
 from mine_robot.core.parameters import to_flat
-from mine_robot.core.types import MarkStatus, Target
+from mine_robot.core.types import MarkStatus, RemarkKind, Target
 from mine_robot.coverage.gaps import gap_area
 from mine_robot.records.audit import AuditResult
 from mine_robot.records.geojson import position
@@ -77,6 +77,7 @@ def _context(
         "depth": _depths(run),
         "perimeter": _perimeter(run, t),
         "targets": [_target(run, target, t) for target in run.outcome.targets],
+        "remarks": [r for r in run.outcome.remarks if r.kind is not RemarkKind.ACKNOWLEDGE],
         "gaps": _gaps(run, t),
         "audit": audit,
         "unproven": None if audit is None else audit.unproven_m2(run.ground.searched),

@@ -118,6 +118,12 @@ class RunDirectory:
         """The simulated world; read by the scorer only."""
         return self.path / "sim" / "world.json"
 
+    @property
+    def handed_over(self) -> tuple[Path, ...]:
+        """What is made of a run for people and other programs, the report first."""
+        records = (self.report, self.map, self.summary, self.clearance, self.targets, self.trajectory, self.sample)
+        return (*records, self.field)
+
     def logs(self) -> list[Path]:
         """The logs that exist, in the order of writing: a resumed run adds ``log_2.mcap``, ``log_3.mcap`` and so on."""
         parts = [self.log, *(self._part(n) for n in range(2, 2 + len(list(self.path.glob("log_*.mcap")))))]

@@ -34,6 +34,9 @@ from mine_robot.core.types import (
     PlanStep,
     Pose2,
     Progress,
+    Remark,
+    RemarkAnswer,
+    RemarkKind,
     StepKind,
     SweepEvidence,
     Target,
@@ -276,6 +279,7 @@ def mission_status(message: Any) -> MissionStatus:
             targets=int(values["targets"]),
             marks_requested=int(values["marks_requested"]),
             marks_confirmed=int(values["marks_confirmed"]),
+            acknowledged=values.get("acknowledged", ""),
         )
     except (KeyError, ValueError) as error:
         raise DecodeError(f"mission state message: {error}") from None
@@ -314,3 +318,25 @@ def mark_result(message: Any) -> MarkResult:
         )
     except (KeyError, ValueError) as error:
         raise DecodeError(f"mark result message: {error}") from None
+
+
+def remark(message: Any) -> Remark:
+    """diagnostic_msgs/DiagnosticArray of ``mission/remark``."""
+    values = _values(message, "remark")
+    try:
+        return Remark(
+            t=seconds(message.header.stamp),
+            number=values["number"],
+            kind=RemarkKind(values["kind"]),
+            target_id=int(values["target_id"]),
+            comment=message.status[0].message,
+            author=values["author"],
+        )
+    except (KeyError, ValueError) as error:
+        raise DecodeError(f"remark message: {error}") from None
+
+
+def remark_answer(message: Any) -> RemarkAnswer:
+    """diagnostic_msgs/DiagnosticArray of ``mission/remark_answer``."""
+    values = _values(message, "remark answer")
+    return RemarkAnswer(remark(message), values.get("kept") == "True", values.get("why", ""))

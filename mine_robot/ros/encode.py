@@ -32,6 +32,8 @@ from mine_robot.core.types import (
     Plan,
     Pose2,
     Progress,
+    Remark,
+    RemarkAnswer,
     SweepEvidence,
     Target,
     Twist2,
@@ -283,6 +285,7 @@ def mission_status(status: MissionStatus) -> DiagnosticArray:
         "targets": status.targets,
         "marks_requested": status.marks_requested,
         "marks_confirmed": status.marks_confirmed,
+        "acknowledged": status.acknowledged,
     }
     return _record(status.t, "mission", status.reason, values)
 
@@ -311,3 +314,18 @@ def mark_result(result: MarkResult) -> DiagnosticArray:
         "y": result.y,
     }
     return _record(result.t, "mark", result.detail, values)
+
+
+def remark(said: Remark) -> DiagnosticArray:
+    """What a person says."""
+    return _record(said.t, "remark", said.comment, _remark_values(said))
+
+
+def remark_answer(answer: RemarkAnswer) -> DiagnosticArray:
+    """What became of a remark."""
+    values = {**_remark_values(answer.remark), "kept": answer.kept, "why": answer.why}
+    return _record(answer.remark.t, "remark", answer.remark.comment, values)
+
+
+def _remark_values(said: Remark) -> dict[str, object]:
+    return {"number": said.number, "kind": said.kind.value, "target_id": said.target_id, "author": said.author}

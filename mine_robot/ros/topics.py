@@ -127,6 +127,19 @@ MISSION_STATE = Topic(
     Delivery.STATE,
     "State, reason, wanted plan and counts; latched.",
 )
+REMARK = Topic(
+    "mission/remark",
+    "diagnostic_msgs/msg/DiagnosticArray",
+    Delivery.STREAM,
+    "What a person says of a target or a hold; it moves and clears nothing.",
+    optional=True,
+)
+REMARK_ANSWER = Topic(
+    "mission/remark_answer",
+    "diagnostic_msgs/msg/DiagnosticArray",
+    Delivery.STREAM,
+    "The remark once it is in the journal, or why it is not.",
+)
 
 TOPICS: tuple[Topic, ...] = (
     CLOCK,
@@ -148,6 +161,8 @@ TOPICS: tuple[Topic, ...] = (
     MARK_REQUEST,
     MARK_RESULT,
     MISSION_STATE,
+    REMARK,
+    REMARK_ANSWER,
 )
 
 SERVICE_TYPE = "std_srvs/srv/Trigger"

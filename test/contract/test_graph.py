@@ -29,7 +29,13 @@ def test_every_subscribed_topic_has_a_publisher_without_the_simulator_too() -> N
     robot = graph(simulation=False)
     published = {topic for node in robot for topic in node.publishes} | set(SENSOR_TOPICS) | {CLOCK, DIAGNOSTICS}
     for node in robot:
-        assert set(node.subscribes) <= published, node.name
+        missing = set(node.subscribes) - published
+        assert all(topic.optional for topic in missing), node.name
+
+
+def test_what_a_person_says_of_a_target_reaches_nobody_who_plans_guards_marks_or_counts_ground() -> None:
+    assert {node.name for node in GRAPH if topics.REMARK in node.subscribes} == {"mission", "recorder"}
+    assert {node.name for node in GRAPH if topics.REMARK_ANSWER in node.subscribes} == {"console", "recorder"}
 
 
 def test_topic_names_are_unique_and_relative() -> None:

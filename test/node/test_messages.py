@@ -32,6 +32,9 @@ from mine_robot.core.types import (
     PlanStep,
     Pose2,
     Progress,
+    Remark,
+    RemarkAnswer,
+    RemarkKind,
     StepKind,
     SweepEvidence,
     Target,
@@ -57,6 +60,8 @@ from mine_robot.ros.topics import (
     ODOMETRY,
     PLAN,
     PROGRESS,
+    REMARK,
+    REMARK_ANSWER,
     TARGETS,
     WHEELS,
     Topic,
@@ -81,6 +86,7 @@ TARGET = Target(7, 1.5, -2.25, 0.0, 0.03125, 0.0625, 0.125, 3.5, -1.25, 0.75, Ta
 
 CELLS = np.array([[Cell.OUTSIDE, Cell.SAFE, Cell.HALO], [Cell.GAP, Cell.PENDING, Cell.SEARCHED]], np.int8)
 
+SAID = Remark(T, "a1b2", RemarkKind.REJECT, 7, 'şüşə, "köhnə"', "viewer 1, 127.0.0.1")
 CASES: list[tuple[Topic, Callable[[Any], Any], Callable[[Any], Any], Any]] = [
     (IMU, encode.imu, decode.imu, ImuSample(T, floats(3), floats(3))),
     (GNSS_FIX, encode.fix, decode.fix, GnssFix(T, 39.99, 46.93, 210.5, np.diag([1e-4, 1e-4, 4e-4]), FixStatus.FLOAT)),
@@ -127,6 +133,15 @@ CASES: list[tuple[Topic, Callable[[Any], Any], Callable[[Any], Any], Any]] = [
         decode.mission_status,
         MissionStatus(T, MissionState.APPROACH, "driving over target 7", Goal.TARGET, 7, 0.1 + 0.2, 5, 3, 2),
     ),
+    (
+        MISSION_STATE,
+        encode.mission_status,
+        decode.mission_status,
+        MissionStatus(T, MissionState.HOLD, "holding", Goal.NONE, -1, 0.0, acknowledged="viewer 1: seen"),
+    ),
+    (REMARK, encode.remark, decode.remark, SAID),
+    (REMARK_ANSWER, encode.remark_answer, decode.remark_answer, RemarkAnswer(SAID, False, "there is no target 7")),
+    (REMARK_ANSWER, encode.remark_answer, decode.remark_answer, RemarkAnswer(SAID, True)),
     (
         DIAGNOSTICS,
         lambda value: encode.diagnostics(*value),

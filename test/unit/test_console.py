@@ -31,6 +31,8 @@ from mine_robot.core.types import (
     Plan,
     PlanStep,
     Pose2,
+    Remark,
+    RemarkKind,
     StepKind,
     Target,
     TargetClass,
@@ -189,6 +191,21 @@ def test_targets_marks_and_plan_reach_the_page_and_go_again() -> None:
     assert [line["text"] for key, line in seen.items() if key.startswith("log/")] == [
         "mark of target 1 confirmed: paint seen"
     ]
+
+
+def test_what_people_say_is_shown_with_the_target_and_told_once() -> None:
+    store, cursor = Store(), Cursor()
+    view = View(store, mark_p=0.5)
+    view.targets([target(1)], 1.0)
+    before = told(store, cursor)["target/1"]
+    view.remark(Remark(4.0, "a1", RemarkKind.CONFIRM, 1, "cap seen", "viewer 1"), 1.0, remembered=True)
+    view.remark(Remark(5.0, "a2", RemarkKind.REJECT, 1, "a can", "viewer 2"), 1.0)
+    view.remark(Remark(6.0, "a3", RemarkKind.ACKNOWLEDGE, -1, "", "viewer 2"), 1.0)
+    seen = told(store, cursor)
+    assert seen["remark/1"] == {"kind": "reject", "comment": "a can", "author": "viewer 2", "t": 5.0}
+    lines = [line["text"] for key, line in seen.items() if key.startswith("log/")]
+    assert lines == ["target 1 rejected by viewer 2: a can", "hold acknowledged by viewer 2"]
+    assert "remark/-1" not in seen and "target/1" not in seen and told(store)["target/1"] == before
 
 
 def test_a_broken_pose_is_unknown() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import os
 import re
 import socket
 import stat
@@ -18,14 +20,17 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from mine_robot.console.access import LOGINS, MAX_BODY, Access, Refusal
+from mine_robot.console.access import LOGINS, MAX_BODY, MAX_COMMENT, MAX_FIELD, Access, Refusal
 from mine_robot.console.address import Address, ListenError, token_in
 from mine_robot.console.app import FILES, Console
+from mine_robot.console.desk import Desk
+from mine_robot.console.errands import Errands
 from mine_robot.console.seats import Seats
 from mine_robot.console.server import Server
+from mine_robot.console.shelf import Shelf
 from mine_robot.console.store import Store
 from mine_robot.console.traces import Traces
-from mine_robot.core.types import GprScan
+from mine_robot.core.types import GprScan, RemarkKind
 from mine_robot.records import map_furniture
 
 TOKEN = "a token of twenty characters"
@@ -35,7 +40,7 @@ WAIT_S = 10.0
 class House:
     """A console with a mission that only takes notes."""
 
-    def __init__(self, token: str = "") -> None:
+    def __init__(self, root: Path, token: str = "") -> None:
         self.calls: list[str] = []
         self.silent = threading.Event()
         self.store = Store()
@@ -46,13 +51,21 @@ class House:
         access = Access(tls=False, token=token)
         self.traces = Traces(0.1, 10.0)
         self.drawn: list[int] = []
+        self.planned: list[dict[str, Any]] = []
+        self.said: list[tuple[str, int, str]] = []
+        self.root = root
+        shelf = Shelf(root, "now", "run.json", "summary.json", ["report.html", "summary.json"], ["kml"])
+        desk = Desk(
+            access=access, seats=self.seats, errands=Errands(), shelf=shelf, draw=self.draw, preview=self.preview
+        )
         console = Console(
             store=self.store,
             traces=self.traces,
             seats=self.seats,
             access=access,
             call=self.call,
-            draw=self.draw,
+            say=self.say,
+            desk=desk,
             hello={"boot": "x"},
             rate=50.0,
         )
@@ -68,6 +81,14 @@ class House:
         if not self.silent.is_set():
             answer.set_result((True, "done"))
         return answer
+
+    def say(self, kind: RemarkKind, target: int, comment: str, author: str) -> Future[tuple[bool, str]]:
+        self.said.append((kind.value, target, comment))
+        return self.call(f"remark by {author}")
+
+    async def preview(self, field: dict[str, Any]) -> str:
+        self.planned.append(field)
+        return '{"lines": ["2 lanes"]}'
 
     async def draw(self, target: int) -> bytes:
         self.drawn.append(target)
@@ -96,15 +117,15 @@ class House:
 
 
 @pytest.fixture
-def house() -> Iterator[House]:
-    built = House()
+def house(tmp_path: Path) -> Iterator[House]:
+    built = House(tmp_path)
     yield built
     built.server.close()
 
 
 @pytest.fixture
-def locked() -> Iterator[House]:
-    built = House(TOKEN)
+def locked(tmp_path: Path) -> Iterator[House]:
+    built = House(tmp_path, TOKEN)
     yield built
     built.server.close()
 
@@ -144,7 +165,18 @@ def test_a_mission_that_does_not_answer_is_not_called_stopped(house: House, monk
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/estop", "/api/mission", "/api/control", "/api/sensors", "/api/evidence", "/api/login"]
+    "path",
+    [
+        "/api/estop",
+        "/api/mission",
+        "/api/control",
+        "/api/remark",
+        "/api/sensors",
+        "/api/evidence",
+        "/api/runs",
+        "/api/preview",
+        "/api/login",
+    ],
 )
 @pytest.mark.parametrize(
     ("code", "changes"),
@@ -206,6 +238,24 @@ def test_malformed_and_oversized_bodies_change_nothing(house: House, code: int, 
     assert house.calls == []
 
 
+def test_remarks_need_control_and_fit_their_schema(house: House) -> None:
+    wish = {"kind": "reject", "target": 4, "comment": "a can\n\u202eof \x00fish " + "ə" * 200}
+    with house.watch() as page:
+        secret = hello(page)["secret"]
+        assert house.ask("/api/remark", json.dumps(wish), X_Console=secret)[0] == 409
+        house.ask("/api/control", '{"action": "take"}', X_Console=secret)
+        assert house.ask("/api/remark", json.dumps(wish), X_Console=secret)[0] == 200
+        assert house.said == [("reject", 4, "a can  of  fish " + "ə" * 200)]
+        assert house.calls == ["remark by viewer 1, 127.0.0.1"]
+    with house.watch() as page:
+        secret = hello(page)["secret"]
+        house.ask("/api/control", '{"action": "take", "from_other": true}', X_Console=secret)
+        long = json.dumps({**wish, "comment": "x" * (MAX_COMMENT + 1)})
+        for body in ('{"kind": "clear", "target": 4}', '{"kind": "reject", "target": "4"}', long):
+            assert house.ask("/api/remark", body, X_Console=secret)[0] == 422
+    assert len(house.said) == 1
+
+
 def scan(t: float) -> GprScan:
     return GprScan(t, np.sin(np.arange(100.0)[:, None] + t) * np.ones((1, 3)))
 
@@ -245,6 +295,101 @@ def test_the_evidence_is_for_pages_that_are_connected_and_has_limits(house: Hous
             assert house.ask("/api/evidence", body, X_Console=secret)[0] == 422
         assert 429 in [house.ask("/api/evidence", '{"target": 4}', X_Console=secret)[0] for _ in range(9)]
     assert set(house.drawn) == {4, 13}
+
+
+def test_a_field_to_plan_has_a_limit_of_size_and_a_form(house: House) -> None:
+    field = {"type": "FeatureCollection", "features": [{"x": "y" * 100_000}]}
+    with house.watch() as page:
+        secret = hello(page)["secret"]
+        code, answer = house.ask("/api/preview", json.dumps({"field": field}), X_Console=secret)
+        assert (code, answer["lines"]) == (200, ["2 lanes"])
+        for body in ("{}", '{"field": []}', '{"field": {}, "sketch": {}}', "[" * 1000):
+            assert house.ask("/api/preview", body, X_Console=secret)[0] == 422
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            assert house.ask("/api/preview", b" " * (MAX_FIELD + 1), X_Console=secret)[0] == 413
+    assert house.ask("/api/preview", json.dumps({"field": field}))[0] == 403
+    assert house.planned == [field]
+
+
+def a_run(root: Path, name: str, *, report: str = "<h1>report</h1>") -> Path:
+    folder = root / name
+    folder.mkdir()
+    (folder / "run.json").write_text('{"started": "2026-01-01T00:00:00+00:00", "simulation": true}')
+    (folder / "summary.json").write_text('{"state": "complete", "coverage": 0.5, "targets": 2}')
+    (folder / "report.html").write_text(report)
+    return folder
+
+
+def get(house: House, path: str, **changes: str) -> int:
+    return house.ask(path, b"", "GET", Origin=None, **changes)[0]
+
+
+def test_past_runs_are_listed_and_their_records_saved_never_shown(house: House) -> None:
+    a_run(house.root, "field-1")
+    (house.root / "no_run").mkdir()
+    with house.watch() as page:
+        code, answer = house.ask("/api/runs", X_Console=hello(page)["secret"])
+    assert code == 200
+    assert [row["name"] for row in answer["runs"]] == ["field-1"]
+    row = answer["runs"][0]
+    assert (row["state"], row["coverage"], row["files"], row["formats"]) == (
+        "complete",
+        0.5,
+        ["report.html", "summary.json"],
+        ["kml"],
+    )
+    assert house.ask("/runs/field-1/report.html", b"", "GET") == (200, "<h1>report</h1>")
+    assert house.headers["content-disposition"] == 'attachment; filename="field-1_report.html"'
+    assert house.headers["content-type"] == "application/octet-stream"
+    assert get(house, "/runs/field-1/report.html", Sec_Fetch_Site="cross-site") == 403
+    assert [get(house, "/runs/field-1/report.html") for _ in range(20)] == [200] * 20
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/runs/../secret/report.html",
+        "/runs/%2e%2e/report.html",
+        "/runs/..%2fsecret/report.html",
+        "/runs/field-1/../../secret/report.html",
+        "/runs/field-1/..%2f..%2fsecret%2freport.html",
+        "/runs/field-1/%2fetc%2fpasswd",
+        "/runs//etc/passwd",
+        "/runs/%2fetc/passwd",
+        "/runs/field-1/journal.sqlite",
+        "/runs/field-1/report.html%00.png",
+        "/runs/./report.html",
+        "/runs/linked/report.html",
+        "/runs/links/report.html",
+        "/runs/pipe/report.html",
+        "/runs/bare/report.html",
+        "/runs/field-1/export/exe",
+        "/runs/..%2fsecret/export/kml",
+        "/runs/linked/export/kml",
+    ],
+)
+def test_no_path_leads_out_of_the_runs(house: House, tmp_path_factory: pytest.TempPathFactory, path: str) -> None:
+    a_run(house.root, "field-1")
+    secret = a_run(tmp_path_factory.mktemp("secret"), "secret", report="secret")
+    (house.root / "linked").symlink_to(secret)
+    for name in ("links", "pipe"):
+        (a_run(house.root, name) / "report.html").unlink()
+    (house.root / "links" / "report.html").symlink_to(secret / "report.html")
+    os.mkfifo(house.root / "pipe" / "report.html")
+    (house.root / "bare").mkdir()
+    (house.root / "bare" / "report.html").write_text("no run")
+    assert get(house, path) == 404
+
+
+def test_a_broken_run_hides_no_other(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path, "now", "run.json", "summary.json", ["report.html"], ["kml"])
+    a_run(tmp_path, "now")
+    for name, text in (("a", "["), ("b", "[" * 100_000), ("c", "[]"), ("d", '{"coverage": "much"}'), ("e", "\xff")):
+        (a_run(tmp_path, name) / "summary.json").write_text(text, encoding="latin-1")
+    (a_run(tmp_path, "f") / "run.json").write_text("{")
+    rows = {row["name"]: row for row in shelf.runs()}
+    assert set(rows) == {"now", "a", "b", "c", "d", "e"} and rows["now"]["running"]
+    assert rows["d"]["coverage"] is None and rows["a"]["formats"] == []
 
 
 def test_the_stream_tells_changes_and_a_page_that_goes_gives_control_up(house: House) -> None:
@@ -295,12 +440,15 @@ def test_a_console_for_others_asks_for_the_token(locked: House) -> None:
         page.recv(WAIT_S)
     assert locked.ask("/api/login", json.dumps({"token": "wrong"}))[0] == 401
     assert locked.calls == []
+    a_run(locked.root, "field-1")
+    assert get(locked, "/runs/field-1/report.html") == get(locked, "/runs/field-1/export/kml") == 401
     assert locked.ask("/api/login", json.dumps({"token": TOKEN}))[0] == 200
     cookie = locked.headers["set-cookie"]
     assert all(word in cookie for word in ("HttpOnly", "Secure", "SameSite=strict"))
     value = cookie.split(";")[0]
     assert TOKEN not in value
     assert locked.ask("/api/estop", Cookie=value)[0] == 200
+    assert get(locked, "/runs/field-1/report.html", Cookie=value) == 200
     with locked.watch(Cookie=value) as page:
         assert hello(page)["boot"] == "x"
 

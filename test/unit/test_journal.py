@@ -28,6 +28,8 @@ from mine_robot.core.types import (
     MissionState,
     MissionStatus,
     Pose2,
+    Remark,
+    RemarkKind,
     Target,
 )
 from mine_robot.mission.journal import Journal, JournalError
@@ -337,3 +339,18 @@ def test_a_journal_that_is_going_on_is_known(tmp_path: Path) -> None:
     path.unlink()
     path.touch()
     assert is_blank(path)
+
+
+def test_what_people_say_is_kept_word_for_word(tmp_path: Path) -> None:
+    said = [
+        Remark(4.0, "a1", RemarkKind.REJECT, 7, "'); drop table events; -- şüşə", "viewer 1"),
+        Remark(5.0, "a2", RemarkKind.ACKNOWLEDGE, -1, "", "viewer 2"),
+    ]
+    with Journal(tmp_path / "j.sqlite") as journal:
+        fill(journal)
+        for remark in said:
+            journal.remark(remark)
+    record = read_journal(tmp_path / "j.sqlite")
+    assert list(record.remarks) == said
+    assert {target.id for target in record.targets} == {7, 8} and record.ledger is not None
+    assert record.target_times == {7: (2.5,), 8: (2.5,)}

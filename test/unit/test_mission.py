@@ -16,6 +16,8 @@ from mine_robot.core.types import (
     MarkStatus,
     MissionState,
     Plan,
+    Remark,
+    RemarkKind,
 )
 from mine_robot.mission.machine import Mission
 from mine_robot.mission.params import MissionParams
@@ -395,3 +397,39 @@ def test_a_target_that_never_settles_is_put_off_and_tried_again_at_the_end() -> 
         bench.run(20.0, S.PLAN)
     assert bench.run(60.0, S.DONE) is S.DONE
     assert bench.status.marks_confirmed == 1
+
+
+def remark(kind: RemarkKind, target_id: int = -1, comment: str = "seen") -> Remark:
+    return Remark(1.0, "a1", kind, target_id, comment, "viewer 1")
+
+
+def test_a_rejected_target_is_marked_all_the_same() -> None:
+    said, silent = MissionBench(lanes=1).go(), MissionBench(lanes=1).go()
+    for bench in (said, silent):
+        bench.targets = [target(3)]
+        bench.step()
+    rejection = remark(RemarkKind.REJECT, 3)
+    assert said.mission.refusal(rejection) == ""
+    said.mission.set_remark(rejection)
+    assert said.mission.refusal(remark(RemarkKind.CONFIRM, 4)) == "there is no target 4"
+    for bench in (said, silent):
+        assert bench.run(60.0, S.DONE) is S.DONE
+    assert said.visited == silent.visited and said.goals == silent.goals
+    assert [request.target_id for request in said.requests] == [3]
+
+
+def test_that_a_hold_was_seen_is_shown_as_long_as_it_lasts_and_ends_nothing() -> None:
+    bench = MissionBench().go()
+    assert "nothing to acknowledge" in bench.mission.refusal(remark(RemarkKind.ACKNOWLEDGE))
+    bench.mission.set_remark(remark(RemarkKind.ACKNOWLEDGE))
+    assert bench.step().status.acknowledged == ""
+    bench.levels["localization"] = Level.ERROR
+    assert bench.run(20.0, S.HOLD) is S.HOLD
+    assert bench.status.acknowledged == ""
+    assert bench.mission.refusal(remark(RemarkKind.ACKNOWLEDGE)) == ""
+    bench.mission.set_remark(remark(RemarkKind.ACKNOWLEDGE))
+    assert bench.step().changed and bench.status.acknowledged == "viewer 1: seen"
+    assert bench.run(5.0) is S.HOLD, "to have seen it mends nothing"
+    bench.levels["localization"] = Level.OK
+    bench.run(20.0, S.SEARCH)
+    assert bench.status.acknowledged == ""

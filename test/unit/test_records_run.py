@@ -6,6 +6,7 @@ import csv
 import html.parser
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,15 @@ from mine_robot.core.types import (
     MarkStatus,
     MissionState,
     MissionStatus,
+    Remark,
+    RemarkKind,
     Target,
     TargetClass,
 )
 from mine_robot.mission.journal import Journal
 from mine_robot.records.errors import RecordError
 from mine_robot.records.finish import finish_run, score_run
+from mine_robot.records.run_data import load_run
 
 KEYS = {
     "state",
@@ -71,7 +75,9 @@ def ledger(searched_to: float = NORTH) -> LedgerGrid:
     return LedgerGrid(50.0, -2.5, -5.0, 0.05, cells)
 
 
-def write_journal(folder: Path, *, end: MissionState | None = MissionState.DONE, reason: str = "all searched") -> None:
+def write_journal(
+    folder: Path, *, end: MissionState | None = MissionState.DONE, reason: str = "all searched", remarks: bool = True
+) -> None:
     with Journal(folder / "journal.sqlite") as journal:
         journal.status(status(0.0, MissionState.IDLE))
         journal.status(status(2.0, MissionState.ALIGN, "aligning"))
@@ -81,6 +87,9 @@ def write_journal(folder: Path, *, end: MissionState | None = MissionState.DONE,
         journal.mark_request(MarkRequest(7.0, 1, 0.0, 3.0))
         journal.mark_result(MarkResult(9.0, 1, MarkStatus.CONFIRMED, 0.03, 3.04, "paint seen"))
         journal.event(10.0, "hold", {"cause": "gnss"})
+        if remarks:
+            journal.remark(Remark(9.5, "a1", RemarkKind.REJECT, 1, "<b>a can</b>", "viewer 1"))
+            journal.remark(Remark(9.8, "a2", RemarkKind.ACKNOWLEDGE, -1, "", "viewer 1"))
         journal.ledger(ledger())
         if end is not None:
             journal.status(status(62.0, end, reason))
@@ -132,6 +141,24 @@ def test_summary_says_what_was_recorded(finished: tuple[Path, dict[str, Any]]) -
     assert (score["pd"], score["n_hazards"], score["detonations"], score["double_marks"]) == (1.0, 1, 0, 0)
     assert score["position_rmse_m"] == pytest.approx(0.01, abs=1e-4)
     assert score["mark_error_p95_m"] == pytest.approx(math.hypot(0.02, 0.07), abs=1e-6)
+
+
+def test_a_rejection_is_in_the_report_and_the_halo_and_the_ground_stay_as_they_are(
+    finished: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    folder, summary = finished
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "Remarks of the operator" in page and "&lt;b&gt;a can&lt;/b&gt;" in page and "is no hazard" in page
+    run = load_run(folder)
+    silent = tmp_path / "run"
+    shutil.copytree(folder, silent)
+    (silent / "journal.sqlite").unlink()
+    write_journal(silent, remarks=False)
+    without = load_run(silent)
+    assert run.outcome.remarks and not without.outcome.remarks
+    assert run.suspects() == without.suspects() and run.outcome.marks == without.outcome.marks
+    assert run.ground.searched.equals(without.ground.searched)
+    assert finish_run(silent) == summary
 
 
 def test_tables_hold_every_pose_and_target(finished: tuple[Path, dict[str, Any]]) -> None:

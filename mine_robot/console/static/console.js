@@ -1,11 +1,12 @@
 // The page: the stream from the server, what follows from it, and the commands to it.
 
 import { FieldMap, legend } from "/map.js";
-import { ask, clock, dismiss, show, showLog, showTarget } from "/panel.js";
+import { ask, clock, dismiss, show, showLog, showRuns, showTarget } from "/panel.js";
+import { Planner } from "/planner.js";
 import { Sensors } from "/sensors.js";
 
 const $ = (id) => document.getElementById(id);
-const SILENT_S = 2, GIVE_UP_S = 5, RETRY_S = [0.5, 1, 2, 3], STOP_TRIES = 60, EVIDENCE_MS = 90000;
+const SILENT_S = 2, GIVE_UP_S = 5, RETRY_S = [0.5, 1, 2, 3], STOP_TRIES = 60, EVIDENCE_MS = 90000, PREVIEW_MS = 180000;
 const REQUIRED = ["localization", "gpr", "metal_detector", "coverage", "follower", "guard", "marker", "emergency_stop", "command_link", "battery"];
 const CHECKLIST = ["Nobody stands on the field or in front of the robot.", "The emergency stop on the robot is released and within reach.", "The field on the map is the one in front of me."];
 
@@ -18,6 +19,7 @@ const sensors = new Sensors(async (wish) => {
   const answer = await post("/api/sensors", wish);
   if (!answer.ok) $("sensors-note").textContent = answer.message;
 });
+const planner = new Planner((body) => post("/api/preview", body, PREVIEW_MS));
 const seconds = () => performance.now() / 1000;
 const age = (at) => serverNow - at + (seconds() - heard);
 
@@ -32,7 +34,7 @@ function connect() {
 function lost(code) {
   socket = null;
   hello = null;
-  if (lostSince === null) lostSince = seconds();
+  if (lostSince === null) lostSince = Number.isFinite(heard) ? heard : seconds();  // since the last word, not since we gave up
   if (code === 4401) { $("link").textContent = "log in"; if (!$("login").open) $("login").show(); return; }
   if (code === 4429) notice("Too many pages are open. This one tries again.");
   setTimeout(connect, 1000 * RETRY_S[Math.min(attempts++, RETRY_S.length - 1)]);
@@ -61,6 +63,7 @@ function greet(words) {
   entries = {};
   map.clear();
   map.setScene(scene);
+  planner.setScene(scene);
   legend($("legend-rows"), scene.halo_m);
   if (sensors.open) sensors.ask();
   document.title = `${scene.simulated ? "SIMULATION " : ""}${scene.name} – console`;
@@ -71,6 +74,7 @@ function put(key, value) {
   if (kind === "tile") map.setTile(Number(a), Number(b), value);
   else if (kind === "target") value === null ? map.targets.delete(a) : map.targets.set(a, value);
   else if (kind === "mark") map.marks.set(a, value);
+  else if (kind === "remark") map.remarks.set(a, value);
   else if (kind === "plan") map.plan = value;
   else if (kind === "progress") map.progress = value;
   else if (kind === "grid") { if (JSON.stringify(map.grid) !== JSON.stringify(value)) map.tiles.clear(); map.grid = value; }
@@ -118,6 +122,7 @@ function status() {
     abort: state !== "" && !["done", "aborted"].includes(state),
   };
   for (const button of document.querySelectorAll("[data-command]")) button.disabled = !ok || !may[button.dataset.command] || (holder !== null && !mine);
+  for (const button of document.querySelectorAll("[data-remark], #acknowledge")) button.disabled = !ok || (holder !== null && !mine);
   const viewers = entries.control ? entries.control.viewers : 0;
   $("holder").textContent = `${mine ? "This page has control" : holder === null ? "Nobody has control" : `Viewer ${holder} has control`}${hello ? ` · you are ${hello.viewer}, ${viewers} watching` : ""}`;
   $("take").textContent = mine ? "Give up" : "Take control";
@@ -176,9 +181,11 @@ const QUESTIONS = {
   pause: async () => true,
 };
 
+const takeFree = async () => { if (entries.control && entries.control.holder === null) await post("/api/control", { action: "take" }); };
+
 async function command(name) {
   if (!(await QUESTIONS[name]())) return;
-  if (entries.control && entries.control.holder === null) await post("/api/control", { action: "take" });
+  await takeFree();
   const answer = await post("/api/mission", { command: name });
   say("answer", `${name}: ${answer.message}`, !answer.ok);
   if (answer.ok) setTimeout(() => { if ($("answer").textContent.startsWith(`${name}:`)) say("answer", "", false); }, 8000);
@@ -203,6 +210,8 @@ $("login-form").onsubmit = async (event) => {
 // --- a target -----------------------------------------------------------------------------------------------------------------
 function openTarget(id) {
   map.select(id);
+  $("comment").value = "";
+  say("remark-answer", "", false);
   showTarget(id, entries, scene);
   if (!$("target").open) $("target").show();
   drawEvidence(id);
@@ -227,8 +236,28 @@ async function drawEvidence(id) {
   }
 }
 
+for (const button of document.querySelectorAll("[data-remark]")) button.onclick = async () => {
+  await takeFree();
+  const answer = await post("/api/remark", { kind: button.dataset.remark, target: Number(map.selected), comment: $("comment").value });
+  say("remark-answer", answer.message, !answer.ok);
+  if (answer.ok) $("comment").value = "";
+};
+
+$("acknowledge").onclick = async () => {
+  await takeFree();
+  const answer = await post("/api/remark", { kind: "acknowledge", comment: "" });
+  say("answer", answer.ok ? "" : answer.message, !answer.ok);
+};
+
 $("target-close").onclick = () => { $("target").close(); map.select(null); };
 $("evidence-again").onclick = () => drawEvidence(map.selected);
+
+$("runs").addEventListener("toggle", async () => {
+  if (!$("runs").open) return;
+  const answer = await post("/api/runs", {}, 10000);
+  say("runs-note", answer.ok ? "" : answer.message, !answer.ok);
+  if (answer.ok) showRuns($("runs-list"), answer.runs);
+});
 
 $("zoom-in").onclick = () => map.zoom(1.5);
 $("zoom-out").onclick = () => map.zoom(1 / 1.5);

@@ -10,6 +10,7 @@ const SHAPES = ["circle", "down", "up", "square", "diamond", "cross"];       // 
 export const NAMES = ["unknown", "AP, minimum metal", "AP, metal", "AT", "ERW", "clutter"];
 const LABEL_ZOOM = 22;   // px/m from which targets carry labels
 const MAX_LABELS = 150;
+const REMARKS = { confirm: "  operator: hazard", reject: "  operator: no hazard" };
 const TOUCH_PX = 26;
 
 const rgba = (hex, alpha) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16)).concat(Math.round(255 * alpha));
@@ -62,7 +63,7 @@ export class FieldMap {
   }
 
   clear() {
-    this.grid = null; this.tiles = new Map(); this.targets = new Map(); this.marks = new Map();
+    this.grid = null; this.tiles = new Map(); this.targets = new Map(); this.marks = new Map(); this.remarks = new Map();
     this.plan = null; this.progress = null; this.pose = null; this.poseAge = Infinity;
   }
 
@@ -107,6 +108,11 @@ export class FieldMap {
     this.redraw();
   }
 
+  tap(sx, sy) {
+    const id = this.targetAt(sx, sy);
+    if (id !== null) this.onTarget(id);
+  }
+
   /** Id of the target nearest to a place on the canvas, as long as a finger could mean it. */
   targetAt(sx, sy) {
     let best = null, least = TOUCH_PX;
@@ -134,8 +140,7 @@ export class FieldMap {
     });
     canvas.addEventListener("pointerup", (event) => {
       if (this.touch && Math.hypot(event.offsetX - this.touch[0], event.offsetY - this.touch[1]) < TOUCH_PX / 2) {
-        const id = this.targetAt(event.offsetX, event.offsetY);
-        if (id !== null) this.onTarget(id);
+        this.tap(event.offsetX, event.offsetY);
       }
     });
     for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, (event) => this.pointers.delete(event.pointerId));
@@ -260,7 +265,7 @@ export class FieldMap {
       }
       this.symbol(SHAPES[kind] || "circle", ...s, suspect ? 5 : 3, suspect ? COLOURS.TARGET : "#777777");
       if (id === this.selected) { g.strokeStyle = COLOURS.INK; g.lineWidth = 3; g.strokeRect(s[0] - 13, s[1] - 13, 26, 26); }
-      if (suspect && k > LABEL_ZOOM && labels++ < MAX_LABELS) this.label(`${id}  ${NAMES[kind] || "?"}  ${p.toFixed(2)}`, s[0] + 13, s[1]);
+      if (suspect && k > LABEL_ZOOM && labels++ < MAX_LABELS) this.label(`${id}  ${NAMES[kind] || "?"}  ${p.toFixed(2)}${REMARKS[this.remarks.get(id)?.kind] || ""}`, s[0] + 13, s[1]);
     }
     for (const mark of this.marks.values()) {
       if (mark.x === null || mark.y === null) continue;

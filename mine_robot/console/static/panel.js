@@ -51,6 +51,10 @@ export function show(entries, scene, age) {
   const of = (name) => (level(name) === undefined || level(name) === 3 ? "stale" : level(name) > 0 ? "warn" : "");
   $("state").textContent = mission ? NAMES[mission.state] || mission.state : "no word from the mission";
   document.body.dataset.state = mission ? mission.state : "";
+  const seen = mission && mission.acknowledged;
+  document.body.classList.toggle("acknowledged", Boolean(seen));
+  $("hold").hidden = !mission || mission.state !== "hold";
+  $("hold-text").textContent = seen ? `Hold acknowledged by ${seen}` : "The robot holds and nobody has acknowledged it.";
   const silent = level("mission") === 3;
   $("reason").textContent = mission ? `${mission.reason}${silent ? " — the mission is silent" : ""}` : "";
   $("kind").textContent = scene.simulated ? "SIMULATION" : "LIVE ROBOT";
@@ -103,19 +107,41 @@ export function showLog(lines) {
 /** The figures of the target that is looked at; null for none. */
 export function showTarget(id, entries, scene) {
   if (id === null) return;
-  const target = entries[`target/${id}`], mark = entries[`mark/${id}`];
+  const target = entries[`target/${id}`], mark = entries[`mark/${id}`], remark = entries[`remark/${id}`];
   $("target-title").textContent = `Target ${id}`;
   if (!target) { rows($("target-facts"), [["State", "gone: the detector does not hold it any more", "warn"]]); return; }
   const [x, y, sx, sy, p, kind, depth, radar, metal] = target;
   rows($("target-facts"), [
     ["Class", CLASSES[kind] || "?"],
-    ["Probability of a hazard", p === null ? "unknown" : `${p.toFixed(3)}${p >= scene.mark_p ? " (suspect)" : ""}`],
-    ["Evidence of radar, of metal detector", [radar, metal].map((v) => (typeof v === "number" ? v.toFixed(1) : "none")).join(", ")],
+    ["P(hazard)", p === null ? "unknown" : `${p.toFixed(3)}${p >= scene.mark_p ? " (suspect)" : ""}`],
+    ["LLR radar, metal", [radar, metal].map((v) => (typeof v === "number" ? v.toFixed(1) : "none")).join(", ")],
     ["East, north", `${number(x, 2, "m")}, ${number(y, 2, "m")}`],
     ["Sigma", number(sx === null || sy === null ? null : 100 * Math.max(sx, sy), 1, "cm")],
     ["Depth", number(depth, 2, "m")],
+    ["Operator", remark ? `${remark.kind === "confirm" ? "confirmed" : "rejected"} at ${clock(remark.t)} by ${remark.author}${remark.comment ? `: ${remark.comment}` : ""}` : "has said nothing"],
     ["Mark", mark ? `${mark.status}${mark.detail ? `: ${mark.detail}` : ""}` : "none"],
   ]);
+}
+
+const FILE_NAMES = { "report.html": "Report", "map.png": "Map", "summary.json": "Summary", "clearance.geojson": "Clearance", "targets.csv": "Targets", "trajectory.csv": "Trajectory", "qa_sample.csv": "Sample to check", "field.geojson": "Field" };
+
+/** The runs with links to what they hand over. */
+export function showRuns(list, runs) {
+  list.replaceChildren(...runs.map((run) => {
+    const row = document.createElement("li"), title = document.createElement("strong"), text = document.createElement("p"), links = document.createElement("p");
+    title.textContent = run.name;
+    const end = run.running ? "this run" : run.state || "no summary: killed, or still going on";
+    const share = run.coverage === null ? "" : `, ${(Math.floor(run.coverage * 1000) / 10).toFixed(1)} % searched, ${run.targets ?? "?"} targets`;
+    text.textContent = `${run.simulated ? "SIMULATION, " : ""}${run.started.slice(0, 16).replace("T", " ")}: ${end}${share}`;
+    const link = (href, name) => {
+      const a = document.createElement("a");
+      a.href = `/runs/${encodeURIComponent(run.name)}/${href}`; a.download = ""; a.textContent = name;
+      return a;
+    };
+    links.append(...run.files.map((file) => link(encodeURIComponent(file), FILE_NAMES[file] || file)), ...run.formats.map((format) => link(`export/${format}`, format)));
+    row.append(title, text, links);
+    return row;
+  }));
 }
 
 let settle = () => {};
