@@ -117,6 +117,8 @@ def measure(args: argparse.Namespace, out: Path) -> dict[str, Any]:
         wait(lambda: hand.post("/api/control", {"action": "take"})["ok"], "control")
         wait(lambda: hand.post("/api/mission", {"command": "start"})["ok"], "the start")
         wait(lambda: wheels.speed > 0.0, "the robot to move")
+        for page in pages[: args.sensors]:
+            wait(lambda page=page: page.post("/api/sensors", {"on": True})["ok"], "the sensors")
         for process in busy:
             process.start()
         console, begin = console_of(run), time.monotonic()
@@ -134,6 +136,7 @@ def measure(args: argparse.Namespace, out: Path) -> dict[str, Any]:
         run.wait(60)
     return {
         "viewers": args.viewers,
+        "of_them_with_sensors": args.sensors,
         "busy_processes": args.busy,
         "console_cpu_of_a_core": round(cpu, 3),
         "kbytes_a_second_a_viewer": round(float(np.mean(rates)) / 1000.0, 1),
@@ -171,6 +174,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stops", type=int, default=30)
     parser.add_argument("--viewers", type=int, default=10)
+    parser.add_argument("--sensors", type=int, default=0, help="viewers that show the sensors")
     parser.add_argument("--busy", type=int, default=0, help="processes that do nothing but keep cores busy")
     parser.add_argument("--watch", type=float, default=20.0, help="seconds of measuring processor and bytes")
     parser.add_argument("--port", type=int, default=8173)

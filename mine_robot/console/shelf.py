@@ -6,6 +6,7 @@ following links and relative to the folder before it, so that no name leads anyw
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import json
@@ -47,12 +48,10 @@ class Shelf:
     def runs(self) -> list[dict[str, Any]]:
         """What pages are told of the runs, the newest first: how they ended, and which files they have."""
         with self._folder() as root, os.scandir(root) as entries:
-            names = [
-                entry.name for entry in entries if NAME.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
-            ]
-            found = [row for row in (self._row(root, name) for name in names) if row is not None]
-        found.sort(key=lambda row: (row["started"], row["name"]), reverse=True)
-        return found[:LISTED_MAX]
+            folders = [one for one in entries if NAME.fullmatch(one.name) and one.is_dir(follow_symlinks=False)]
+            folders.sort(key=lambda one: one.stat(follow_symlinks=False).st_mtime, reverse=True)
+            found = [row for row in (self._row(root, one.name) for one in folders[:LISTED_MAX]) if row is not None]
+        return sorted(found, key=lambda row: (row["started"], row["name"]), reverse=True)
 
     def _row(self, root: int, name: str) -> dict[str, Any] | None:
         with contextlib.suppress(OSError), _opened(name, FOLDER, root) as folder:
@@ -89,20 +88,26 @@ class Shelf:
 
     async def export(self, errands: Errands, run: str, name: str) -> bytes:
         """An export of a run, zipped; raises :class:`Refusal` if there is none."""
-        if name not in self.formats or run not in {row["name"] for row in self.runs() if row["formats"]}:
+        with self._folder() as root:
+            row = self._row(root, run) if NAME.fullmatch(run) else None
+        if row is None or name not in row["formats"]:
             raise Refusal(404, "there is no such export")
         with tempfile.TemporaryDirectory() as folder:
             await errands.run("export", str(self.root / run), "--format", name, "--out", folder, limit_s=EXPORT_S)
-            packed = io.BytesIO()
-            with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-                for path in sorted(Path(folder).iterdir()):
-                    archive.write(path, path.name)
-            return packed.getvalue()
+            return await asyncio.to_thread(_zipped, Path(folder))
 
     @contextlib.contextmanager
     def _folder(self) -> Iterator[int]:
         with _opened(str(self.root), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, None) as root:
             yield root
+
+
+def _zipped(folder: Path) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.iterdir()):
+            archive.write(path, path.name)
+    return packed.getvalue()
 
 
 @contextlib.contextmanager

@@ -453,6 +453,32 @@ def test_a_console_for_others_asks_for_the_token(locked: House) -> None:
         assert hello(page)["boot"] == "x"
 
 
+def test_every_refusal_is_logged_with_its_reason(locked: House, caplog: pytest.LogCaptureFixture) -> None:
+    locked.ask("/api/login", json.dumps({"token": TOKEN}))
+    cookie = locked.headers["set-cookie"].split(";")[0]
+    attempts: list[tuple[str, bytes, dict[str, str]]] = [
+        ("foreign origin", b"{}", {"Origin": "http://evil.example"}),
+        ("log in with the token", b"{}", {}),
+        ("the body is longer than", b" " * (MAX_BODY + 1), {"Cookie": cookie}),
+        ("Invalid JSON", b"{", {"Cookie": cookie}),
+        ("not a name of this machine", b"{}", {"Host": "evil.example"}),
+    ]
+    with locked.watch(Cookie=cookie) as page:
+        secret = hello(page)["secret"]
+        for reason, body, changes in attempts:
+            caplog.clear()
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                locked.ask("/api/mission", body, **{"X_Console": secret, **changes})
+            lines = [record.getMessage() for record in caplog.records if record.name == "console"]
+            assert len(lines) == 1 and reason in lines[0] and "refused '/api/mission' from 127.0.0.1" in lines[0], (
+                reason
+            )
+    caplog.clear()
+    assert get(locked, "/runs/field-1/report.html", Sec_Fetch_Site="cross-site") == 403
+    assert "the request comes from another site" in caplog.text
+    assert locked.calls == []
+
+
 def test_guessing_tokens_is_slow() -> None:
     access = Access(tls=True, token=TOKEN)
     for second in range(LOGINS):
