@@ -42,6 +42,7 @@ class Page:
 
     def __init__(self, port: int) -> None:
         self.port, self.bytes, self.entries, self.secret = port, 0, {}, ""
+        self.planned = 0
         self.socket = connect(f"ws://127.0.0.1:{port}/live", origin=f"http://127.0.0.1:{port}")
         threading.Thread(target=self.read, daemon=True).start()
 
@@ -55,8 +56,8 @@ class Page:
         except ConnectionClosed:
             pass
 
-    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10.0)
+    def post(self, path: str, body: dict[str, Any], limit_s: float = 10.0) -> dict[str, Any]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=limit_s)
         headers = {"Origin": f"http://127.0.0.1:{self.port}", "Content-Type": "application/json"}
         connection.request("POST", path, json.dumps(body), {**headers, "X-Console": self.secret or "page"})
         answer = json.loads(connection.getresponse().read())
@@ -92,6 +93,16 @@ def burn() -> None:
         pass
 
 
+def keep_planning(page: Page) -> None:
+    """Have the server plan the field again and again."""
+    field = json.loads(FIELD.read_text())
+    while True:
+        try:
+            page.planned += page.post("/api/preview", {"field": field}, limit_s=LIMIT_S)["ok"]
+        except OSError:
+            return  # the run is over
+
+
 def wait(what: Callable[[], bool], words: str) -> None:
     limit = time.monotonic() + LIMIT_S
     while not what():
@@ -121,6 +132,8 @@ def measure(args: argparse.Namespace, out: Path) -> dict[str, Any]:
             wait(lambda page=page: page.post("/api/sensors", {"on": True})["ok"], "the sensors")
         for process in busy:
             process.start()
+        if args.errands:
+            threading.Thread(target=keep_planning, args=(pages[-1],), daemon=True).start()
         console, begin = console_of(run), time.monotonic()
         used, sent = sum(console.cpu_times()[:2]), [page.bytes for page in pages]
         time.sleep(args.watch)
@@ -137,6 +150,7 @@ def measure(args: argparse.Namespace, out: Path) -> dict[str, Any]:
     return {
         "viewers": args.viewers,
         "of_them_with_sensors": args.sensors,
+        "fields_planned_meanwhile": pages[-1].planned,
         "busy_processes": args.busy,
         "console_cpu_of_a_core": round(cpu, 3),
         "kbytes_a_second_a_viewer": round(float(np.mean(rates)) / 1000.0, 1),
@@ -175,6 +189,7 @@ def main() -> None:
     parser.add_argument("--stops", type=int, default=30)
     parser.add_argument("--viewers", type=int, default=10)
     parser.add_argument("--sensors", type=int, default=0, help="viewers that show the sensors")
+    parser.add_argument("--errands", action="store_true", help="one viewer has the server plan fields all the time")
     parser.add_argument("--busy", type=int, default=0, help="processes that do nothing but keep cores busy")
     parser.add_argument("--watch", type=float, default=20.0, help="seconds of measuring processor and bytes")
     parser.add_argument("--port", type=int, default=8173)
