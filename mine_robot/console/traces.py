@@ -38,7 +38,6 @@ class Wish:
 @dataclass(frozen=True)
 class _Column:
     number: int
-    t: float
     gpr: NDArray[np.uint8] | None  # (raw or processed, channels, rows)
     metal: list[list[float | None]] | None  # in-phase of every coil, quadrature of every coil
 
@@ -78,19 +77,19 @@ class Traces:
         self._usual = size if self._usual is None else self._usual + (size - self._usual) / MEMORY
         gain = 1.0 / (STRONG * np.maximum(self._usual, FAINT * self._usual.max()) + 1e-12)
         full = float(np.abs(self._background).max()) + 1e-12
-        self._add(scan.t, _coded(np.stack([traces / full, residual * gain])), None)
+        self._add(_coded(np.stack([traces / full, residual * gain])), None)
 
     def metal(self, scan: MetalScan) -> None:
         """Add a reading of every coil."""
         both = np.round([np.asarray(scan.in_phase, dtype=float), np.asarray(scan.quadrature, dtype=float)], 2)
         known = np.isfinite(both).tolist()
         values = [[v if ok else None for v, ok in zip(*row)] for row in zip(both.tolist(), known)]
-        self._add(scan.t, None, values)
+        self._add(None, values)
 
-    def _add(self, t: float, gpr: NDArray[np.uint8] | None, metal: list[list[float | None]] | None) -> None:
+    def _add(self, gpr: NDArray[np.uint8] | None, metal: list[list[float | None]] | None) -> None:
         with self._lock:
             self._number += 1
-            self._columns.append(_Column(self._number, t, gpr, metal))
+            self._columns.append(_Column(self._number, gpr, metal))
 
     def compose(self, wish: Wish, after: int) -> tuple[str, int]:
         """The message with the columns after number ``after``, and the number of the last; empty if there is nothing new."""

@@ -38,7 +38,7 @@ objects:
 faults:
   - {kind: command_link_lost, at_s: 40.0, for_s: 30.0}
 """
-DOMAIN = 86
+DOMAIN = 96
 START_MS, STEP_MS = 120_000, 60_000
 DRIVES = re.compile("search|approach|marking")
 SCREENSHOTS = os.environ.get("CONSOLE_SCREENSHOTS", "")  # a folder: keep pictures of the pages
