@@ -99,7 +99,7 @@ def keep_planning(page: Page) -> None:
     while True:
         try:
             page.planned += page.post("/api/preview", {"field": field}, limit_s=LIMIT_S)["ok"]
-        except OSError:
+        except (OSError, ValueError):
             return  # the run is over
 
 
