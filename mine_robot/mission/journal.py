@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
 import sqlite3
 import zlib
@@ -20,10 +21,14 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from mine_robot.core.types import LedgerGrid, MarkRequest, MarkResult, MissionStatus, Pose2, Remark, Target
+from mine_robot.core.types import LedgerGrid, MarkRequest, MarkResult, MissionStatus, Pose2, Remark, Target, wrap_angle
 
 SCHEMA_VERSION = 2
 REMARK_EVENT = "remark"
+SETTLED_S = (
+    3.0  # without a change of the ledger: the detector has had its last word about the ground under the head by then
+)
+MOVED_M, TURNED_RAD = 0.3, 0.3  # from where the ledger was written last
 FULL_EVERY = 200  # changes of the ledger between two full ones, so that a damaged change cannot spoil the rest of a run
 COLUMNS = {
     "meta": ("key", "value"),
@@ -69,6 +74,8 @@ def checksum(values: Iterable[Any]) -> int:
 class _Newest:
     targets: dict[int, str] = field(default_factory=dict)
     cells: NDArray[np.int8] | None = None
+    cells_t: float = 0.0
+    pose: Pose2 | None = None
     changes: int = 0
     status: MissionStatus | None = None
 
@@ -168,14 +175,20 @@ class Journal:
         self._write("marks", [(float(t), target, kind, _json(data))])
 
     def ledger(self, grid: LedgerGrid, pose: Pose2 | None = None) -> None:
-        """Append what has changed in the ledger since the last time; ``pose`` is where the robot was."""
+        """Append what has changed in the ledger since the last time; ``pose`` is where the robot was.
+
+        Ground near the head at the last entry is in doubt for a successor. A robot that has long driven on, over it perhaps, says so by an
+        entry that changes nothing.
+        """
         cells, last = np.ascontiguousarray(grid.cells, dtype=np.int8), self._newest.cells
         full = last is None or last.shape != cells.shape or self._newest.changes >= FULL_EVERY
         rows, columns = slice(0, cells.shape[0]), slice(0, cells.shape[1])
         if not full:
             changed = cells != last
             if not changed.any():
-                return
+                if not self._drove_on(grid.t, pose):
+                    return
+                changed[0, 0] = True  # an entry has at least one cell
             rows, columns = _extent(changed.any(axis=1)), _extent(changed.any(axis=0))
         frame = {
             "x0": grid.x0, "y0": grid.y0, "resolution": grid.resolution, "shape": list(cells.shape), "full": full,
@@ -184,8 +197,16 @@ class Journal:
         }  # fmt: skip
         data = zlib.compress(np.ascontiguousarray(cells[rows, columns]).tobytes(), 6)
         self._write("ledgers", [(float(grid.t), _json(frame), data)])
-        self._newest.cells = cells.copy()
+        self._newest.cells, self._newest.cells_t, self._newest.pose = cells.copy(), grid.t, pose
         self._newest.changes = 0 if full else self._newest.changes + 1
+
+    def _drove_on(self, t: float, pose: Pose2 | None) -> bool:
+        """Whether the robot has left the place of the last entry, and had the time to say all that it knew of it."""
+        old = self._newest.pose
+        if old is None or pose is None or t - self._newest.cells_t < SETTLED_S:
+            return False
+        turned = abs(wrap_angle(pose.yaw - old.yaw))
+        return math.hypot(pose.x - old.x, pose.y - old.y) > MOVED_M or turned > TURNED_RAD
 
     def take_over(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
         """Append rows of another journal's ``table`` as they are."""

@@ -268,6 +268,20 @@ def test_a_changed_ledger_is_written_as_its_changes(tmp_path: Path) -> None:
     assert full[0] == 3
 
 
+def test_a_robot_that_drove_on_leaves_the_doubt_about_its_old_place_behind(tmp_path: Path) -> None:
+    """A mission killed after a turn stood with its tracks on the ground that had been under its head at the last change, and stayed there."""
+    path = tmp_path / "j.sqlite"
+    old, near, far = Pose2(1.0, 0.0, 0.0), Pose2(1.2, 0.0, 0.1), Pose2(1.0, 0.0, 1.2)
+    with Journal(path) as journal:
+        for t, pose in ((0.0, old), (2.0, far), (9.0, near)):
+            journal.ledger(grid(t), pose)
+            assert read_journal(path).ledger_pose == old  # too soon for the detector's last word, then too near
+        journal.ledger(grid(9.5), far)
+    record = read_journal(path)
+    assert record.ledger_pose == far
+    assert np.array_equal(record.ledger.cells, grid().cells)
+
+
 def damage(path: Path, rng: random.Random) -> None:
     """Flip a bit or cut the end of one of the journal's files."""
     files = [file for file in (path, Path(f"{path}-wal")) if file.is_file() and file.stat().st_size > 0]
