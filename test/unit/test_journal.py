@@ -269,7 +269,7 @@ def test_a_changed_ledger_is_written_as_its_changes(tmp_path: Path) -> None:
 
 
 def test_a_robot_that_drove_on_leaves_the_doubt_about_its_old_place_behind(tmp_path: Path) -> None:
-    """A mission killed after a turn stood with its tracks on the ground that had been under its head at the last change, and stayed there."""
+    """A mission killed after a turn stood with its tracks on what had been under its head at the last change, and stayed there."""
     path = tmp_path / "j.sqlite"
     old, near, far = Pose2(1.0, 0.0, 0.0), Pose2(1.2, 0.0, 0.1), Pose2(1.0, 0.0, 1.2)
     with Journal(path) as journal:
