@@ -33,7 +33,7 @@ import json, sys, time
 import rclpy
 rclpy.init()
 node = rclpy.create_node("onlooker", namespace="onlooker", start_parameter_services=False, enable_rosout=False)
-wanted = set(json.loads(sys.argv[1]))
+wanted, wanted_services = map(set, json.loads(sys.argv[1]))
 limit = time.monotonic() + 90.0
 
 def ends(name):
@@ -43,10 +43,11 @@ def ends(name):
 while time.monotonic() < limit:
     ends_of = {name: ends(name) for name, _ in node.get_topic_names_and_types()}
     known = not any("UNKNOWN" in namespace for namespaces in ends_of.values() for namespace in namespaces)
-    if known and wanted <= ends_of.keys():
+    services = [name for name, _ in node.get_service_names_and_types()]
+    if known and wanted <= ends_of.keys() and wanted_services <= set(services):
         break
     time.sleep(0.2)
-print(json.dumps({"ends": ends_of, "services": [name for name, _ in node.get_service_names_and_types()]}))
+print(json.dumps({"ends": ends_of, "services": services}))
 rclpy.try_shutdown()
 """
 
@@ -95,7 +96,8 @@ def begin(folder: Path, robot: str, seed: int) -> subprocess.Popen[str]:
 def test_two_robots_share_a_field_and_a_domain(tmp_path: Path) -> None:
     robots = {robot: begin(tmp_path, robot, seed) for seed, robot in enumerate(MINES, start=5)}
     try:
-        wanted = json.dumps(sorted(set().union(*map(names, MINES))))
+        services = [f"/{robot}/{service}" for robot in MINES for service in SERVICES]
+        wanted = json.dumps([sorted(set().union(*map(names, MINES))), services])
         look = subprocess.run(
             [sys.executable, "-c", LOOK, wanted], env=environment(DOMAIN), capture_output=True, text=True, timeout=150
         )
