@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import chain, repeat
 
 import numpy as np
 
@@ -23,6 +24,7 @@ STROKE_REACH_M = 2.0  # longest stroke
 MAX_STROKES = 3
 TILTS = tuple(math.radians(degrees) for degrees in (20.0, 14.0, 10.0, 7.0, 5.0, 3.5, 2.5))
 NEAR_TURNING_M = 1.2  # beyond it from turning ground no few strokes lead there
+COARSE_TURN_RAD = 2.0 * ROTATION_STEP  # between headings that are tried where nothing else is left
 PLACES = 8  # along a lane from which strokes are tried
 LINE_UP_RAD = math.radians(3.0)  # largest turn that lines the robot up with its lane again
 LINE_UP_ASIDE_M = 0.8  # from the line the robot stands on to the turning ground that it may mean
@@ -54,8 +56,8 @@ def drive_moves(route: Route, moves: Sequence[Move]) -> bool:
     for room in (ground, ground.tight()):
         route.ground = room
         done = all(
-            route.turn(yaw, excused if i == 0 else None) and route.drive(distance, excused if i == 0 else None)
-            for i, (yaw, distance) in enumerate(moves)
+            route.turn(yaw, free) and route.drive(distance, free)
+            for (yaw, distance), free in zip(moves, chain([excused], repeat(None)))
         )
         route.ground = ground
         if done:
@@ -78,7 +80,7 @@ def _simple_ways(
         strokes = unpark(ground, turning, ahead(pose, distance), reach)
         if strokes:
             return [((pose.yaw, distance), *strokes)]
-    turned = _turn_and_leave(ground, turning, pose)
+    turned = _least_turn(ground, turning, pose, COARSE_TURN_RAD, round(math.pi / COARSE_TURN_RAD), ESCAPE_REACH_M)
     return [] if turned is None else [(turned,)]
 
 
@@ -120,11 +122,26 @@ def _line_up(ground: Ground, turning: TurningGround, pose: Pose2, excused: Mask,
         return None
     far = max(float(near.max()), LINE_UP_ASIDE_M)
     step = 0.5 * ground.resolution / far
-    for i in range(1, math.floor(LINE_UP_RAD / step) + 1):
+    return _least_turn(ground, turning, pose, step, math.floor(LINE_UP_RAD / step), far, excused)
+
+
+def _least_turn(
+    ground: Ground,
+    turning: TurningGround,
+    pose: Pose2,
+    step: float,
+    count: int,
+    reach: float,
+    excused: Mask | None = None,
+) -> Move | None:
+    """The least turn, of up to ``count`` steps of ``step`` rad, after which a straight drive of at most ``reach`` m leads out."""
+    for i in range(1, count + 1):
         for side in (step, -step):
             turned = Pose2(pose.x, pose.y, wrap_angle(pose.yaw + i * side))
-            found = straight_ways(ground, turning, turned, excused, far)
-            if found and ground.can_pivot(pose, turned.yaw, excused):
+            if not ground.can_pivot(pose, turned.yaw, excused):
+                continue
+            found = straight_ways(ground, turning, turned, excused, reach)
+            if found:
                 return turned.yaw, found[0]
     return None
 
@@ -195,15 +212,3 @@ def _places_near(ground: Ground, turning: TurningGround, pose: Pose2, excused: M
                 break
             places.append(sign * float(distance))
     return sorted(places, key=abs)
-
-
-def _turn_and_leave(ground: Ground, turning: TurningGround, pose: Pose2) -> Move | None:
-    """The least turn on the spot from which a straight drive reaches turning ground."""
-    for i in range(1, round(math.pi / (2.0 * ROTATION_STEP)) + 1):
-        for sign in (1.0, -1.0):
-            yaw = wrap_angle(pose.yaw + sign * 2.0 * ROTATION_STEP * i)
-            if ground.can_pivot(pose, yaw):
-                found = straight_ways(ground, turning, Pose2(pose.x, pose.y, yaw), None)
-                if found:
-                    return yaw, found[0]
-    return None

@@ -7,8 +7,10 @@ The contact patches are taken as one rectangle: what lies between the tracks is 
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -27,8 +29,8 @@ ROTATION_STEP = math.radians(2.5)
 class Footprint:
     """The robot as a plan sees it, m in ``base_link``.
 
-    ``box`` encloses the grown contact patches, ``radius`` is that of the disc it sweeps on the spot. ``leaving`` is grown without the
-    tolerance of tracking, for the first drive from where the robot really stands: that tolerance it has used up. The searched line is
+    ``box`` encloses the grown contact patches. ``leaving`` is grown without the tolerance of tracking, for the first drive from where
+    the robot really stands: that tolerance it has used up. The searched line is
     ``ahead`` of ``base_link`` and reaches ``half_sweep`` to each side as tracks may rely on, ``half_count`` as the ledger will probably
     book; neighbouring lanes are spaced so that ``half_lane`` is new on each side. ``head`` must not enter an obstacle and sweeps a disc
     of ``head_radius`` on the spot.
@@ -36,31 +38,36 @@ class Footprint:
 
     box: Patch
     leaving: Patch
-    radius: float
     ahead: float
     half_sweep: float
     half_count: float
     half_lane: float
     head: Patch
-    head_radius: float
+
+    @cached_property
+    def radius(self) -> float:
+        """Radius in m of the disc that ``box`` sweeps on the spot."""
+        return float(np.hypot(*self.box.corners.T).max())
+
+    @cached_property
+    def head_radius(self) -> float:
+        """Radius in m of the disc that ``head`` sweeps on the spot."""
+        return float(np.hypot(*self.head.corners.T).max())
 
     @classmethod
     def of(cls, robot: Robot, limits: Limits, params: CoverageParams) -> Footprint:
         """The footprint of ``robot`` under ``limits``."""
         width = robot.track_half_width
         box = Patch(robot.rear, robot.front, -width, width).grown(limits.patch_growth)
-        head = robot.head.grown(limits.tracking_tolerance)
         half_sweep = robot.sweep_width / 2.0 - params.sweep_margin
         return cls(
             box=box,
             leaving=box.grown(-limits.tracking_tolerance),
-            radius=float(np.hypot(*box.corners.T).max()),
             ahead=robot.sweep_ahead,
             half_sweep=half_sweep,
             half_count=robot.sweep_width / 2.0 - 0.65 * params.sweep_margin,
             half_lane=min(half_sweep, (robot.sweep_width - limits.lane_overlap) / 2.0),
-            head=head,
-            head_radius=float(np.hypot(*head.corners.T).max()),
+            head=robot.head.grown(limits.tracking_tolerance),
         )
 
 
@@ -93,18 +100,15 @@ class Ground:
 
     def copy(self) -> Ground:
         """An independent copy."""
-        other = object.__new__(Ground)
-        other.__dict__.update(self.__dict__)
+        other = copy.copy(self)
         other.drivable, other.pending, other.fresh = self.drivable.copy(), self.pending.copy(), self.fresh.copy()
         other.searchable = self.searchable.copy()
         return other
 
     def tight(self) -> Ground:
         """The same cells, not a copy, for a robot that is given no room for an error of tracking."""
-        other = object.__new__(Ground)
-        other.__dict__.update(self.__dict__)
-        box = self.footprint.leaving
-        other.footprint = replace(self.footprint, box=box, radius=float(np.hypot(*box.corners.T).max()))
+        other = copy.copy(self)
+        other.footprint = replace(self.footprint, box=self.footprint.leaving)
         return other
 
     def close(self, cells: Mask) -> None:

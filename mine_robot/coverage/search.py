@@ -9,13 +9,13 @@ gathered in all headings. Whatever a straight drive from turning ground can reac
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from mine_robot.core.limits import Limits
 from mine_robot.core.types import Pose2
-from mine_robot.coverage.escape import drive_moves, unpark, ways_out
+from mine_robot.coverage.escape import Move, drive_moves, unpark, ways_out
 from mine_robot.coverage.ground import Footprint, Ground, Mask
 from mine_robot.coverage.layout import Layout
 from mine_robot.coverage.links import chain, cross
@@ -64,7 +64,8 @@ class Search:
         self.pool: list[Candidate] = []
         self.proposals = PROPOSALS
         self.within: Mask | None = None  # the only cells to search, if not all
-        self.shut_in = next(ways_out(self.route, self.turning), None) is None
+        self._first_ways = tuple(ways_out(self.route, self.turning))
+        self.shut_in = not self._first_ways
 
     @property
     def cut(self) -> bool:
@@ -91,6 +92,10 @@ class Search:
                 self._lanes_along(heading)
                 self._turn_near_by()
         self.within = None
+
+    def _ways_out(self) -> Iterable[Sequence[Move]]:
+        """Ways to turning ground; before the first step the ground is as it was, and so are they."""
+        return ways_out(self.route, self.turning) if self.route.steps else self._first_ways
 
     def _turn_near_by(self) -> None:
         """Bring the robot from the end of a lane to where it can turn, if that is possible without a long way back."""
@@ -151,7 +156,7 @@ class Search:
     def _sortie(self, headings: Sequence[float], gain: Mask) -> bool:
         """One sortie from the part of the turning ground that the robot is in, or can back out to."""
         self.lane_end = before = self.route.mark()
-        for leave in ways_out(self.route, self.turning):
+        for leave in self._ways_out():
             if not drive_moves(self.route, leave):
                 continue
             label = self.turning.label(self.route.pose.x, self.route.pose.y)
@@ -251,7 +256,7 @@ class Search:
         candidates = self._candidates(headings, gain, self.turning.mask)
         goals = {self.turning.label(*candidate.pivot) for candidate in candidates}
         before = self.route.mark()
-        for leave in ways_out(self.route, self.turning):
+        for leave in self._ways_out():
             if not drive_moves(self.route, leave):
                 continue
             here = self.turning.label(self.route.pose.x, self.route.pose.y)
