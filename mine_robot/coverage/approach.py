@@ -30,7 +30,7 @@ def approach(ground: Ground, pose: Pose2, target: Target, robot: Robot, limits: 
     """
     if not all(math.isfinite(value) for value in (target.x, target.y, pose.x, pose.y, pose.yaw)):
         return ()
-    halo = np.zeros_like(ground.drivable)
+    halo = np.zeros(ground.cells.shape, dtype=bool)
     stamp_disc(halo, ground.x0, ground.y0, ground.resolution, target.x, target.y, limits.halo_radius)
     ground.close(halo)
     reach = robot.marker_reach - REACH_MARGIN_M

@@ -8,75 +8,42 @@ The contact patches are taken as one rectangle: what lies between the tracks is 
 from __future__ import annotations
 
 import copy
+import itertools
 import math
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Iterator
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mine_robot.core.limits import Limits
-from mine_robot.core.robot import Patch, Robot
+from mine_robot.core.robot import Patch
 from mine_robot.core.types import Cell, LedgerGrid, Pose2, wrap_angle
-from mine_robot.coverage.params import CoverageParams
+from mine_robot.coverage.footprint import Footprint
 
 Mask = NDArray[np.bool_]
+Window = tuple[slice, slice]
+EVERYWHERE = (slice(None), slice(None))
 ROTATION_STEP = math.radians(2.5)
-
-
-@dataclass(frozen=True)
-class Footprint:
-    """The robot as a plan sees it, m in ``base_link``.
-
-    ``box`` encloses the grown contact patches. ``leaving`` is grown without the tolerance of tracking, for the first drive from where
-    the robot really stands: that tolerance it has used up. The searched line is
-    ``ahead`` of ``base_link`` and reaches ``half_sweep`` to each side as tracks may rely on, ``half_count`` as the ledger will probably
-    book; neighbouring lanes are spaced so that ``half_lane`` is new on each side. ``head`` must not enter an obstacle and sweeps a disc
-    of ``head_radius`` on the spot.
-    """
-
-    box: Patch
-    leaving: Patch
-    ahead: float
-    half_sweep: float
-    half_count: float
-    half_lane: float
-    head: Patch
-
-    @cached_property
-    def radius(self) -> float:
-        """Radius in m of the disc that ``box`` sweeps on the spot."""
-        return float(np.hypot(*self.box.corners.T).max())
-
-    @cached_property
-    def head_radius(self) -> float:
-        """Radius in m of the disc that ``head`` sweeps on the spot."""
-        return float(np.hypot(*self.head.corners.T).max())
-
-    @classmethod
-    def of(cls, robot: Robot, limits: Limits, params: CoverageParams) -> Footprint:
-        """The footprint of ``robot`` under ``limits``."""
-        width = robot.track_half_width
-        box = Patch(robot.rear, robot.front, -width, width).grown(limits.patch_growth)
-        half_sweep = robot.sweep_width / 2.0 - params.sweep_margin
-        return cls(
-            box=box,
-            leaving=box.grown(-limits.tracking_tolerance),
-            ahead=robot.sweep_ahead,
-            half_sweep=half_sweep,
-            half_count=robot.sweep_width / 2.0 - 0.65 * params.sweep_margin,
-            half_lane=min(half_sweep, (robot.sweep_width - limits.lane_overlap) / 2.0),
-            head=robot.head.grown(limits.tracking_tolerance),
-        )
+PIECE_M = (
+    8.0  # long drives askew to the raster are looked at in pieces: a window around one would be most of the raster
+)
+# What a cell is:
+DRIVABLE = np.uint8(1)  # safe or searched, and no track is forbidden there
+SEARCHABLE = np.uint8(2)  # becomes drivable when it is searched
+PENDING = np.uint8(4)  # has still to be searched
+FRESH = np.uint8(8)  # pending and beyond the nominal width of all planned lanes: where the next lane is laid
+INNER = np.uint8(16)  # not across the border of the field
+HAZARD = np.uint8(32)  # of the hazard area, searched or not
+OBSTACLE = np.uint8(64)  # the head must not enter it
+CHOSEN = np.uint8(128)  # of the part of the ground that is searched now
 
 
 class Ground:
     """Drivable and unsearched cells, (rows, columns) as in ``grid``; :meth:`sweep` changes them.
 
-    ``obstacles`` are cells the head must not enter, ``keep_off`` cells that a track must not touch although they are searched, ``inner``
-    all others. ``corners`` (n, 2) span the drivable and searchable ground in ``map``. ``fresh`` are the unsearched cells beyond the
-    nominal width of planned lanes: where the next lane is laid. ``hazard`` is all ground of the hazard area, searched or not.
+    ``obstacles`` are cells the head must not enter, ``keep_off`` cells that a track must not touch although they are searched.
+    ``cells`` hold what each is, bit by bit; ``corners`` (n, 2) span the drivable and searchable ground in ``map``.
     """
 
     def __init__(
@@ -88,22 +55,38 @@ class Ground:
         # The outermost cells stay closed, so that no check ever needs the ground beyond the raster.
         allowed[[0, -1], :] = False
         allowed[:, [0, -1]] = False
-        self.drivable: Mask = grid.drivable() & allowed
-        self.pending: Mask = (grid.cells == Cell.PENDING) | (grid.cells == Cell.GAP)
-        self.fresh: Mask = self.pending & allowed
-        self.searchable: Mask = self.pending & allowed
-        self.inner: Mask = allowed
-        self.hazard: Mask = (grid.cells != Cell.OUTSIDE) & (grid.cells != Cell.SAFE)
-        self.obstacles: Mask = np.zeros_like(allowed) if obstacles is None else obstacles
-        self.corners = (_hull(self.drivable | self.searchable) + 0.5) * self.resolution + (self.x0, self.y0)
-        self.has_obstacles = bool(self.obstacles.any())
+        pending = (grid.cells == Cell.PENDING) | (grid.cells == Cell.GAP)
+        drivable = grid.drivable() & allowed
+        self.cells = np.zeros(grid.cells.shape, dtype=np.uint8)
+        self.add(PENDING, pending)
+        self.add(DRIVABLE, drivable)
+        self.add(SEARCHABLE | FRESH, pending & allowed)
+        self.add(INNER, allowed)
+        self.add(HAZARD, (grid.cells != Cell.OUTSIDE) & (grid.cells != Cell.SAFE))
+        self.has_obstacles = obstacles is not None and bool(obstacles.any())
+        if obstacles is not None:
+            self.add(OBSTACLE, obstacles)
+        self.corners = (_hull(drivable | (pending & allowed)) + 0.5) * self.resolution + (self.x0, self.y0)
 
     def copy(self) -> Ground:
         """An independent copy."""
         other = copy.copy(self)
-        other.drivable, other.pending, other.fresh = self.drivable.copy(), self.pending.copy(), self.fresh.copy()
-        other.searchable = self.searchable.copy()
+        other.cells = self.cells.copy()
         return other
+
+    def all_of(self, bits: np.uint8, window: Window = EVERYWHERE) -> Mask:
+        """The cells of ``window`` that are all that ``bits`` say."""
+        return np.asarray((self.cells[window] & bits) == bits)
+
+    def add(self, bits: np.uint8, mask: Mask, window: Window = EVERYWHERE) -> None:
+        """Set ``bits`` of the cells of ``window`` that ``mask`` has."""
+        part = self.cells[window]
+        np.bitwise_or(part, bits, out=part, where=mask)
+
+    def remove(self, bits: np.uint8, mask: Mask, window: Window = EVERYWHERE) -> None:
+        """Clear ``bits`` of the cells of ``window`` that ``mask`` has."""
+        part = self.cells[window]
+        np.bitwise_and(part, ~bits, out=part, where=mask)
 
     def tight(self) -> Ground:
         """The same cells, not a copy, for a robot that is given no room for an error of tracking."""
@@ -113,8 +96,7 @@ class Ground:
 
     def close(self, cells: Mask) -> None:
         """Forbid ``cells`` to the tracks."""
-        self.drivable &= ~cells
-        self.searchable &= ~cells
+        self.remove(DRIVABLE | SEARCHABLE, cells)
 
     def _clear_of(self, free: Mask, radius: float) -> Mask:
         """Cells from any point of which a disc of ``radius`` touches only ``free`` cells."""
@@ -131,20 +113,25 @@ class Ground:
         """Distance in m from closed ground at which the tracks may turn."""
         return self.footprint.radius + self._slack
 
-    def pivotable(self) -> Mask:
+    def pivotable(self, window: Window) -> Mask:
         """Cells in which the robot may turn to any heading: neither its tracks nor its head touch what they must not."""
-        room = self._clear_of(self.drivable, self.footprint.radius)
+        room = self._clear_of(self.all_of(DRIVABLE, window), self.footprint.radius)
         if self.has_obstacles:
-            room &= self._clear_of(~self.obstacles, self.footprint.head_radius)
+            room &= self._clear_of(~self.all_of(OBSTACLE, window), self.footprint.head_radius)
         return room
 
-    def passable(self) -> Mask:
+    def passable(self, window: Window) -> Mask:
         """Cells that the middle of the robot may pass on a straight drive, as far as its tracks' width goes."""
-        return self._clear_of(self.drivable, self.footprint.box.y_max)
+        return self._clear_of(self.all_of(DRIVABLE, window), self.footprint.box.y_max)
+
+    @property
+    def reach(self) -> int:
+        """Number of cells from which :meth:`pivotable` and :meth:`passable` of a cell depend on each other at most."""
+        return math.ceil((max(self.footprint.radius, self.footprint.head_radius) + self._slack) / self.resolution) + 1
 
     def cell(self, x: float, y: float) -> tuple[int, int]:
         """Row and column of a point; points beyond the raster fall into its closed outermost cells."""
-        rows, cols = self.drivable.shape
+        rows, cols = self.cells.shape
         row, col = math.floor((y - self.y0) / self.resolution), math.floor((x - self.x0) / self.resolution)
         return min(max(row, 0), rows - 1), min(max(col, 0), cols - 1)
 
@@ -157,27 +144,48 @@ class Ground:
         rows, cols = np.nonzero(cells)
         return np.stack([self.x0 + (cols + 0.5) * self.resolution, self.y0 + (rows + 0.5) * self.resolution])
 
-    def rectangle(self, pose: Pose2, patch: Patch, touching: bool) -> tuple[tuple[slice, slice], Mask]:
-        """Window of the raster and its cells that touch ``patch``, given in the frame of ``pose``; or whose centres lie in it."""
+    def window(self, pose: Pose2, patch: Patch) -> Window:
+        """The part of the raster around ``patch``, given in the frame of ``pose``."""
         corners = pose.to_map(patch.corners)
-        rows, cols = self.drivable.shape
+        rows, cols = self.cells.shape
         low = np.floor((corners.min(axis=0) - (self.x0, self.y0)) / self.resolution).astype(int)
         high = np.floor((corners.max(axis=0) - (self.x0, self.y0)) / self.resolution).astype(int) + 1
         c0, c1 = np.clip((low[0], high[0]), 0, cols)
         r0, r1 = np.clip((low[1], high[1]), 0, rows)
+        return slice(int(r0), int(r1)), slice(int(c0), int(c1))
+
+    def within(self, window: Window, pose: Pose2, patch: Patch, touching: bool) -> Mask:
+        """Cells of ``window`` that touch ``patch``, given in the frame of ``pose``; or whose centres lie in it."""
         cos, sin = math.cos(pose.yaw), math.sin(pose.yaw)
-        dx = self.x0 + (np.arange(c0, c1) + 0.5) * self.resolution - pose.x
-        dy = (self.y0 + (np.arange(r0, r1) + 0.5) * self.resolution - pose.y)[:, None]
+        dx = self.x0 + (np.arange(window[1].start, window[1].stop) + 0.5) * self.resolution - pose.x
+        dy = (self.y0 + (np.arange(window[0].start, window[0].stop) + 0.5) * self.resolution - pose.y)[:, None]
         # A square cell reaches this far from its centre along either axis of the rectangle (separating axis theorem).
         reach = 0.5 * self.resolution * (abs(cos) + abs(sin)) if touching else 1e-9
         along, across = cos * dx + sin * dy, cos * dy - sin * dx
         inside = (along >= patch.x_min - reach) & (along <= patch.x_max + reach)
         inside &= (across >= patch.y_min - reach) & (across <= patch.y_max + reach)
-        return (slice(r0, r1), slice(c0, c1)), inside
+        return np.asarray(inside)
+
+    def rectangle(self, pose: Pose2, patch: Patch, touching: bool) -> tuple[Window, Mask]:
+        """The window around ``patch`` and its cells :meth:`within` it."""
+        window = self.window(pose, patch)
+        return window, self.within(window, pose, patch, touching)
+
+    def pieces(self, pose: Pose2, patch: Patch) -> list[Patch]:
+        """``patch`` cut across its length, so that the windows around the pieces hold little else."""
+        length = patch.x_max - patch.x_min
+        cuts = np.linspace(
+            patch.x_min, patch.x_max, 1 + max(1, math.ceil(length * abs(math.sin(2.0 * pose.yaw)) / PIECE_M))
+        )
+        return [replace(patch, x_min=float(low), x_max=float(high)) for low, high in itertools.pairwise(cuts)]
+
+    def _rectangles(self, pose: Pose2, patch: Patch, touching: bool) -> Iterator[tuple[Window, Mask]]:
+        """:meth:`rectangle` of each of the pieces."""
+        return (self.rectangle(pose, piece, touching) for piece in self.pieces(pose, patch))
 
     def standing(self, pose: Pose2) -> Mask:
         """Cells that the robot touches at ``pose``, as a mask of the whole raster."""
-        mask = np.zeros_like(self.drivable)
+        mask = np.zeros(self.cells.shape, dtype=bool)
         window, touched = self.rectangle(pose, self.footprint.box, touching=True)
         mask[window] = touched
         return mask
@@ -189,59 +197,67 @@ class Ground:
         patches need no room for an error of tracking.
         """
         box = self.footprint.box if excused is None else self.footprint.leaving
-        window, touched = self.rectangle(pose, _stretched(box, distance), touching=True)
-        closed = touched & ~self.drivable[window]
-        if excused is not None:
-            closed &= ~excused[window]
-        return not closed.any() and self._head_free(pose, distance, excused is not None)
+        for window, touched in self._rectangles(pose, _stretched(box, distance), touching=True):
+            closed = touched & ~self.all_of(DRIVABLE, window)
+            if excused is not None:
+                closed &= ~excused[window]
+            if closed.any():
+                return False
+        return self._head_free(pose, distance, excused is not None)
 
     def _head_free(self, pose: Pose2, distance: float, leaving: bool = False) -> bool:
         """True if the head stays out of obstacles; ``leaving`` forgives those it stands in at the start."""
         if not self.has_obstacles:
             return True
-        window, touched = self.rectangle(pose, _stretched(self.footprint.head, distance), touching=True)
-        touched &= self.obstacles[window]
-        if leaving and touched.any():
-            at_start, standing = self.rectangle(pose, self.footprint.head, touching=True)
-            inside = np.zeros_like(self.drivable)
-            inside[at_start] = standing
-            touched &= ~inside[window]
-        return not touched.any()
+        head = self.footprint.head
+        for window, touched in self._rectangles(pose, _stretched(head, distance), touching=True):
+            touched &= self.all_of(OBSTACLE, window)
+            if leaving and touched.any():
+                touched &= ~self.within(window, pose, head, touching=True)
+            if touched.any():
+                return False
+        return True
 
     def can_sweep(self, pose: Pose2, distance: float) -> bool:
         """True if searching straight ahead by ``distance`` m keeps the tracks on ground that is searched by then."""
-        window, touched = self.rectangle(pose, _stretched(self.footprint.box, distance), touching=True)
-        closed = touched & ~self.drivable[window]
-        if not closed.any():
-            return self._head_free(pose, distance)
-        swept_window, swept = self.rectangle(pose, self._swept(distance), touching=False)
-        mask = np.zeros_like(self.drivable)
-        mask[swept_window] = swept
-        return not (closed & ~(mask[window] & self.searchable[window])).any() and self._head_free(pose, distance)
+        swept = self._swept(distance)
+        for window, touched in self._rectangles(pose, _stretched(self.footprint.box, distance), touching=True):
+            closed = touched & ~self.all_of(DRIVABLE, window)
+            if not closed.any():
+                continue
+            closed &= ~(self.within(window, pose, swept, touching=False) & self.all_of(SEARCHABLE, window))
+            if closed.any():
+                return False
+        return self._head_free(pose, distance)
 
     def sweep(self, pose: Pose2, distance: float) -> int:
         """Book a sweep as searched; returns the number of cells that were unsearched before."""
-        window, swept = self.rectangle(pose, self._swept(distance), touching=False)
-        self.drivable[window] |= swept & self.searchable[window]
-        self.searchable[window] &= ~swept
-        half = self.footprint.half_count
-        counted = Patch(self.footprint.ahead, self.footprint.ahead + distance, -half, half)
-        window, swept = self.rectangle(pose, counted, touching=False)
-        gain = int(np.count_nonzero(swept & self.pending[window]))
-        self.pending[window] &= ~swept
-        lane = self.footprint.half_lane
-        nominal = Patch(self.footprint.ahead, self.footprint.ahead + distance, -lane, lane)
-        window, swept = self.rectangle(pose, nominal, touching=False)
-        self.fresh[window] &= ~swept
+        for window, swept in self._rectangles(pose, self._swept(distance), touching=False):
+            self.add(DRIVABLE, swept & self.all_of(SEARCHABLE, window), window)
+            self.remove(SEARCHABLE, swept, window)
+        gain = 0
+        for window, swept in self._rectangles(pose, self._line(distance, self.footprint.half_count), touching=False):
+            gain += int(np.count_nonzero(swept & self.all_of(PENDING, window)))
+            self.remove(PENDING, swept, window)
+        for window, swept in self._rectangles(pose, self._line(distance, self.footprint.half_lane), touching=False):
+            self.remove(FRESH, swept, window)
         return gain
+
+    def swept_windows(self, pose: Pose2, distance: float) -> Iterator[Window]:
+        """The parts of the raster that a sweep may have made drivable."""
+        return (self.window(pose, piece) for piece in self.pieces(pose, self._swept(distance)))
 
     def count_gain(self, pose: Pose2, distance: float) -> int:
         """Unsearched cells that count within a lane's nominal width, were it swept."""
-        lane = self.footprint.half_lane
-        window, swept = self.rectangle(
-            pose, Patch(self.footprint.ahead, self.footprint.ahead + distance, -lane, lane), touching=False
+        line = self._line(distance, self.footprint.half_lane)
+        return sum(
+            int(np.count_nonzero(swept & self.all_of(PENDING | INNER, window)))
+            for window, swept in self._rectangles(pose, line, touching=False)
         )
-        return int(np.count_nonzero(swept & self.pending[window] & self.inner[window]))
+
+    def _line(self, distance: float, half: float) -> Patch:
+        """What the searched line passes, ``half`` m of it to each side."""
+        return Patch(self.footprint.ahead, self.footprint.ahead + distance, -half, half)
 
     def _swept(self, distance: float) -> Patch:
         """Where a cell's centre lies if the searched line passes the whole cell: half a diagonal within what it sweeps."""
@@ -254,9 +270,9 @@ class Ground:
 
         ``excused`` is that of :meth:`can_drive`.
         """
-        tracks_free = self._disc_free(pose.x, pose.y, self.footprint.radius, ~self.drivable)
+        tracks_free = self._disc_free(pose, self.footprint.radius, DRIVABLE, True)
         if tracks_free and (
-            not self.has_obstacles or self._disc_free(pose.x, pose.y, self.footprint.head_radius, self.obstacles)
+            not self.has_obstacles or self._disc_free(pose, self.footprint.head_radius, OBSTACLE, False)
         ):
             return True
         turn = wrap_angle(yaw - pose.yaw)
@@ -264,26 +280,31 @@ class Ground:
         # Between two checked headings a corner moves by less than this.
         tracks = self.footprint.box if excused is None else self.footprint.leaving
         box = tracks.grown(self.footprint.radius * abs(turn) / count / 2.0)
-        closed = ~self.drivable if excused is None else ~(self.drivable | excused)
         head = self.footprint.head.grown(self.footprint.head_radius * abs(turn) / count / 2.0)
         for i in range(count + 1):
             at = Pose2(pose.x, pose.y, pose.yaw + turn * i / count)
             window, touched = self.rectangle(at, box, touching=True)
-            if not tracks_free and (touched & closed[window]).any():
-                return False
+            if not tracks_free:
+                touched &= ~self.all_of(DRIVABLE, window)
+                if excused is not None:
+                    touched &= ~excused[window]
+                if touched.any():
+                    return False
+            if not self.has_obstacles:
+                continue
             window, touched = self.rectangle(at, head, touching=True)
-            if (touched & self.obstacles[window]).any():
+            if (touched & self.all_of(OBSTACLE, window)).any():
                 return False
         return True
 
-    def _disc_free(self, x: float, y: float, radius: float, closed: Mask) -> bool:
-        box = Patch(-radius, radius, -radius, radius)
-        window, _ = self.rectangle(Pose2(x, y, 0.0), box, touching=True)
-        dx = np.abs(self.x0 + (np.arange(window[1].start, window[1].stop) + 0.5) * self.resolution - x)
-        dy = np.abs(self.y0 + (np.arange(window[0].start, window[0].stop) + 0.5) * self.resolution - y)[:, None]
+    def _disc_free(self, pose: Pose2, radius: float, bit: np.uint8, wanted: bool) -> bool:
+        """True if every cell that the disc around ``pose`` touches has ``bit`` as ``wanted``."""
+        window = self.window(Pose2(pose.x, pose.y, 0.0), Patch(-radius, radius, -radius, radius))
+        dx = np.abs(self.x0 + (np.arange(window[1].start, window[1].stop) + 0.5) * self.resolution - pose.x)
+        dy = np.abs(self.y0 + (np.arange(window[0].start, window[0].stop) + 0.5) * self.resolution - pose.y)[:, None]
         half = self.resolution / 2.0
         touched = np.maximum(dx - half, 0.0) ** 2 + np.maximum(dy - half, 0.0) ** 2 <= radius**2
-        return not (touched & closed[window]).any()
+        return not (touched & (self.all_of(bit, window) != wanted)).any()
 
 
 def _hull(cells: Mask) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mine_robot.core.limits import Limits
-from mine_robot.coverage.ground import Ground, Mask
+from mine_robot.coverage.ground import HAZARD, Ground, Mask
 from mine_robot.coverage.sortie import Raster
 
 TURN_S = 8.0  # from one lane to the next
@@ -34,9 +34,9 @@ def reckon(ground: Ground, directions: Iterable[float], limits: Limits) -> Layou
     """The layout whose lanes take least, of those along ``directions``; headings point away from safe ground."""
     options: list[tuple[float, float, bool]] = []
     for direction in directions:
-        raster = Raster(ground, ground.drivable, ground.hazard, direction)
-        if not raster.empty:
-            options += _seconds(raster, direction, limits)
+        raster = Raster(ground, direction)
+        raster.gain = raster.all_of(HAZARD)
+        options += _seconds(raster, direction, limits)
     _, heading, strips = min(options, default=(0.0, 0.0, False))
     return Layout(heading, strips)
 

@@ -10,13 +10,12 @@ import cv2
 import numpy as np
 
 from mine_robot.core.types import Pose2
-from mine_robot.coverage.ground import Ground
+from mine_robot.coverage.ground import DRIVABLE, Ground
 from mine_robot.coverage.route import Point, Route
 from mine_robot.coverage.sortie import Raster
 from mine_robot.coverage.transit import TurningGround
 
 MAX_TRIES = 20
-MAX_PARTS = 255  # of the turning ground; more are specks
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Link:
 def find_links(ground: Ground, turning: TurningGround, label: int, headings: Iterable[float]) -> list[Link]:
     """The shortest link found from part ``label`` to each other part."""
     best: dict[int, Link] = {}
-    if turning.count <= 2:
+    if turning.count < 2:
         return []
     for heading in (*headings, *corridor_headings(ground, turning)):
         for link in _links_along(ground, turning, label, heading):
@@ -86,7 +85,7 @@ def corridor_headings(ground: Ground, turning: TurningGround) -> list[float]:
     near = cv2.dilate(
         turning.mask.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     )
-    corridor = (ground.drivable & (near == 0)).astype(np.uint8)
+    corridor = (ground.all_of(DRIVABLE) & (near == 0)).astype(np.uint8)
     contours, _ = cv2.findContours(corridor, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     headings: list[float] = []
     for contour in sorted(contours, key=cv2.contourArea, reverse=True)[:4]:
@@ -98,8 +97,9 @@ def corridor_headings(ground: Ground, turning: TurningGround) -> list[float]:
 
 
 def _links_along(ground: Ground, turning: TurningGround, label: int, heading: float) -> list[Link]:
-    raster = Raster(ground, turning.mask, turning.mask, heading)
-    parts = raster.resample(np.minimum(turning.labels, MAX_PARTS).astype(np.uint8))
+    raster = Raster(ground, heading)
+    raster.look()
+    parts = turning.parts(raster.resample)
     columns = np.arange(parts.shape[1])
     unset = parts.shape[1]
     other = (parts > 0) & (parts != label)

@@ -16,7 +16,8 @@ from mine_robot.core.types import Cell, LedgerGrid, Plan, PlanGap, Pose2, Target
 from mine_robot.coverage import gaps
 from mine_robot.coverage.approach import approach
 from mine_robot.coverage.escape import drive_moves, ways_out
-from mine_robot.coverage.ground import Footprint, Ground, Mask
+from mine_robot.coverage.footprint import Footprint
+from mine_robot.coverage.ground import HAZARD, OBSTACLE, PENDING, Ground, Mask
 from mine_robot.coverage.layout import Layout, reckon
 from mine_robot.coverage.links import drive_to
 from mine_robot.coverage.params import CoverageParams
@@ -63,9 +64,9 @@ class Planner:
         return self._layout_of_large(Ground(grid, self.footprint, obstacles, keep_off))
 
     def _layout_of_large(self, ground: Ground) -> Layout | None:
-        if np.count_nonzero(ground.hazard) * ground.resolution**2 <= self.params.compare_area:
+        if np.count_nonzero(ground.all_of(HAZARD)) * ground.resolution**2 <= self.params.compare_area:
             return None
-        return reckon(ground, main_directions(ground.pending, self.params.directions), self.limits)
+        return reckon(ground, main_directions(ground.all_of(PENDING), self.params.directions), self.limits)
 
     def _search(self, ground: Ground, pose: Pose2, layout: Layout, horizon: float = math.inf) -> Search:
         """A search in a given layout, up to ``horizon`` s of it."""
@@ -90,7 +91,7 @@ class Planner:
     def _best_of_directions(self, ground: Ground, pose: Pose2) -> Search | None:
         """The best search whose lanes are backed out of, or end where the robot can turn anyway."""
         starts = []
-        for direction in main_directions(ground.pending, self.params.directions):
+        for direction in main_directions(ground.all_of(PENDING), self.params.directions):
             search = Search(ground.copy(), pose, self.limits, self.params, self.footprint)
             if search.shut_in:
                 return search
@@ -176,7 +177,7 @@ class Planner:
                 return True
             route.rewind(start)
         here = turning.label(route.pose.x, route.pose.y)
-        rows, cols = np.nonzero((turning.labels == here) & safe)
+        rows, cols = np.nonzero((turning.parts() == here) & safe)
         if not len(rows):
             return False
         x, y = ground.x0 + (cols + 0.5) * ground.resolution, ground.y0 + (rows + 0.5) * ground.resolution
@@ -192,12 +193,13 @@ class Planner:
     def _gaps(self, grid: LedgerGrid, ground: Ground) -> list[PlanGap]:
         """Gaps of the raster: halos, then each connected remainder with the likeliest reason."""
         found = halo_gaps(grid)
-        count, labels = cv2.connectedComponents(ground.pending.astype(np.uint8), connectivity=4)
+        count, labels = cv2.connectedComponents(ground.all_of(PENDING).astype(np.uint8), connectivity=4)
         if count == 1:
             return found
+        obstacles = ground.all_of(OBSTACLE)
         halo, obstacle, outside = (
             distance_to(mask, grid.resolution)
-            for mask in (grid.cells == Cell.HALO, ground.obstacles, (grid.cells == Cell.OUTSIDE) & ~ground.obstacles)
+            for mask in (grid.cells == Cell.HALO, obstacles, (grid.cells == Cell.OUTSIDE) & ~obstacles)
         )
         near = self.footprint.box.y_max + self.params.sweep_margin + 2.0 * grid.resolution
         by_reason: dict[str, Mask] = {}

@@ -16,7 +16,8 @@ import numpy as np
 from mine_robot.core.limits import Limits
 from mine_robot.core.types import Pose2
 from mine_robot.coverage.escape import Move, drive_moves, unpark, ways_out
-from mine_robot.coverage.ground import Footprint, Ground, Mask
+from mine_robot.coverage.footprint import Footprint
+from mine_robot.coverage.ground import CHOSEN, FRESH, INNER, PENDING, Ground, Mask
 from mine_robot.coverage.layout import Layout
 from mine_robot.coverage.links import chain, cross
 from mine_robot.coverage.params import CoverageParams
@@ -75,7 +76,7 @@ class Search:
     @property
     def left(self) -> float:
         """Ground in m² that is still unsearched and not across the border."""
-        return int(np.count_nonzero(self.ground.pending & self.ground.inner)) * self.ground.resolution**2
+        return int(np.count_nonzero(self.ground.all_of(PENDING | INNER))) * self.ground.resolution**2
 
     def better_than(self, other: Search, tolerance: float) -> bool:
         """True if this leaves less ground than ``other``, or about as much (within ``tolerance`` m²) in less time."""
@@ -89,6 +90,8 @@ class Search:
         for strip in lay_strips(self.ground, direction, self.route.pose):
             for within, heading in ((strip.corridor, direction), (strip.border, direction + math.pi / 2.0)):
                 self.within = within
+                self.ground.remove(CHOSEN, ~within)
+                self.ground.add(CHOSEN, within)
                 self._lanes_along(heading)
                 self._turn_near_by()
         self.within = None
@@ -136,11 +139,9 @@ class Search:
         self.proposals, retried = PROPOSALS, False
         while not (self.cut or self.shut_in):
             # Cells across the border come with their neighbours; they are not worth a lane of their own.
-            gain = self.ground.fresh if nominal else self.ground.pending & self.ground.inner
+            gain = FRESH if nominal else PENDING | INNER
             if self.within is not None:
-                gain = gain & self.within
-            if not gain.any():
-                return
+                gain |= CHOSEN
             if self._sortie(headings, gain) or self._sortie_elsewhere(headings, gain):
                 self.proposals, retried = PROPOSALS, False
             elif not thorough:
@@ -153,17 +154,16 @@ class Search:
             else:
                 return
 
-    def _sortie(self, headings: Sequence[float], gain: Mask) -> bool:
+    def _sortie(self, headings: Sequence[float], gain: np.uint8) -> bool:
         """One sortie from the part of the turning ground that the robot is in, or can back out to."""
         self.lane_end = before = self.route.mark()
         for leave in self._ways_out():
             if not drive_moves(self.route, leave):
                 continue
             label = self.turning.label(self.route.pose.x, self.route.pose.y)
-            part = self.turning.labels == label
             if not self.least and self._from_pool():
                 return True
-            candidates = self._candidates(headings, gain, part)
+            candidates = self._candidates(headings, gain, label)
             for i, candidate in enumerate(candidates):
                 if self._try(candidate):
                     self.pool = [other for other in candidates[i + 1 :] if other.score > KEPT_SHARE * candidate.score]
@@ -186,11 +186,11 @@ class Search:
         """What a candidate would gain now, in m²."""
         return self.ground.count_gain(candidate.start, candidate.length) * self.ground.resolution**2
 
-    def _candidates(self, headings: Sequence[float], gain: Mask, part: Mask) -> list[Candidate]:
+    def _candidates(self, headings: Sequence[float], gain: np.uint8, part: int | None) -> list[Candidate]:
         position = self.route.pose
         found: list[Candidate] = []
         for heading in headings:
-            found += self.finder.candidates(self.ground, part, gain, heading, position, self.proposals)
+            found += self.finder.candidates(self.ground, self.turning, part, gain, heading, position, self.proposals)
         found.sort(key=lambda candidate: -candidate.score)
         if self.within is not None:  # in a strip there is no room yet for strokes
             found = [candidate for candidate in found if not candidate.aside]
@@ -207,7 +207,7 @@ class Search:
         if length > 0.0 and enter(candidate):
             shorten(self.route, self.lane_end, self.turning)
             if self.route.sweep(length) > 0:
-                self.turning = TurningGround(self.ground)
+                self.turning.grow(candidate.start, length)
                 self.best_score = max(self.best_score, candidate.score)
                 return True
         self.route.rewind(before)
@@ -251,9 +251,9 @@ class Search:
         lengths = [candidate.length - cells * self.ground.resolution for cells in SHORTER]
         return [length for length in lengths if length > 0.0]
 
-    def _sortie_elsewhere(self, headings: Sequence[float], gain: Mask) -> bool:
+    def _sortie_elsewhere(self, headings: Sequence[float], gain: np.uint8) -> bool:
         """Go to another part of the turning ground from which there is something to gain, and search there."""
-        candidates = self._candidates(headings, gain, self.turning.mask)
+        candidates = self._candidates(headings, gain, None)
         goals = {self.turning.label(*candidate.pivot) for candidate in candidates}
         before = self.route.mark()
         for leave in self._ways_out():

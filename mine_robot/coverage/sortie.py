@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 
 from mine_robot.core.limits import Limits
 from mine_robot.core.types import Pose2
-from mine_robot.coverage.ground import Footprint, Ground, Mask
+from mine_robot.coverage.footprint import Footprint
+from mine_robot.coverage.ground import DRIVABLE, OBSTACLE, SEARCHABLE, Ground, Mask
 from mine_robot.coverage.params import CoverageParams
 from mine_robot.coverage.route import STOP_S
+from mine_robot.coverage.transit import TurningGround
 
 Ints = NDArray[np.signedinteger[Any]]
-FREE, DRIVABLE, GAIN, TURN, OBSTACLE = 1, 2, 4, 8, 16
 OPEN_EDGE_COST_M = (
     0.3  # a new edge against unsearched ground costs as much as a strip of this width: lanes go side by side
 )
@@ -57,18 +58,26 @@ class LaneFinder:
     def candidates(
         self,
         ground: Ground,
-        turning: Mask,
-        gain: Mask,
+        turning: TurningGround,
+        part: int | None,
+        gain: np.uint8,
         heading: float,
         position: Pose2,
         count: int,
+        where: NDArray[np.float64] | None = None,
     ) -> list[Candidate]:
-        """The best ``count`` lanes in ``heading`` that start from a cell of ``turning`` for a robot at ``position``, best first.
+        """The best ``count`` lanes in ``heading`` that start from a ``part`` of the turning ground (None: any), best first.
 
-        ``gain`` marks the cells worth sweeping. Lanes that gain less than ``params.min_gain`` are not proposed.
+        Cells worth sweeping are all that ``gain`` says. Lanes that gain less than ``params.min_gain`` are not proposed. ``where`` are
+        corners (n, 2) in ``map`` that span the ground to look at, if not all of it. The robot stands at ``position``.
         """
-        raster = Raster(ground, turning, gain, heading)
-        if raster.empty:
+        raster = Raster(ground, heading, where)
+        raster.gain = raster.all_of(gain)
+        if not raster.gain.any():
+            return []
+        parts = turning.parts(raster.resample)
+        raster.turn = parts > 0 if part is None else parts == part
+        if not raster.turn.any():
             return []
         raster.sum_gains()
         if not len(raster.row_index):
@@ -127,46 +136,42 @@ def way_seconds(
 class Raster:
     """The ground with the heading along +columns; arrays are (rows, columns), positions are those of ``base_link``."""
 
-    def __init__(self, ground: Ground, turning: Mask, gain: Mask, heading: float) -> None:
+    def __init__(self, ground: Ground, heading: float, where: NDArray[np.float64] | None = None) -> None:
         footprint = ground.footprint
+        self.ground = ground
         self.resolution = res = ground.resolution
         self.heading = heading
-        layers = (
-            (ground.drivable | ground.searchable, FREE),
-            (ground.drivable, DRIVABLE),
-            (gain, GAIN),
-            (turning, TURN),
-        )
-        image = np.zeros(gain.shape, dtype=np.uint8)
-        for mask, bit in layers:
-            image |= mask.astype(np.uint8) * np.uint8(bit)
-        if ground.has_obstacles:
-            image |= ground.obstacles.astype(np.uint8) * np.uint8(OBSTACLE)
+        self._lay(ground.corners if where is None else where)
         self.line = round(footprint.ahead / res)
-        box, head = footprint.box, footprint.head
-        self.empty = not gain.any() or not turning.any()
-        if self.empty:
-            return
-        self._lay(ground)
-        image = self.resample(image)
-        front, rear = math.ceil(box.x_max / res), math.ceil(-box.x_min / res)
-        side = math.ceil(box.y_max / res)
-        clear = np.ones(image.shape, dtype=bool)
+        self.front = math.ceil(footprint.box.x_max / res)
+        self.half_lane = round(footprint.half_lane / res - 0.5)
+        self.cells = self.resample(ground.cells)
+        self.drivable = self.all_of(DRIVABLE)
+        self.gain: Mask = np.zeros(self.shape, dtype=bool)
+        self.turn: Mask = self.gain
+
+    def all_of(self, bits: np.uint8) -> Mask:
+        """Cells that are all that ``bits`` say."""
+        return np.asarray((self.cells & bits) == bits)
+
+    def look(self) -> None:
+        """Find where ``base_link`` can be while the robot is driven, and while it searches."""
+        ground, res = self.ground, self.resolution
+        box, head = ground.footprint.box, ground.footprint.head
+        rear, side = math.ceil(-box.x_min / res), math.ceil(box.y_max / res)
+        self.can_drive = erode(self.drivable, -rear, self.front, side)
+        self.can_stand = erode((self.cells & (DRIVABLE | SEARCHABLE)) > 0, -rear, self.front, side)
         if ground.has_obstacles:
             reach = (math.floor(head.x_min / res), math.ceil(head.x_max / res), math.ceil(head.y_max / res))
-            clear = erode((image & OBSTACLE) == 0, *reach)
-        self.can_stand = erode((image & FREE) > 0, -rear, front, side) & clear
-        self.drivable = (image & DRIVABLE) > 0
-        self.can_drive = erode(self.drivable, -rear, front, side) & clear
-        self.turn = (image & TURN) > 0
-        kernel = np.ones((2 * round(SIDE_ENTRY_M / res) + 1, 1), dtype=np.uint8)
-        self.near_turn = self.can_drive & (cv2.dilate(self.turn.astype(np.uint8), kernel) > 0)
-        self.gain = (image & GAIN) > 0
-        self.half_lane = round(footprint.half_lane / res - 0.5)
-        self.front = front
+            clear = erode(~self.all_of(OBSTACLE), *reach)
+            self.can_drive &= clear
+            self.can_stand &= clear
 
     def sum_gains(self) -> None:
         """Keep only the rows whose lane gains something, with running sums of the gain and of its edges against more of it."""
+        self.look()
+        kernel = np.ones((2 * round(SIDE_ENTRY_M / self.resolution) + 1, 1), dtype=np.uint8)
+        self.near_turn = self.can_drive & (cv2.dilate(self.turn.astype(np.uint8), kernel) > 0)
         half = self.half_lane
         stacked = np.cumsum(np.pad(self.gain, ((half + 1, half), (0, 0))), axis=0, dtype=np.int16)
         lane = stacked[2 * half + 1 :] - stacked[: -(2 * half + 1)]
@@ -183,10 +188,10 @@ class Raster:
         self.gain_sum = np.cumsum(self.lane_gain, axis=1, dtype=np.int32)
         self.edge_sum = np.cumsum(edges * (self.lane_gain > 0), axis=1, dtype=np.int32)
 
-    def _lay(self, ground: Ground) -> None:
-        """Lay the raster over the used part of the ground, with the heading along +columns."""
-        cos, sin = math.cos(self.heading), math.sin(self.heading)
-        u, v = ground.corners @ (cos, sin), ground.corners @ (-sin, cos)
+    def _lay(self, corners: NDArray[np.float64]) -> None:
+        """Lay the raster over what ``corners`` (n, 2) span, with the heading along +columns."""
+        ground, cos, sin = self.ground, math.cos(self.heading), math.sin(self.heading)
+        u, v = corners @ (cos, sin), corners @ (-sin, cos)
         # Room for the searched line ahead of the last place and for the edge rows beside the first.
         self.u0, self.v0 = u.min() - 0.5 - self.resolution / 2.0, v.min() - 1.0 - self.resolution / 2.0
         width = math.ceil((u.max() + 2.0 - self.u0) / self.resolution)
@@ -197,10 +202,10 @@ class Raster:
         offset_y = (self.u0 * sin + self.v0 * cos - ground.y0) / self.resolution + 0.5 * (cos + sin) - 0.5
         self.matrix = np.array([[cos, -sin, offset_x], [sin, cos, offset_y]])
 
-    def resample(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """An image of the ground's raster in this one: nearest cell, 0 beyond its border."""
+    def resample(self, image: NDArray[Any]) -> NDArray[Any]:
+        """An image (uint8 or uint16) of the ground's raster in this one: nearest cell, 0 beyond its border."""
         flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
-        return np.asarray(cv2.warpAffine(image, self.matrix, self.shape[::-1], flags=flags), dtype=np.uint8)
+        return np.asarray(cv2.warpAffine(image, self.matrix, self.shape[::-1], flags=flags))
 
     def starts(self, lead: int) -> tuple[Ints, Ints]:
         """Rows and columns from which a lane can begin: with its line just before ground to gain, or as near to it as can be."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mine_robot.core.types import Pose2
-from mine_robot.coverage.ground import Ground, Mask
+from mine_robot.coverage.ground import HAZARD, PENDING, Ground, Mask
 from mine_robot.coverage.layout import safe_beyond
 from mine_robot.coverage.sortie import Ints, Raster
 
@@ -36,16 +36,14 @@ def lay_strips(ground: Ground, heading: float, position: Pose2) -> list[Strip]:
 
     Where the far border jumps, as in an L, each level has its own.
     """
-    raster = Raster(ground, ground.drivable, ground.hazard, heading)
-    if raster.empty:
-        return []
-    hazard = raster.gain
+    raster = Raster(ground, heading)
+    raster.gain = hazard = raster.all_of(HAZARD)
     width = LANES * (2 * raster.half_lane + 1)
     depth = width + round(max(ground.pivot_room - ground.footprint.half_lane, 0.0) / ground.resolution)
     far = np.where(hazard.any(axis=1), hazard.shape[1] - 1 - hazard[:, ::-1].argmax(axis=1), -width)
     open_already = safe_beyond(raster, np.arange(len(far)), far, 1)
     levels = np.split(np.arange(len(far)), np.flatnonzero(np.abs(np.diff(far)) > width) + 1)
-    rows, columns = raster.from_map(*ground.centres(ground.hazard))
+    rows, columns = raster.from_map(*ground.centres(ground.all_of(HAZARD)))
     at_border = columns > far[rows] - depth
     corridors = _Corridors(raster, ground, width, position)
     strips = []
@@ -56,7 +54,7 @@ def lay_strips(ground: Ground, heading: float, position: Pose2) -> list[Strip]:
             continue
         within = (rows >= level[0]) & (rows <= level[-1])
         border = _mask(ground, at_border & within)
-        if np.count_nonzero(border & ground.pending) < OPEN_SHARE * np.count_nonzero(border):
+        if np.count_nonzero(border & ground.all_of(PENDING)) < OPEN_SHARE * np.count_nonzero(border):
             continue
         first = corridors.best(level)
         if first is not None:
@@ -66,8 +64,8 @@ def lay_strips(ground: Ground, heading: float, position: Pose2) -> list[Strip]:
 
 def _mask(ground: Ground, chosen: Mask) -> Mask:
     """The ``chosen`` of the cells of the hazard area as a mask of the whole raster."""
-    mask = np.zeros_like(ground.hazard)
-    mask[ground.hazard] = chosen
+    mask = ground.all_of(HAZARD)
+    mask[mask] = chosen
     return mask
 
 
@@ -76,7 +74,7 @@ class _Corridors:
 
     def __init__(self, raster: Raster, ground: Ground, width: int, position: Pose2) -> None:
         hazard = raster.gain
-        pending = raster.resample(ground.pending.astype(np.uint8)) > 0
+        pending = raster.all_of(PENDING)
         closed = hazard & ~pending & ~raster.drivable
         runs = np.count_nonzero(np.diff(hazard.astype(np.int8), axis=1, prepend=0) > 0, axis=1)
         self.usable = (runs == 1) & ~closed.any(axis=1)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import cached_property
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import cv2
@@ -13,44 +12,87 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 
-from mine_robot.coverage.ground import Ground, Mask
+from mine_robot.core.types import Pose2
+from mine_robot.coverage.ground import Ground, Mask, Window
 from mine_robot.coverage.route import Point
+from mine_robot.coverage.tiles import Tiles, grown, part_of
 
 Floats = NDArray[np.floating[Any]]
 NODE_STRIDES = (2, 1)  # raster cells between nodes; the finest finds what narrow passages leave
+DETOURS_M = (10.0, 40.0)  # round about the ends of a way, before it is looked for everywhere
+FAR_M = 3.0  # from turning ground; how much farther does not matter
 
 
 class TurningGround:
-    """Where the robot may turn on the spot, by connected part; ``labels`` (rows, columns) is 0 where it may not."""
+    """Where the robot may turn on the spot, by connected part; :meth:`grow` takes in what a sweep has added."""
 
     def __init__(self, ground: Ground) -> None:
         self.ground = ground
-        self.mask: Mask = ground.pivotable()
-        self.count, labels = cv2.connectedComponents(self.mask.astype(np.uint8), connectivity=4, ltype=cv2.CV_16U)
-        self.labels: NDArray[np.uint16] = np.asarray(labels, dtype=np.uint16)
+        shape = ground.cells.shape
+        self.mask: Mask = ground.pivotable((slice(0, shape[0]), slice(0, shape[1])))
+        count, labels = cv2.connectedComponents(self.mask.astype(np.uint8), connectivity=4, ltype=cv2.CV_16U)
+        self._labels: NDArray[np.uint16] = np.asarray(labels, dtype=np.uint16)
+        self._parts = np.arange(count, dtype=np.uint16)  # parts that have grown together have several labels
+        near = math.ceil(FAR_M / ground.resolution)
+        self._distances = Tiles(shape, np.float32, near, self._distances_in)
+        # Where the robot can be while it drives straight, on the strength of its width alone.
+        self._passable = Tiles(shape, np.bool_, ground.reach, ground.passable)
+
+    @property
+    def count(self) -> int:
+        """Number of parts."""
+        return len(np.unique(self._parts)) - 1
 
     def label(self, x: float, y: float) -> int:
         """The part that holds (x, y), 0 if the robot may not turn there."""
-        return int(self.labels[self.ground.cell(x, y)])
+        return int(self._parts[self._labels[self.ground.cell(x, y)]])
 
     def labels_at(self, x: Floats, y: Floats) -> NDArray[np.uint16]:
         """The parts (n,) that hold points, 0 where the robot may not turn."""
-        return self.labels[self._cells(x, y)]
+        return np.asarray(self._parts[self._labels[self._cells(x, y)]])
 
-    @cached_property
-    def _distances(self) -> NDArray[np.float32]:
-        free = (~self.mask).astype(np.uint8)
-        if self.count < 2:
-            return np.full(free.shape, np.inf, dtype=np.float32)
-        return np.asarray(cv2.distanceTransform(free, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)) * self.ground.resolution
+    def parts(self, resample: Callable[[NDArray[np.uint16]], NDArray[Any]] = np.asarray) -> NDArray[np.uint16]:
+        """The part of every cell of the raster, or of another that ``resample`` lays over it; 0 where the robot may not turn."""
+        return np.asarray(self._parts[resample(self._labels)])
 
     def distances_at(self, x: Floats, y: Floats) -> NDArray[np.float32]:
-        """Distances (n,) in m of points to the nearest place to turn."""
-        return self._distances[self._cells(x, y)]
+        """Distances (n,) in m of points to the nearest place to turn, up to ``FAR_M``."""
+        return self._distances.at(*self._cells(x, y))
 
-    def distance(self, x: float, y: float) -> float:
-        """Distance in m of (x, y) to the nearest place to turn."""
-        return float(self._distances[self.ground.cell(x, y)])
+    def _distances_in(self, window: Window) -> NDArray[np.float32]:
+        free = (~self.mask[window]).astype(np.uint8)
+        if free.all():
+            return np.full(free.shape, FAR_M, dtype=np.float32)
+        cells = cv2.distanceTransform(free, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        return np.minimum(np.asarray(cells) * self.ground.resolution, FAR_M)
+
+    def grow(self, pose: Pose2, distance: float) -> None:
+        """Take in a sweep by ``distance`` m that began at ``pose``."""
+        for window in self.ground.swept_windows(pose, distance):
+            self._passable.forget(window)
+            self._renew(grown(window, self.ground.reach, self.mask.shape))
+
+    def _renew(self, window: Window) -> None:
+        """Where the robot may turn in ``window``, and which parts that joins."""
+        source = grown(window, self.ground.reach, self.mask.shape)
+        mask = self.ground.pivotable(source)[part_of(source, window)]
+        if np.array_equal(mask, self.mask[window]):
+            return
+        self.mask[window] = mask
+        self._distances.forget(window)
+        count, local = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
+        here = self._parts[self._labels[window]]
+        names = np.zeros(count, dtype=np.uint16)
+        for component, part in np.unique(np.stack([local[here > 0], here[here > 0]], axis=1), axis=0):
+            if names[component] == 0:
+                names[component] = self._parts[part]
+            else:
+                self._parts[self._parts == self._parts[part]] = names[component]
+        for component in range(1, count):
+            if names[component] == 0:
+                names[component] = len(self._parts)
+                self._parts = np.append(self._parts, names[component])
+        self._labels[window] = names[local]
 
     def _cells(self, x: Floats, y: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         rows, cols = self.mask.shape
@@ -66,17 +108,12 @@ class TurningGround:
         y = np.linspace(start[1], end[1], count)
         return bool(self.mask[self._cells(x, y)].all())
 
-    @cached_property
-    def _passable(self) -> Mask:
-        """Where the robot can be while it drives straight, on the strength of its width alone."""
-        return self.ground.passable()
-
     def passes(self, start: Point, end: Point, count: int | None = None) -> bool:
         """True if a straight drive between two places to turn is probably clear."""
         count = count or max(2, math.ceil(math.dist(start, end) / (0.8 * self.ground.resolution)))
         x = np.linspace(start[0], end[0], count)
         y = np.linspace(start[1], end[1], count)
-        return bool(self._passable[self._cells(x, y)].all())
+        return bool(self._passable.at(*self._cells(x, y)).all())
 
     def path(self, start: Point, end: Point, within: bool = False) -> list[Point] | None:
         """Corner points of a short way from ``start`` to ``end`` in one part, both included; None if there is none.
@@ -89,19 +126,35 @@ class TurningGround:
             return None
         if sees(start, end):
             return [start, end]
-        for stride in NODE_STRIDES:
-            nodes = self._route(start, end, label, stride)
-            if nodes is not None:
-                return _shorten([start, *nodes, end], sees)
+        for window in self._windows(start, end):
+            for stride in NODE_STRIDES:
+                nodes = self._route(start, end, label, stride, window)
+                if nodes is not None:
+                    return _shorten([start, *nodes, end], sees)
         return None
 
-    def _route(self, start: Point, end: Point, label: int, stride: int) -> list[Point] | None:
-        """Shortest way over every ``stride``-th cell of a part, by Dijkstra's algorithm on the 8-connected raster."""
-        part = (self.labels == label)[::stride, ::stride]
+    def _windows(self, start: Point, end: Point) -> Iterator[Window]:
+        """Parts of the raster around two points in which a way is looked for, at last all of it."""
+        corners = np.array([self.ground.cell(*start), self.ground.cell(*end)])
+        (r0, c0), (r1, c1) = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
+        whole = (slice(0, self.mask.shape[0]), slice(0, self.mask.shape[1]))
+        last = None
+        for detour in DETOURS_M:
+            cells = math.ceil(detour / self.ground.resolution)
+            last = grown((slice(r0, r1 + 1), slice(c0, c1 + 1)), cells, self.mask.shape)
+            yield last
+            if last == whole:
+                return
+        yield whole
+
+    def _route(self, start: Point, end: Point, label: int, stride: int, window: Window) -> list[Point] | None:
+        """Shortest way over every ``stride``-th cell of a part in ``window``, by Dijkstra's algorithm on the 8-connected raster."""
+        part = self._parts[self._labels[window][::stride, ::stride]] == label
+        corner = (window[0].start, window[1].start)
         index = np.full(part.shape, -1, dtype=np.int64)
         count = int(part.sum())
         index[part] = np.arange(count)
-        ends = [self._node(index, point, stride) for point in (start, end)]
+        ends = [self._node(index, point, stride, corner) for point in (start, end)]
         if count == 0 or min(ends) < 0:
             return None
         pairs, weights = [], []
@@ -116,21 +169,22 @@ class TurningGround:
         _, before = dijkstra(graph, directed=False, indices=ends[0], return_predecessors=True)
         if ends[1] != ends[0] and before[ends[1]] < 0:
             return None
-        cells = np.argwhere(part) * stride
+        cells = np.argwhere(part) * stride + corner
         nodes, node = [], ends[1]
         while node >= 0:
             nodes.append(self.ground.centre(*cells[node]))
             node = int(before[node])
         return nodes[::-1]
 
-    def _node(self, index: NDArray[np.int64], point: Point, stride: int) -> int:
+    def _node(self, index: NDArray[np.int64], point: Point, stride: int, corner: tuple[int, int]) -> int:
         """A node near ``point`` that it sees; -1 if there is none."""
         row, col = self.ground.cell(*point)
-        row, col = row // stride, col // stride
+        row, col = (row - corner[0]) // stride, (col - corner[1]) // stride
         for dr, dc in ((0, 0), (0, 1), (1, 0), (1, 1), (0, -1), (-1, 0), (-1, -1), (1, -1), (-1, 1)):
             r, c = row + dr, col + dc
             inside = 0 <= r < index.shape[0] and 0 <= c < index.shape[1]
-            if inside and index[r, c] >= 0 and self.sees(point, self.ground.centre(r * stride, c * stride)):
+            centre = self.ground.centre(r * stride + corner[0], c * stride + corner[1])
+            if inside and index[r, c] >= 0 and self.sees(point, centre):
                 return int(index[r, c])
         return -1
 

@@ -46,7 +46,7 @@ class _Node:
 
 def wriggle(ground: Ground, turning: TurningGround, begin: Pose2, excused: Mask) -> list[tuple[float, float]] | None:
     """Moves (yaw to turn to, signed distance to drive) from ``begin`` to turning ground; None if none is found in reasonable time."""
-    if turning.count < 2:
+    if not turning.count:
         return None
     ways = (_search(ground, turning, begin, excused, moves) for moves in COARSE_TO_FINE)
     return next((way for way in ways if way is not None), None)

@@ -17,7 +17,8 @@ from plan_checker import Checker
 from random_fields import field_of, start_pose, target_at
 
 from mine_robot.core.types import Pose2
-from mine_robot.coverage.ground import Footprint, Ground
+from mine_robot.coverage.footprint import Footprint
+from mine_robot.coverage.ground import Ground
 from mine_robot.coverage.ledger import Ledger
 from mine_robot.coverage.params import CoverageParams
 from mine_robot.coverage.planner import Planner

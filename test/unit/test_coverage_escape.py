@@ -16,7 +16,8 @@ from coverage_setup import limits, robot
 from mine_robot.core.raster import stamp_disc
 from mine_robot.core.types import Cell, LedgerGrid, Pose2
 from mine_robot.coverage.escape import drive_moves, ways_out
-from mine_robot.coverage.ground import Footprint, Ground
+from mine_robot.coverage.footprint import Footprint
+from mine_robot.coverage.ground import Ground
 from mine_robot.coverage.params import CoverageParams
 from mine_robot.coverage.planner import Planner
 from mine_robot.coverage.route import Route

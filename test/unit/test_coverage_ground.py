@@ -14,7 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from coverage_setup import limits, robot
 
 from mine_robot.core.types import Cell, LedgerGrid, Pose2
-from mine_robot.coverage.ground import Footprint, Ground
+from mine_robot.coverage.footprint import Footprint
+from mine_robot.coverage.ground import Ground
 from mine_robot.coverage.params import CoverageParams
 
 RES = 0.05
