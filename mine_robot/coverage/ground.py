@@ -113,14 +113,14 @@ class Ground:
         """Distance in m from closed ground at which the tracks may turn."""
         return self.footprint.radius + self._slack
 
-    def pivotable(self, window: Window) -> Mask:
+    def pivotable(self, window: Window = EVERYWHERE) -> Mask:
         """Cells in which the robot may turn to any heading: neither its tracks nor its head touch what they must not."""
         room = self._clear_of(self.all_of(DRIVABLE, window), self.footprint.radius)
         if self.has_obstacles:
             room &= self._clear_of(~self.all_of(OBSTACLE, window), self.footprint.head_radius)
         return room
 
-    def passable(self, window: Window) -> Mask:
+    def passable(self, window: Window = EVERYWHERE) -> Mask:
         """Cells that the middle of the robot may pass on a straight drive, as far as its tracks' width goes."""
         return self._clear_of(self.all_of(DRIVABLE, window), self.footprint.box.y_max)
 

@@ -17,13 +17,14 @@ from mine_robot.coverage import gaps
 from mine_robot.coverage.approach import approach
 from mine_robot.coverage.escape import drive_moves, ways_out
 from mine_robot.coverage.footprint import Footprint
-from mine_robot.coverage.ground import HAZARD, OBSTACLE, PENDING, Ground, Mask
+from mine_robot.coverage.ground import HAZARD, OBSTACLE, PENDING, Ground, Mask, Window
 from mine_robot.coverage.layout import Layout, reckon
 from mine_robot.coverage.links import drive_to
 from mine_robot.coverage.params import CoverageParams
 from mine_robot.coverage.route import Route, stay
 from mine_robot.coverage.search import Search
 from mine_robot.coverage.strip import lay_strips
+from mine_robot.coverage.tiles import grown
 from mine_robot.coverage.transit import TurningGround
 
 SAME_DIRECTION_RAD = math.radians(5.0)
@@ -64,13 +65,17 @@ class Planner:
         return self._layout_of_large(Ground(grid, self.footprint, obstacles, keep_off))
 
     def _layout_of_large(self, ground: Ground) -> Layout | None:
-        if np.count_nonzero(ground.all_of(HAZARD)) * ground.resolution**2 <= self.params.compare_area:
+        if not self._is_large(ground):
             return None
         return reckon(ground, main_directions(ground.all_of(PENDING), self.params.directions), self.limits)
 
+    def _is_large(self, ground: Ground) -> bool:
+        return bool(np.count_nonzero(ground.all_of(HAZARD)) * ground.resolution**2 > self.params.compare_area)
+
     def _search(self, ground: Ground, pose: Pose2, layout: Layout, horizon: float = math.inf) -> Search:
         """A search in a given layout, up to ``horizon`` s of it."""
-        search = Search(ground, pose, self.limits, self.params, self.footprint, horizon)
+        near = self._is_large(ground)
+        search = Search(ground, pose, self.limits, self.params, self.footprint, horizon, near)
         if layout.strips:
             search.open_strips(layout.direction)
         search.main_lanes(layout.direction)
@@ -193,39 +198,39 @@ class Planner:
     def _gaps(self, grid: LedgerGrid, ground: Ground) -> list[PlanGap]:
         """Gaps of the raster: halos, then each connected remainder with the likeliest reason."""
         found = halo_gaps(grid)
-        count, labels = cv2.connectedComponents(ground.all_of(PENDING).astype(np.uint8), connectivity=4)
-        if count == 1:
-            return found
-        obstacles = ground.all_of(OBSTACLE)
-        halo, obstacle, outside = (
-            distance_to(mask, grid.resolution)
-            for mask in (grid.cells == Cell.HALO, obstacles, (grid.cells == Cell.OUTSIDE) & ~obstacles)
-        )
-        near = self.footprint.box.y_max + self.params.sweep_margin + 2.0 * grid.resolution
+        pending = ground.all_of(PENDING).astype(np.uint8)
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(pending, connectivity=4)
+        near = math.ceil((self.footprint.box.y_max + self.params.sweep_margin) / grid.resolution) + 2
         by_reason: dict[str, Mask] = {}
         for label in range(1, count):
-            part = labels == label
-            reason = gaps.UNREACHABLE
-            for distance, name in ((halo, gaps.NEAR_HALO), (obstacle, gaps.NEAR_NO_GO), (outside, gaps.NEAR_BORDER)):
-                if float(np.median(distance[part])) <= near and float(distance[part].min()) <= 2.0 * grid.resolution:
-                    reason = name
-                    break
-            by_reason[reason] = by_reason.get(reason, np.zeros_like(part)) | part
+            col, row, width, height = stats[label, :4].tolist()
+            window = slice(row, row + height), slice(col, col + width)
+            around = grown(window, near + 2, pending.shape)
+            reason = _reason(grid, ground, around, labels[around] == label, near)
+            mask = by_reason.setdefault(reason, np.zeros(pending.shape, dtype=bool))
+            mask[window] |= labels[window] == label
         for reason, mask in by_reason.items():
             found += gaps.to_gaps(gaps.cells_to_area(mask, grid.x0, grid.y0, grid.resolution), reason)
         return found
 
 
+def _reason(grid: LedgerGrid, ground: Ground, window: Window, part: Mask, near: int) -> str:
+    """Why a connected ``part`` of ``window`` is left: what it touches, if it is all within ``near`` cells of that, or else unreachable."""
+    obstacles = ground.all_of(OBSTACLE, window)
+    outside = (grid.cells[window] == Cell.OUTSIDE) & ~obstacles
+    halo = grid.cells[window] == Cell.HALO
+    for mask, name in ((halo, gaps.NEAR_HALO), (obstacles, gaps.NEAR_NO_GO), (outside, gaps.NEAR_BORDER)):
+        if not mask.any():
+            continue
+        distance = np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE))[part]
+        if np.median(distance.astype(float)) <= near and distance.min() <= 2.0:
+            return name
+    return gaps.UNREACHABLE
+
+
 def halo_gaps(grid: LedgerGrid) -> list[PlanGap]:
     """The halos of the raster."""
     return list(gaps.to_gaps(gaps.cells_to_area(grid.cells == Cell.HALO, grid.x0, grid.y0, grid.resolution), gaps.HALO))
-
-
-def distance_to(mask: Mask, resolution: float) -> np.ndarray:
-    """Distance in m of every cell's centre to the nearest cell of ``mask``; infinite if there is none."""
-    if not mask.any():
-        return np.full(mask.shape, np.inf, dtype=np.float32)
-    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)) * resolution
 
 
 def home_spots(ground: Ground, turning: TurningGround, home: Pose2) -> list[tuple[tuple[float, float], float]]:

@@ -20,6 +20,7 @@ from mine_robot.coverage.footprint import Footprint
 from mine_robot.coverage.ground import CHOSEN, FRESH, INNER, PENDING, Ground, Mask
 from mine_robot.coverage.layout import Layout
 from mine_robot.coverage.links import chain, cross
+from mine_robot.coverage.outlook import Outlook
 from mine_robot.coverage.params import CoverageParams
 from mine_robot.coverage.route import Point, Route, ahead
 from mine_robot.coverage.shortcut import shorten
@@ -51,6 +52,7 @@ class Search:
         params: CoverageParams,
         footprint: Footprint,
         horizon: float = math.inf,
+        near: bool = False,
     ) -> None:
         self.ground = ground
         self.horizon = horizon
@@ -63,7 +65,8 @@ class Search:
         self.refused: set[tuple[float, float, float, float]] = set()
         self.best_score, self.least = 0.0, 0.0
         self.pool: list[Candidate] = []
-        self.proposals = PROPOSALS
+        self.proposals, self.more = PROPOSALS, False
+        self.outlook = Outlook(ground, near)
         self.within: Mask | None = None  # the only cells to search, if not all
         self._first_ways = tuple(ways_out(self.route, self.turning))
         self.shut_in = not self._first_ways
@@ -72,6 +75,11 @@ class Search:
     def cut(self) -> bool:
         """True if the plan reached its horizon: there may be more to search."""
         return self.route.duration > self.horizon
+
+    @property
+    def place(self) -> Point:
+        """Where the robot is."""
+        return self.route.pose.x, self.route.pose.y
 
     @property
     def left(self) -> float:
@@ -137,20 +145,25 @@ class Search:
     def _sweep_all(self, headings: Sequence[float], nominal: bool, thorough: bool = True) -> None:
         self.best_score, self.least, self.pool = 0.0, MAIN_SCORE if nominal else 0.0, []
         self.proposals, retried = PROPOSALS, False
+        # Cells across the border come with their neighbours; they are not worth a lane of their own.
+        gain = FRESH if nominal else PENDING | INNER
+        if self.within is not None:
+            gain |= CHOSEN
+        self.outlook.begin(gain, headings[0] if nominal else None)
+        self.outlook.at(self.place)
         while not (self.cut or self.shut_in):
-            # Cells across the border come with their neighbours; they are not worth a lane of their own.
-            gain = FRESH if nominal else PENDING | INNER
-            if self.within is not None:
-                gain |= CHOSEN
+            self.more = False
             if self._sortie(headings, gain) or self._sortie_elsewhere(headings, gain):
                 self.proposals, retried = PROPOSALS, False
-            elif not thorough:
-                return
-            elif self.proposals < PROPOSALS_MAX:
+                self.outlook.at(self.place)
+            elif thorough and self.more and self.proposals < PROPOSALS_MAX:
                 self.proposals *= 8
-            elif self.refused and not retried:
+            elif self.outlook.onward(self.place):
+                self.proposals = PROPOSALS
+            elif thorough and self.refused and not retried and not (self.outlook.near and nominal):
                 self.refused.clear()  # the ground may have changed since
-                retried = True
+                self.proposals, retried = PROPOSALS, True
+                self.outlook.at(self.place)
             else:
                 return
 
@@ -190,10 +203,13 @@ class Search:
         position = self.route.pose
         found: list[Candidate] = []
         for heading in headings:
-            found += self.finder.candidates(self.ground, self.turning, part, gain, heading, position, self.proposals)
+            where = self.outlook.corners(heading)  # in a strip there is no room yet for strokes
+            lanes = self.finder.candidates(
+                self.ground, self.turning, part, gain, heading, position, self.proposals, where, self.within is None
+            )
+            self.more |= len(lanes) == self.proposals and lanes[-1].score >= self.least * self.best_score
+            found += lanes
         found.sort(key=lambda candidate: -candidate.score)
-        if self.within is not None:  # in a strip there is no room yet for strokes
-            found = [candidate for candidate in found if not candidate.aside]
         return [candidate for candidate in found if candidate.score >= self.least * self.best_score]
 
     def _try(self, candidate: Candidate) -> bool:
@@ -253,6 +269,8 @@ class Search:
 
     def _sortie_elsewhere(self, headings: Sequence[float], gain: np.uint8) -> bool:
         """Go to another part of the turning ground from which there is something to gain, and search there."""
+        if self.turning.count < 2:
+            return False
         candidates = self._candidates(headings, gain, None)
         goals = {self.turning.label(*candidate.pivot) for candidate in candidates}
         before = self.route.mark()

@@ -65,11 +65,13 @@ class LaneFinder:
         position: Pose2,
         count: int,
         where: NDArray[np.float64] | None = None,
+        strokes: bool = True,
     ) -> list[Candidate]:
         """The best ``count`` lanes in ``heading`` that start from a ``part`` of the turning ground (None: any), best first.
 
         Cells worth sweeping are all that ``gain`` says. Lanes that gain less than ``params.min_gain`` are not proposed. ``where`` are
-        corners (n, 2) in ``map`` that span the ground to look at, if not all of it. The robot stands at ``position``.
+        corners (n, 2) in ``map`` that span the ground to look at, if not all of it;
+        without ``strokes`` no lane is entered from aside. The robot stands at ``position``.
         """
         raster = Raster(ground, heading, where)
         raster.gain = raster.all_of(gain)
@@ -82,15 +84,15 @@ class LaneFinder:
         raster.sum_gains()
         if not len(raster.row_index):
             return []
-        scores, gains, starts = self._score(raster, position)
-        best = np.argsort(-scores)[:count]
-        return [
-            raster.candidate(*(int(place) for place in starts[:, i]), score=float(scores[i]), gain=float(gains[i]))
-            for i in best
-            if scores[i] > 0.0
-        ]
+        scores, gains, starts = self._score(raster, position, strokes)
+        best = np.argpartition(-scores, count)[:count] if len(scores) > count else np.arange(len(scores))
+        best = best[np.argsort(-scores[best], kind="stable")]
+        best = best[scores[best] > 0.0]
+        return raster.candidates(starts[:, best], scores[best], gains[best])
 
-    def _score(self, raster: Raster, position: Pose2) -> tuple[NDArray[np.float64], NDArray[np.float64], Ints]:
+    def _score(
+        self, raster: Raster, position: Pose2, strokes: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], Ints]:
         """Scores (n,), gains (n,) in m², and row, start, end and pivot columns and whether that lies aside (5, n) of the candidates."""
         row, start = raster.starts(round(self.params.lane_lead / raster.resolution))
         limit = next_column(~raster.can_stand, row, start) - 1
@@ -101,7 +103,7 @@ class LaneFinder:
         end = np.concatenate(options)
         pivot, aside = raster.pivot_column(row, start)
         gain = raster.swept(raster.gain_sum, row, start, end) * raster.resolution**2
-        keep = (end > start) & (pivot >= 0) & (gain >= self.params.min_gain)
+        keep = (end > start) & (pivot >= 0) & (gain >= self.params.min_gain) & (strokes | ~aside)
         row, start, end, limit, pivot, gain, aside = (
             each[keep] for each in (row, start, end, limit, pivot, gain, aside)
         )
@@ -269,14 +271,18 @@ class Raster:
         x, y = self.to_map(np.array(row), np.array(column))
         return Pose2(float(x), float(y), self.heading)
 
-    def candidate(
-        self, row: int, start: int, end: int, pivot: int, aside: int, *, score: float, gain: float
-    ) -> Candidate:
-        """The candidate in ``map`` coordinates."""
-        spot = self.pose(row, pivot)
-        return Candidate(
-            score, (spot.x, spot.y), self.pose(row, start), float(end - start) * self.resolution, bool(aside), gain
-        )
+    def candidates(self, places: Ints, scores: NDArray[np.float64], gains: NDArray[np.float64]) -> list[Candidate]:
+        """The candidates in ``map`` coordinates; ``places`` (5, n) as :meth:`LaneFinder._score` gives them."""
+        row, start, end, pivot, aside = places
+        spots = zip(*(each.tolist() for each in self.to_map(row, pivot)))
+        begins = zip(*(each.tolist() for each in self.to_map(row, start)))
+        lengths = ((end - start) * self.resolution).tolist()
+        return [
+            Candidate(score, spot, Pose2(x, y, self.heading), length, bool(by_strokes), gain)
+            for score, spot, (x, y), length, by_strokes, gain in zip(
+                scores.tolist(), spots, begins, lengths, aside, gains.tolist()
+            )
+        ]
 
 
 def erode(mask: Mask, first: int, last: int, side: int) -> Mask:

@@ -28,11 +28,13 @@ class TurningGround:
 
     def __init__(self, ground: Ground) -> None:
         self.ground = ground
-        shape = ground.cells.shape
-        self.mask: Mask = ground.pivotable((slice(0, shape[0]), slice(0, shape[1])))
+        shape: tuple[int, int] = (ground.cells.shape[0], ground.cells.shape[1])
+        self.mask: Mask = ground.pivotable()
         count, labels = cv2.connectedComponents(self.mask.astype(np.uint8), connectivity=4, ltype=cv2.CV_16U)
         self._labels: NDArray[np.uint16] = np.asarray(labels, dtype=np.uint16)
-        self._parts = np.arange(count, dtype=np.uint16)  # parts that have grown together have several labels
+        self._parts: NDArray[np.uint16] = np.arange(
+            count, dtype=np.uint16
+        )  # parts that have grown together have several labels
         near = math.ceil(FAR_M / ground.resolution)
         self._distances = Tiles(shape, np.float32, near, self._distances_in)
         # Where the robot can be while it drives straight, on the strength of its width alone.
@@ -83,7 +85,10 @@ class TurningGround:
         count, local = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
         here = self._parts[self._labels[window]]
         names = np.zeros(count, dtype=np.uint16)
-        for component, part in np.unique(np.stack([local[here > 0], here[here > 0]], axis=1), axis=0):
+        met = np.zeros((count, len(self._parts)), dtype=bool)
+        met[local, here] = True
+        met[0], met[:, 0] = False, False
+        for component, part in np.argwhere(met):
             if names[component] == 0:
                 names[component] = self._parts[part]
             else:
@@ -91,7 +96,7 @@ class TurningGround:
         for component in range(1, count):
             if names[component] == 0:
                 names[component] = len(self._parts)
-                self._parts = np.append(self._parts, names[component])
+                self._parts = np.concatenate([self._parts, names[component : component + 1]])
         self._labels[window] = names[local]
 
     def _cells(self, x: Floats, y: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -18,7 +18,7 @@ from random_fields import field_of, start_pose, target_at
 
 from mine_robot.core.types import Pose2
 from mine_robot.coverage.footprint import Footprint
-from mine_robot.coverage.ground import Ground
+from mine_robot.coverage.ground import DRIVABLE, PENDING, Ground
 from mine_robot.coverage.ledger import Ledger
 from mine_robot.coverage.params import CoverageParams
 from mine_robot.coverage.planner import Planner
@@ -66,7 +66,7 @@ def test_no_strip_for_short_lanes_nor_where_there_is_room_to_turn():
     ground = ground_of(beside_safe_strip(shapely.box(0, 0, 12, 20)))
     assert not lay_strips(ground, NORTH + math.pi, Pose2(2.0, -1.5, 0.0))  # safe ground is as good
     (strip,) = lay_strips(ground, NORTH, Pose2(2.0, -1.5, 0.0))
-    ground.pending &= ~strip.border
+    ground.remove(PENDING, strip.border)
     assert not lay_strips(ground, NORTH, Pose2(2.0, -1.5, 0.0))
 
 
@@ -78,7 +78,7 @@ def test_a_corridor_keeps_clear_of_halos_and_holes():
         targets = [target_at(number, *xy) for number, xy in enumerate(rng.uniform((5.0, 2.0), (12.0, 16.0), (2, 2)))]
         ground = ground_of(beside_safe_strip(well), targets)
         for strip in lay_strips(ground, NORTH, Pose2(2.0, -1.5, 0.0)):
-            assert (ground.pending | ground.drivable)[strip.corridor].all()
+            assert (ground.all_of(PENDING) | ground.all_of(DRIVABLE))[strip.corridor].all()
             east = ground.centres(strip.corridor)[0]
             assert east.max() < 2.1 or east.min() > 3.9
     wall = [target_at(number, x, 10.0) for number, x in enumerate(np.arange(0.5, 12.0, 0.5))]
