@@ -22,7 +22,9 @@ app = typer.Typer(
 )
 console = Console()
 
-FieldFile = Annotated[Path, typer.Argument(metavar="FIELD.geojson", help="Field file (docs/field_files.md).")]
+FieldFile = Annotated[
+    Path, typer.Argument(metavar="FIELD.geojson", help="Field file, GeoJSON or KML (docs/field_files.md).")
+]
 RunFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Run directory.")]
 ParameterFile = Annotated[
     list[Path] | None,
@@ -228,14 +230,14 @@ def plan(
 
 @app.command(hidden=True)
 def preview(
-    field: FieldFile,
+    wish: Annotated[Path, typer.Argument(help="What a page asks for (JSON).")],
     out: Annotated[Path, typer.Option(help="Field file to write.")],
     params: ParameterFile = None,
 ) -> None:
     """Print field, plan and estimate as JSON, for the console."""
     from mine_robot.bringup.previewing import preview as previewed
 
-    typer.echo(json.dumps(previewed(field, tuple(params or ()), out)))
+    typer.echo(json.dumps(previewed(wish, tuple(params or ()), out)))
 
 
 @app.command()

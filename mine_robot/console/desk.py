@@ -22,7 +22,7 @@ from mine_robot.console.web import checked, fetched, read_body, spend, viewer_of
 
 DOWNLOADS_MAX = 4  # at a time
 CHUNK = 65536
-# Plans a field or a sketch, to the JSON of `mine-robot preview`; raises Refusal.
+# Plans a field, a KML file or a sketch (access.PreviewBody), to the JSON of `mine-robot preview`; raises Refusal.
 Preview = Callable[[dict[str, Any]], Awaitable[str]]
 # Draws the evidence behind a target as PNG; raises Refusal.
 Draw = Callable[[int], Awaitable[bytes]]
@@ -60,8 +60,7 @@ class Desk:
         viewer = viewer_of(self._seats, request)
         wish = parse(await read_body(request, MAX_FIELD), PreviewBody)
         spend(viewer)
-        asked = wish.field if wish.field is not None else {"sketch": wish.sketch}
-        content = json.loads(await self._preview(asked))
+        content = json.loads(await self._preview(wish.model_dump(exclude_none=True)))
         return JSONResponse({"ok": True, "message": "", **content})
 
     async def runs(self, request: Request) -> Response:

@@ -303,12 +303,19 @@ def test_a_field_to_plan_has_a_limit_of_size_and_a_form(house: House) -> None:
         secret = hello(page)["secret"]
         code, answer = house.ask("/api/preview", json.dumps({"field": field}), X_Console=secret)
         assert (code, answer["lines"]) == (200, ["2 lanes"])
-        for body in ("{}", '{"field": []}', '{"field": {}, "sketch": {}}', "[" * 1000):
+        for body in (
+            "{}",
+            '{"field": []}',
+            '{"field": {}, "sketch": {}}',
+            '{"kml": 7}',
+            '{"kml": "<kml/>", "roles": {"0": "clear"}}',
+            "[" * 1000,
+        ):
             assert house.ask("/api/preview", body, X_Console=secret)[0] == 422
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             assert house.ask("/api/preview", b" " * (MAX_FIELD + 1), X_Console=secret)[0] == 413
     assert house.ask("/api/preview", json.dumps({"field": field}))[0] == 403
-    assert house.planned == [field]
+    assert house.planned == [{"field": field, "roles": {}}]
 
 
 def a_run(root: Path, name: str, *, report: str = "<h1>report</h1>") -> Path:

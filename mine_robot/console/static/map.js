@@ -108,6 +108,9 @@ export class FieldMap {
     this.redraw();
   }
 
+  /** Whether a touch takes hold of something on the map (then `drag` hears of it), or else moves the map. */
+  grab() { return false; }
+
   tap(sx, sy) {
     const id = this.targetAt(sx, sy);
     if (id !== null) this.onTarget(id);
@@ -137,6 +140,7 @@ export class FieldMap {
       canvas.setPointerCapture(event.pointerId);
       this.pointers.set(event.pointerId, [event.offsetX, event.offsetY]);
       this.touch = this.pointers.size === 1 ? [event.offsetX, event.offsetY] : null;
+      this.grabbed = this.touch !== null && this.grab(event.offsetX, event.offsetY, event.pointerType);
     });
     canvas.addEventListener("pointerup", (event) => {
       if (this.touch && Math.hypot(event.offsetX - this.touch[0], event.offsetY - this.touch[1]) < TOUCH_PX / 2) {
@@ -155,6 +159,7 @@ export class FieldMap {
         this.zoom(Math.max(span(now), 1) / Math.max(span(before), 1), (now[0] + other[0]) / 2, (now[1] + other[1]) / 2);
         return;
       }
+      if (this.grabbed) { if (this.drag(...now)) this.touch = null; return; }
       if (this.following) this.follow(false);
       this.view.x -= (now[0] - before[0]) / this.view.k;
       this.view.y += (now[1] - before[1]) / this.view.k;
