@@ -92,6 +92,9 @@ def run(
     ] = "127.0.0.1",
     console_certificate: Certificate = None,
     console_key: CertificateKey = None,
+    console_token: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Token of the page; by default a new one in the run directory.")
+    ] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="With --console: begin when somebody presses Start on the page.")
     ] = False,
@@ -112,7 +115,8 @@ def run(
     if wait and not with_console:
         raise LoadError("--wait says something about --console only")
     check_remote(remote, insecure, os.environ)
-    address = listen_address(console_host, console_port, console_certificate, console_key) if with_console else None
+    page = (console_host, console_port, console_certificate, console_key, console_token)
+    address = listen_address(*page) if with_console else None
     if sim == "gazebo":
         sim, which = pick_gazebo()
         console.print(which, highlight=False, soft_wrap=True)
@@ -146,11 +150,37 @@ def serve_console(
     certificate: Certificate = None,
     key: CertificateKey = None,
     namespace: Namespace = "",
+    missions: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="No stack runs: let the page start missions, with their runs in DIR."),
+    ] = None,
+    sim: Annotated[str | None, typer.Option(help="With --missions: builtin or none, as with run. No default.")] = None,
+    scenario: Annotated[Path | None, typer.Option(help="With --missions: scenario of the simulated world.")] = None,
+    rate: Annotated[str | None, typer.Option(help="With --missions: simulated seconds a second, or 'max' (1).")] = None,
+    params: ParameterFile = None,
 ) -> None:
-    """Serve the operator's page of a stack that is running."""
+    """Serve the operator's page of a stack that is running, or, with --missions, before one runs."""
     from mine_robot.bringup.console import listen_address, serve
 
-    serve(folder, namespace, listen_address(host, port, certificate, key), console)
+    address = listen_address(host, port, certificate, key)
+    if missions is None:
+        if sim or scenario or rate or params:
+            raise LoadError("--sim, --scenario, --rate and --params say something about --missions only")
+        serve(folder, namespace, address, console)
+        return
+    from mine_robot.bringup.lobby import Offer, serve_lobby
+
+    if folder is not None:
+        raise LoadError("give either the DIR of a run or --missions DIR")
+    if sim not in ("builtin", "none"):
+        raise LoadError(
+            "--missions needs --sim builtin or --sim none: whether pages start simulations or the real robot"
+        )
+    _rate(rate or "1")
+    options = ["--rate", rate or "1", "--namespace", namespace]
+    options += ["--scenario", str(scenario.absolute())] if scenario else []
+    options += [word for file in params or () for word in ("--params", str(file.absolute()))]
+    serve_lobby(Offer(missions.absolute(), sim, tuple(params or ()), tuple(options), address), console)
 
 
 def _rate(text: str) -> float:

@@ -83,6 +83,7 @@ def listening(address: Address) -> list[str]:
         "port": str(address.port),
         "certificate": f"'{address.certificate}'",
         "key": f"'{address.key}'",
+        "token": f"'{address.token}'",
     }
     return [word for name, value in values.items() for word in ("-p", f"{name}:={value}")]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -9,13 +10,17 @@ from typing import Any
 
 from rich.console import Console
 
+from mine_robot.bringup.alone import hold_the_robot
 from mine_robot.bringup.display import Display, show_summary
 from mine_robot.bringup.kills import node_kills
 from mine_robot.bringup.namespace import namespace_arguments
 from mine_robot.bringup.operator import Ending, Operator, Picture, Watch
 from mine_robot.bringup.prepare import PreparedRun, RunRequest, prepare_run
 from mine_robot.bringup.processes import Processes
+from mine_robot.bringup.resume import recorded_namespace
+from mine_robot.records.errors import RecordError
 from mine_robot.records.finish import finish_run
+from mine_robot.records.run_directory import RunDirectory
 
 MAX_RESTARTS = 3  # of one node in a run; what dies more often is broken
 
@@ -26,11 +31,22 @@ class Interrupted(Exception):
 
 def run_mission(request: RunRequest, console: Console, command: list[str]) -> int:
     """Run a mission to its end; returns the exit code of ``mine-robot run``."""
+    namespace = request.namespace
+    if request.resume is not None:
+        with contextlib.suppress(RecordError):  # what is wrong with it is said later
+            namespace = recorded_namespace(RunDirectory(request.resume.absolute()))
+    with hold_the_robot(namespace):
+        return _run(request, console, command)
+
+
+def _run(request: RunRequest, console: Console, command: list[str]) -> int:
     prepared = prepare_run(request, command)
     word = "Run directory" if request.resume is None else "Resuming the run in"
     console.print(f"{word}: {prepared.directory.path}", highlight=False, soft_wrap=True)
     if request.console is not None:
-        token = "" if request.console.local else f"  (token: {prepared.directory.console_token})"
+        token = (
+            "" if request.console.local else f"  (token: {request.console.token or prepared.directory.console_token})"
+        )
         console.print(f"Console: {request.console.url}{token}", highlight=False, soft_wrap=True)
     processes = Processes(prepared.directory.node_logs, environment(prepared))
     previous = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}

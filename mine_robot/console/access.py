@@ -98,6 +98,12 @@ class PreviewBody(Body):
         return self
 
 
+class LaunchBody(Body):
+    """The field on which a mission is to start."""
+
+    field: dict[str, Any]
+
+
 class EmptyBody(Body):
     """Nothing is to be said."""
 

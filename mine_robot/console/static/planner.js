@@ -8,9 +8,10 @@ const MAX_FILE = 250_000;
 const EMPTY = { hazard: [], safe: [], no_go: [], known_targets: [] };  // what the editor draws itself
 
 export class Planner {
-  /** `ask` sends a request for a preview to the server and returns its answer. */
-  constructor(ask) {
+  /** `ask` sends a request for a preview to the server and returns its answer; `launch` starts a mission and returns why it cannot. */
+  constructor(ask, launch) {
     this.ask = ask;
+    this.launch = launch;
     this.editor = new Editor($("planner-map"), () => this.changed(), (chosen) => { $("planner-remove").disabled = !chosen; });
     this.field = null;                                   // as the server has it, to be saved
     this.asked = 0;                                      // requests so far: an answer to an older one comes too late
@@ -24,11 +25,17 @@ export class Planner {
     $("planner-clear").onclick = () => this.clear();
     $("planner-plan").onclick = () => this.plan();
     $("planner-save").onclick = () => this.save();
+    $("planner-start").onclick = async () => { const answer = await this.launch(this.field); if (answer) this.say([answer.message], !answer.ok); };
     $("planner-file").onchange = () => this.read();
   }
 
   /** Show the ground of the running mission's field, empty, to draw on. */
-  setScene(scene) { this.home = scene; }
+  setScene(scene) {
+    this.home = scene;
+    $("planner-start").hidden = !scene.lobby;
+    $("planner-note").textContent = scene.lobby ? "" : "not the mission that runs";
+    $("planner-open").textContent = scene.lobby ? "Plan a field" : "Plan another field";
+  }
 
   open() {
     if (!this.home) return;
@@ -48,7 +55,7 @@ export class Planner {
   /** What was planned is no longer what is drawn. */
   changed(text = "") {
     this.field = null; this.editor.plan = null; this.asked++;
-    $("planner-save").disabled = true; $("planner-undecided").hidden = true;
+    $("planner-save").disabled = $("planner-start").disabled = true; $("planner-undecided").hidden = true;
     this.say(text ? [text] : []);
     this.editor.redraw();
   }
@@ -123,7 +130,7 @@ export class Planner {
     editor.fit();
     $("planner").scrollTop = 0;                           // a phone has scrolled down to the buttons
     this.field = field;
-    $("planner-save").disabled = Boolean(problem);
+    $("planner-save").disabled = $("planner-start").disabled = Boolean(problem);
     this.say(problem ? [problem] : lines, Boolean(problem));
   }
 
