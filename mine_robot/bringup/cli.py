@@ -156,22 +156,36 @@ def serve_console(
     ] = None,
     sim: Annotated[str | None, typer.Option(help="With --missions: builtin or none, as with run. No default.")] = None,
     scenario: Annotated[Path | None, typer.Option(help="With --missions: scenario of the simulated world.")] = None,
-    rate: Annotated[str | None, typer.Option(help="With --missions: simulated seconds a second, or 'max' (1).")] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Training: show a recorded run as if it were live; no robot hears it."),
+    ] = None,
+    rate: Annotated[
+        str | None,
+        typer.Option(help="With --missions or --replay: seconds of the run a second (1); 'max' with --missions."),
+    ] = None,
     params: ParameterFile = None,
 ) -> None:
-    """Serve the operator's page of a stack that is running, or, with --missions, before one runs."""
+    """Serve the operator's page of a stack that is running, before one runs (--missions), or of a recorded run (--replay)."""
     from mine_robot.bringup.console import listen_address, serve
 
     address = listen_address(host, port, certificate, key)
+    if (folder, missions, replay).count(None) < 2:
+        raise LoadError("give one of DIR, --missions DIR and --replay RUN")
+    if replay is not None and not (sim or scenario or params):
+        from mine_robot.bringup.training import serve_training
+
+        serve_training(replay, _rate(rate or "1"), address, console)
+        return
     if missions is None:
         if sim or scenario or rate or params:
-            raise LoadError("--sim, --scenario, --rate and --params say something about --missions only")
+            raise LoadError(
+                "--sim, --scenario and --params say something about --missions only, --rate about --replay too"
+            )
         serve(folder, namespace, address, console)
         return
     from mine_robot.bringup.lobby import Offer, serve_lobby
 
-    if folder is not None:
-        raise LoadError("give either the DIR of a run or --missions DIR")
     if sim not in ("builtin", "none"):
         raise LoadError(
             "--missions needs --sim builtin or --sim none: whether pages start simulations or the real robot"

@@ -52,7 +52,7 @@ def sketch_of_field(collection: Mapping[str, Any], datum: Datum | None) -> dict[
 
     Raises :class:`FieldError` if a geometry is broken.
     """
-    shapes, names = [], {}
+    shapes, names = [], dict[str, str]()
     for index, feature in enumerate(collection["features"]):
         properties = feature["properties"]
         role = properties["role"]

@@ -62,13 +62,14 @@ function greet(words) {
   boot = words.boot;
   scene = words.scene;
   document.body.classList.toggle("lobby", Boolean(scene.lobby));
+  document.body.classList.toggle("replay", Boolean(scene.replay));
   entries = {};
   map.clear();
   map.setScene(scene);
   planner.setScene(scene);
   legend($("legend-rows"), scene.halo_m);
   if (sensors.open) sensors.ask();
-  document.title = `${scene.simulated ? "SIMULATION " : ""}${scene.name} – console`;
+  document.title = `${scene.replay ? "REPLAY " : ""}${scene.simulated ? "SIMULATION " : ""}${scene.name} – console`;
 }
 
 function put(key, value) {

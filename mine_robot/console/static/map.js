@@ -185,6 +185,19 @@ export class FieldMap {
     this.drawTargets();
     this.drawRobot();
     this.drawFurniture();
+    if (this.scene.replay) this.drawReplay();
+  }
+
+  /** That this is no live picture, all over the map. */
+  drawReplay() {
+    const g = this.g;
+    g.save();
+    g.font = "bold 64px system-ui, sans-serif"; g.textAlign = "center"; g.textBaseline = "middle";
+    g.fillStyle = "rgb(90 30 150 / 0.2)";
+    for (let y = 110; y < this.h + 60; y += 190) for (let x = (y % 380 > 190 ? 300 : 130); x < this.w + 130; x += 400) {
+      g.save(); g.translate(x, y); g.rotate(-0.4); g.fillText("REPLAY", 0, 0); g.restore();
+    }
+    g.restore();
   }
 
   at(x, y) { return [this.w / 2 + (x - this.view.x) * this.view.k, this.h / 2 - (y - this.view.y) * this.view.k]; }

@@ -57,8 +57,9 @@ export function show(entries, scene, age) {
   $("hold-text").textContent = seen ? `Hold acknowledged by ${seen}` : "The robot holds and nobody has acknowledged it.";
   const silent = level("mission") === 3;
   $("reason").textContent = mission ? `${mission.reason}${silent ? " — the mission is silent" : ""}` : scene.lobby ? "plan a field to start one" : "";
-  $("kind").textContent = scene.simulated ? "SIMULATION" : "LIVE ROBOT";
-  $("kind").className = `badge ${scene.simulated ? "simulation" : "live"}`;
+  $("kind").textContent = scene.replay ? "REPLAY" : scene.simulated ? "SIMULATION" : "LIVE ROBOT";
+  $("kind").title = scene.replay || "";
+  $("kind").className = `badge ${scene.replay ? "recorded" : scene.simulated ? "simulation" : "live"}`;
   const share = typeof area.coverage === "number" ? Math.floor(area.coverage * 1000) / 10 : null;  // rounded down: nothing is cleared by rounding
   $("done").style.width = `${share || 0}%`;
   $("share").textContent = share === null ? "not known" : `${share.toFixed(1)} % of what can be reached`;
