@@ -111,6 +111,7 @@ def _watch(prepared: PreparedRun, operator: Operator, processes: Processes, cons
             processes.kill(kills.pop(0)[1])
         for death in processes.deaths():
             said = processes.tail(death.name)
+            processes.note(death)
             console.print(
                 f"{death.text}: {said or 'it said nothing'}", style="red", highlight=False, markup=False, soft_wrap=True
             )

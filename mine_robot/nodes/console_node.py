@@ -251,6 +251,8 @@ class ConsoleNode(StackNode[ConsoleNodeParams]):
     # --- output -------------------------------------------------------------------------------------------------------
     def refresh(self) -> None:
         """What pages see, at their rate."""
+        if not self.server.alive:
+            raise ConnectionError("the web server has ended")  # whoever started this node starts it again
         self.take_polled()
         begin = time.monotonic()
         if self.grid is not None and begin >= self.next_ledger:
@@ -262,10 +264,7 @@ class ConsoleNode(StackNode[ConsoleNodeParams]):
 
     def health(self, t: float) -> tuple[Health, ...]:
         """Who is there."""
-        values = {"viewers": str(self.seats.count)}
-        if not self.server.alive:
-            return (Health("console", Level.ERROR, "the web server has ended", values),)
-        return (Health("console", Level.OK, "serving", values),)
+        return (Health("console", Level.OK, "serving", {"viewers": str(self.seats.count)}),)
 
     def destroy_node(self) -> None:
         """End the server before the node goes, and with it the token: the run directory is handed in. After a kill it is used again."""

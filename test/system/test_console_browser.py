@@ -239,6 +239,9 @@ def test_watch_stop_resume_and_lose_the_console(
     record = read_journal(directory / "journal.sqlite")
     done = [kind for _, kind, _ in record.events if kind.startswith("mission/")]
     assert done == ["mission/start", "mission/estop", "mission/estop", "mission/resume", "mission/abort"]
+    said = (directory / "log" / "console.log").read_text()
+    assert "node 'console' died (killed by SIGKILL)" in said, "why the first one ended"
+    assert "console: ends: SIGINT or SIGTERM" in said, "why the second one ended"
     states = [status.state for status in record.statuses]
     assert MissionState.ESTOP in states and states[-1] is MissionState.ABORTED
 

@@ -519,6 +519,16 @@ def test_every_refusal_is_logged_with_its_reason(locked: House, caplog: pytest.L
     assert locked.calls == []
 
 
+def test_a_server_that_ends_by_itself_says_why(caplog: pytest.LogCaptureFixture) -> None:
+    address = Address("127.0.0.1", 0)
+    listener = address.bind()
+    listener.close()  # so that it cannot start
+    server = Server(Console.app, address, listener)  # type: ignore[arg-type]
+    server._thread.join(WAIT_S)
+    assert not server.alive and "the web server failed" in caplog.text
+    assert "ended by itself" in caplog.text and "Traceback" in caplog.text
+
+
 def test_guessing_tokens_is_slow() -> None:
     access = Access(tls=True, token=TOKEN)
     for second in range(LOGINS):
