@@ -168,33 +168,21 @@ def serve_console(
 ) -> None:
     """Serve the operator's page of a stack that is running, before one runs (--missions), or of a recorded run (--replay)."""
     from mine_robot.bringup.console import listen_address, serve
+    from mine_robot.bringup.lobby import Offer, serve_lobby
+    from mine_robot.bringup.training import serve_training
 
-    address = listen_address(host, port, certificate, key)
     if (folder, missions, replay).count(None) < 2:
         raise LoadError("give one of DIR, --missions DIR and --replay RUN")
-    if replay is not None and not (sim or scenario or params):
-        from mine_robot.bringup.training import serve_training
-
-        serve_training(replay, _rate(rate or "1"), address, console)
-        return
-    if missions is None:
-        if sim or scenario or rate or params:
-            raise LoadError(
-                "--sim, --scenario and --params say something about --missions only, --rate about --replay too"
-            )
+    if missions is None and (sim or scenario or params):
+        raise LoadError("--sim, --scenario and --params say something about --missions only")
+    address, speed = listen_address(host, port, certificate, key), _rate(rate or "1")
+    if missions is not None:
+        offer = Offer(missions.absolute(), sim or "", scenario, speed, tuple(params or ()), namespace, address)
+        serve_lobby(offer, console)
+    elif replay is not None:
+        serve_training(replay, speed, address, console)
+    else:
         serve(folder, namespace, address, console)
-        return
-    from mine_robot.bringup.lobby import Offer, serve_lobby
-
-    if sim not in ("builtin", "none"):
-        raise LoadError(
-            "--missions needs --sim builtin or --sim none: whether pages start simulations or the real robot"
-        )
-    _rate(rate or "1")
-    options = ["--rate", rate or "1", "--namespace", namespace]
-    options += ["--scenario", str(scenario.absolute())] if scenario else []
-    options += [word for file in params or () for word in ("--params", str(file.absolute()))]
-    serve_lobby(Offer(missions.absolute(), sim, tuple(params or ()), tuple(options), address), console)
 
 
 def _rate(text: str) -> float:

@@ -13,7 +13,6 @@ import fcntl
 import json
 import logging
 import os
-import queue
 import re
 import signal
 import subprocess
@@ -38,7 +37,7 @@ from mine_robot.console.seats import Viewer
 from mine_robot.console.traces import Traces
 from mine_robot.core.children import how_it_ended
 from mine_robot.core.field import FieldError, field_from_geojson
-from mine_robot.pipeline.loading import LoadError, load_field, load_robot
+from mine_robot.pipeline.loading import LoadError, load_field, load_robot, load_scenario
 from mine_robot.records.run_directory import RunDirectory
 
 NOTHING_RUNS = "no mission runs here"
@@ -48,43 +47,67 @@ SAID_MAX = 300  # characters of what a mission that failed said last
 
 @dataclass(frozen=True)
 class Offer:
-    """What the person at the machine allows: missions in ``folder``, started with ``options`` of ``mine-robot run``."""
+    """What the person at the machine allows: missions in ``folder``, with these options of ``mine-robot run``; ``rate`` 0 is max."""
 
     folder: Path
     sim: str
+    scenario: Path | None
+    rate: float
     parameters: tuple[Path, ...]
-    options: tuple[str, ...]
+    namespace: str
     address: Address
+
+    def check(self) -> None:
+        """Raise :class:`LoadError` if no mission could be started so."""
+        if self.sim not in ("builtin", "none"):
+            raise LoadError(
+                "--missions needs --sim builtin or --sim none: do pages start simulations or the real robot?"
+            )
+        if self.sim == "none" and self.scenario is not None:
+            raise LoadError("--scenario: the real robot has none")
+        load_scenario(self.scenario, load_field(_place(self.folder)))
+
+    def words(self) -> list[str]:
+        """The options on the command line of ``mine-robot run``."""
+        page = self.address
+        words = ["--sim", self.sim, "--rate", f"{self.rate:g}" if self.rate else "max", "--namespace", self.namespace]
+        words += ["--scenario", str(self.scenario)] if self.scenario else []
+        words += [word for file in self.parameters for word in ("--params", str(file))]
+        words += ["--console", "--wait", "--console-host", page.host, "--console-port", str(page.port)]
+        words += ["--console-token", page.token]
+        if page.certificate:
+            words += ["--console-certificate", page.certificate, "--console-key", page.key]
+        return words
 
 
 def serve_lobby(offer: Offer, console: Console) -> None:
     """Serve until Ctrl-C or SIGTERM; raises :class:`LoadError` with one line if that cannot be."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     with _locked(offer.folder):
-        _place(offer.folder)
-        address = replace(offer.address, token=str(offer.folder / "console_token"))
+        offer.check()
+        token = offer.folder / "console_token"
+        offer = replace(offer, address=replace(offer.address, token=str(token)))
         what = "the real robot" if offer.sim == "none" else "simulation"
-        console.print(f"Missions in {offer.folder}, {what}: {address.url}", highlight=False, soft_wrap=True)
+        console.print(f"Missions in {offer.folder}, {what}: {offer.address.url}", highlight=False, soft_wrap=True)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         news = ""
         try:
             while True:
-                field = _wait_for_a_field(offer, address, news)
-                news = _run(offer, address, field)
+                news = _run(offer, _wait_for_a_field(offer, news))
         except KeyboardInterrupt:
             console.print("no missions are offered any more", highlight=False)
         finally:
-            Path(address.token).unlink(missing_ok=True)
+            token.unlink(missing_ok=True)
 
 
-def _wait_for_a_field(offer: Offer, address: Address, news: str) -> Path:
+def _wait_for_a_field(offer: Offer, news: str) -> Path:
     """Serve the page until it starts a mission; returns the file of its field."""
     files = base_and(parameter_paths(RunRequest(Path(), parameters=offer.parameters, sim=offer.sim))[1:])
-    asked: queue.Queue[Path] = queue.Queue()
+    asked: Future[Path] = Future()
     with tempfile.TemporaryDirectory() as scratch:
         parameters = Path(scratch) / "parameters.yaml"
         parameters.write_text(files.dump(), encoding="utf-8")
-        solo = Solo(files.build("console"), parameters, offer.folder, Path(address.token), Traces(0.1, 10.0))
+        solo = Solo(files.build("console"), parameters, offer.folder, Path(offer.address.token), Traces(0.1, 10.0))
         if news:
             solo.say(news)
 
@@ -94,12 +117,12 @@ def _wait_for_a_field(offer: Offer, address: Address, news: str) -> Path:
                 name = field_from_geojson(field, source="the field").name
             except FieldError as error:
                 raise Refusal(422, str(error)) from None
-            if not asked.empty():
+            if asked.done():
                 raise Refusal(409, "a mission starts already")
             path = _new_file(offer.folder, name)
             path.write_text(json.dumps(field, indent=1), encoding="utf-8")
             LOG.warning("viewer %d, %s starts a mission on %s", viewer.number, who, path)
-            asked.put(path)
+            asked.set_result(path)
             return True, "The stack starts. This page comes back when it is ready; the robot waits for Start there."
 
         home = scene(
@@ -108,21 +131,18 @@ def _wait_for_a_field(offer: Offer, address: Address, news: str) -> Path:
             solo.params.limits,
             simulated=offer.sim != "none",
         )
-        server = solo.serve(address, {**home, "lobby": True}, _nothing_runs, _nothing_runs, _no_evidence, launch)
+        server = solo.serve(offer.address, {**home, "lobby": True}, _nothing_runs, _nothing_runs, _no_evidence, launch)
         try:
-            return asked.get()
+            return asked.result()
         finally:
             server.close()
 
 
-def _run(offer: Offer, address: Address, field: Path) -> str:
+def _run(offer: Offer, field: Path) -> str:
     """Run the mission to its end, and say how it ended. Ctrl-C reaches it too and ends it before this process."""
-    words = ["run", str(field), "--out", str(field.with_suffix("")), "--sim", offer.sim, "--console", "--wait"]
-    words += ["--console-host", address.host, "--console-port", str(address.port), "--console-token", address.token]
-    if address.certificate:
-        words += ["--console-certificate", address.certificate, "--console-key", address.key]
+    words = ["run", str(field), "--out", str(field.with_suffix("")), *offer.words()]
     with tempfile.TemporaryFile("w+") as errors:
-        command = [sys.executable, "-m", "mine_robot.bringup.cli", *words, *offer.options]
+        command = [sys.executable, "-m", "mine_robot.bringup.cli", *words]
         mission = subprocess.Popen(command, stderr=errors)
         try:
             code = mission.wait()

@@ -36,11 +36,14 @@ def run_mission(request: RunRequest, console: Console, command: list[str]) -> in
         with contextlib.suppress(RecordError):  # what is wrong with it is said later
             namespace = recorded_namespace(RunDirectory(request.resume.absolute()))
     with hold_the_robot(namespace):
-        return _run(request, console, command)
+        prepared = prepare_run(request, command)
+        ending = _conduct(prepared, console)
+    return _finish(prepared, ending, console)
 
 
-def _run(request: RunRequest, console: Console, command: list[str]) -> int:
-    prepared = prepare_run(request, command)
+def _conduct(prepared: PreparedRun, console: Console) -> Ending:
+    """Start every process, follow the mission to its end, and leave no process behind."""
+    request = prepared.request
     word = "Run directory" if request.resume is None else "Resuming the run in"
     console.print(f"{word}: {prepared.directory.path}", highlight=False, soft_wrap=True)
     if request.console is not None:
@@ -73,7 +76,7 @@ def _run(request: RunRequest, console: Console, command: list[str]) -> int:
             operator.close()
         for number, handler in previous.items():
             signal.signal(number, handler)
-    return _finish(prepared, ending, console)
+    return ending
 
 
 def environment(prepared: PreparedRun) -> dict[str, str]:
