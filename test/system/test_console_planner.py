@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +14,11 @@ from stack import SMALL_FIELD
 from test_console_browser import CHROMIUM, STEP_MS, browser, draw, open_page, picture, playwright  # noqa: F401
 
 from mine_robot.bringup.resources import resource
-from mine_robot.console.access import Access
+from mine_robot.bringup.solo import Solo
 from mine_robot.console.address import Address
-from mine_robot.console.app import Console
-from mine_robot.console.desk import Desk
-from mine_robot.console.errands import Errands, field_preview
 from mine_robot.console.scene import scene
-from mine_robot.console.seats import Seats
-from mine_robot.console.server import Server
-from mine_robot.console.shelf import Shelf
-from mine_robot.console.store import Store
 from mine_robot.console.traces import Traces
 from mine_robot.core.geodesy import Datum
-from mine_robot.core.limits import Limits
 from mine_robot.pipeline.loading import ParameterFiles, load_field, load_robot
 
 pytestmark = [
@@ -38,30 +30,15 @@ pytestmark = [
 @pytest.fixture
 def port(tmp_path: Path) -> Iterator[int]:
     """A console beside no mission."""
-    limits: Limits = ParameterFiles([resource("config/robot.yaml")]).build("console").limits
-    robot = load_robot(resource("urdf/mine_robot.urdf.xacro"))
-    shown = scene(load_field(SMALL_FIELD), robot, limits, simulated=True)
-    address, access, seats, errands = (
-        Address("127.0.0.1", 0),
-        Access(tls=False),
-        Seats(3, lambda *what: None),
-        Errands(),
-    )
-    desk = Desk(
-        access=access,
-        seats=seats,
-        errands=errands,
-        shelf=Shelf(tmp_path, "", "run.json", "summary.json", [], []),
-        draw=partial(nothing, 0),
-        preview=partial(field_preview, errands, resource("config/robot.yaml")),
-    )
-    console = Console(
-        store=Store(), traces=Traces(0.1, 10.0), seats=seats, access=access, call=nothing, say=nothing, desk=desk,
-        hello={"boot": "x", "scene": shown}, rate=5.0,
-    )  # fmt: skip
-    listener = address.bind()
-    server = Server(console.app(), address, listener)
-    yield int(listener.getsockname()[1])
+    parameters = resource("config/robot.yaml")
+    params, robot = ParameterFiles([parameters]).build("console"), load_robot(resource("urdf/mine_robot.urdf.xacro"))
+    shown = scene(load_field(SMALL_FIELD), robot, params.limits, simulated=True)
+    solo = Solo(params, parameters, tmp_path, tmp_path / "token", Traces(0.1, 10.0))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        number = int(free.getsockname()[1])
+    server = solo.serve(Address("127.0.0.1", number), shown, nothing, nothing, nothing)
+    yield number
     server.close()
 
 

@@ -12,6 +12,7 @@ const LABEL_ZOOM = 22;   // px/m from which targets carry labels
 const MAX_LABELS = 150;
 const REMARKS = { confirm: "  operator: hazard", reject: "  operator: no hazard" };
 const TOUCH_PX = 26;
+const COARSE = 4;
 
 const rgba = (hex, alpha) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16)).concat(Math.round(255 * alpha));
 const css = (hex, alpha) => `rgb(${[1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16)).join(" ")} / ${alpha})`;
@@ -43,6 +44,15 @@ export function tileImage(text, width, height) {
   const canvas = document.createElement("canvas");
   canvas.width = width; canvas.height = height;
   canvas.getContext("2d").putImageData(image, 0, 0);
+  return canvas;
+}
+
+/** A tile with a COARSE-th of the cells along an edge, each their mean: from afar, reading all cells for every frame takes too long. */
+function reduced(image) {
+  const canvas = document.createElement("canvas"), g = canvas.getContext("2d");
+  canvas.width = Math.ceil(image.width / COARSE); canvas.height = Math.ceil(image.height / COARSE);
+  g.imageSmoothingQuality = "high";
+  g.drawImage(image, 0, 0, canvas.width, canvas.height);
   return canvas;
 }
 
@@ -226,7 +236,8 @@ export class FieldMap {
     } else {
       const { x0, y0, resolution: r, tile } = this.grid, k = this.view.k * r;
       g.imageSmoothingEnabled = k < 1;
-      for (const { row, column, width, height, image } of this.tiles.values()) {
+      for (const one of this.tiles.values()) {
+        const { row, column, width, height } = one, image = k < 1 / COARSE ? one.coarse ??= reduced(one.image) : one.image;
         const [sx, sy] = this.at(x0 + column * tile * r, y0 + (row * tile + height) * r);
         if (sx < this.w && sy < this.h && sx + width * k > 0 && sy + height * k > 0) g.drawImage(image, sx, sy, width * k, height * k);
       }
