@@ -88,7 +88,8 @@ def serve_lobby(offer: Offer, console: Console) -> None:
         token = offer.folder / "console_token"
         offer = replace(offer, address=replace(offer.address, token=str(token)))
         what = "the real robot" if offer.sim == "none" else "simulation"
-        console.print(f"Missions in {offer.folder}, {what}: {offer.address.url}", highlight=False, soft_wrap=True)
+        said = f"Missions in {offer.folder}, {what}: {offer.address.url}"
+        console.print(said + ("" if offer.address.local else f"  (token: {token})"), highlight=False, soft_wrap=True)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         news = ""
         try:

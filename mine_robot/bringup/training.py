@@ -211,7 +211,8 @@ def serve_training(run: Path, rate: float, address: Address, console: Console) -
             partial(order, playback.remark),
             partial(evidence_picture, solo.errands, directory.path),
         )
-        console.print(f"REPLAY of {directory.path}: {address.url}", highlight=False, soft_wrap=True)
+        token = "" if address.local else f"  (token: {directory.console_token})"
+        console.print(f"REPLAY of {directory.path}: {address.url}{token}", highlight=False, soft_wrap=True)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             _play(playback, rate, 1.0 / solo.params.rate, orders)

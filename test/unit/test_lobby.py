@@ -109,3 +109,12 @@ def test_a_run_of_a_kml_field_holds_it_as_geojson(tmp_path: Path) -> None:
     path.write_text(f"<kml><Document>{''.join(marks)}</Document></kml>")
     prepared = prepare_run(RunRequest(path, out=tmp_path / "run"))
     assert load_field(prepared.directory.field).hazard.equals(load_field(FIELD).hazard)
+
+
+def test_a_mission_is_started_with_what_the_command_line_said(tmp_path: Path) -> None:
+    address = Address("0.0.0.0", 8081, "/c.pem", "/k.pem", "/token")
+    words = Offer(tmp_path, "none", None, 0.0, (Path("/p.yaml"),), "/robot1", address).words()
+    said = dict(zip(words, words[1:]))
+    assert said["--sim"] == "none" and said["--rate"] == "max" and said["--namespace"] == "/robot1"
+    assert said["--params"] == "/p.yaml" and said["--console-token"] == "/token" and said["--console-key"] == "/k.pem"
+    assert "--wait" in words and "--scenario" not in words
