@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -114,7 +115,7 @@ def test_a_run_of_a_kml_field_holds_it_as_geojson(tmp_path: Path) -> None:
 def test_a_mission_is_started_with_what_the_command_line_said(tmp_path: Path) -> None:
     address = Address("0.0.0.0", 8081, "/c.pem", "/k.pem", "/token")
     words = Offer(tmp_path, "none", None, 0.0, (Path("/p.yaml"),), "/robot1", address).words()
-    said = dict(zip(words, words[1:]))
+    said = dict(itertools.pairwise(words))
     assert said["--sim"] == "none" and said["--rate"] == "max" and said["--namespace"] == "/robot1"
     assert said["--params"] == "/p.yaml" and said["--console-token"] == "/token" and said["--console-key"] == "/k.pem"
     assert "--wait" in words and "--scenario" not in words
