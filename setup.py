@@ -10,6 +10,7 @@ HERE = Path(__file__).parent
 
 # The one list of run-time requirements; versions are pinned in constraints.txt.
 REQUIREMENTS = [
+    "defusedxml",
     "jinja2",
     "matplotlib",
     "mcap>=1.6",

@@ -8,22 +8,22 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import tempfile
 import time
 from concurrent.futures import Future
+from pathlib import Path
 
 import numpy as np
 import shapely
 from playwright.sync_api import sync_playwright
 
-from mine_robot.console.access import Access
+from mine_robot.bringup.resources import resource
+from mine_robot.bringup.solo import Solo
 from mine_robot.console.address import Address
-from mine_robot.console.app import Console
 from mine_robot.console.scene import rings
-from mine_robot.console.seats import Seats
-from mine_robot.console.server import Server
-from mine_robot.console.store import Store
-from mine_robot.console.view import View
+from mine_robot.console.traces import Traces
 from mine_robot.core.types import Cell, LedgerGrid, NavState, Target, TargetClass
+from mine_robot.pipeline.loading import ParameterFiles
 
 SIDE_M, RESOLUTION, TARGETS = 316.0, 0.05, 2000
 COUNT_FRAMES = """() => new Promise((resolve) => {
@@ -50,21 +50,28 @@ def scene() -> dict[str, object]:
     return {**words, **shapes, **limits, "robot": robot, "classes": []}
 
 
-def answer(service: str) -> Future[tuple[bool, str]]:
+def answer(service: str, *words: object) -> Future[tuple[bool, str]]:
     future: Future[tuple[bool, str]] = Future()
     future.set_result((True, service))
     return future
 
 
+async def no_evidence(target: int) -> bytes:
+    return b""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--picture", default="")
+    parser.add_argument("--port", type=int, default=8174)
     args = parser.parse_args()
     generator = np.random.default_rng(1)
     cells = np.full((round(SIDE_M / RESOLUTION),) * 2, Cell.PENDING, dtype=np.int8)
     cells[:, : cells.shape[1] // 2] = Cell.SEARCHED
-    store = Store()
-    view = View(store, mark_p=0.5)
+    parameters = resource("config/robot.yaml")
+    params, folder = ParameterFiles([parameters]).build("console"), Path(tempfile.mkdtemp())
+    solo = Solo(params, parameters, folder, folder / "token", Traces(0.1, 10.0))
+    view = solo.view
     places = generator.uniform(0.0, SIDE_M, (TARGETS, 2))
     kinds = generator.integers(0, len(TargetClass), TARGETS)
     targets = [
@@ -78,17 +85,8 @@ def main() -> None:
     begin = time.perf_counter()
     view.ledger(LedgerGrid(0.0, 0.0, 0.0, RESOLUTION, cells))
     first = time.perf_counter() - begin
-    address = Address("127.0.0.1", 0)
-    listener = address.bind()
-    console = Console(
-        store=store,
-        seats=Seats(5, lambda *what: None),
-        access=Access(tls=False),
-        call=answer,
-        hello={"boot": "x", "scene": scene()},
-        rate=5.0,
-    )
-    server = Server(console.app(), address, listener)
+    address = Address("127.0.0.1", args.port)
+    server = solo.serve(address, scene(), answer, answer, no_evidence)
     sent: list[tuple[float, int]] = []
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=shutil.which("chromium"))
@@ -97,7 +95,7 @@ def main() -> None:
             "websocket",
             lambda one: one.on("framereceived", lambda data: sent.append((time.monotonic(), len(data)))),
         )
-        page.goto(f"http://127.0.0.1:{listener.getsockname()[1]}/")
+        page.goto(f"http://127.0.0.1:{args.port}/")
         page.wait_for_timeout(15_000)
         page.evaluate(DRAG)
         updates, frames = [], []

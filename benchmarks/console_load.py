@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import http.client
 import json
 import multiprocessing
@@ -112,13 +113,19 @@ def wait(what: Callable[[], bool], words: str) -> None:
 
 
 def console_of(run: psutil.Popen) -> psutil.Process:
-    return next(child for child in run.children(recursive=True) if "console" in child.cmdline()[1:5])
+    """The console's process. Errands come and go meanwhile: one that is gone by the time it is asked for its name is none."""
+    for child in run.children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "console" in child.cmdline()[1:5]:
+                return child
+    raise SystemExit("the run has no console")
 
 
 def measure(args: argparse.Namespace, out: Path) -> dict[str, Any]:
     options = ["--console", "--console-port", str(args.port), "--rate", "1", "--wait", "--out", str(out)]
     words = [sys.executable, "-m", "mine_robot.bringup.cli", "run", str(FIELD), *options]
-    run = psutil.Popen(words, stdout=subprocess.DEVNULL)
+    words_of_run = (out.parent / "run.txt").open("w+")
+    run = psutil.Popen(words, stdout=words_of_run, stderr=subprocess.STDOUT)
     busy = [multiprocessing.Process(target=burn, daemon=True) for _ in range(args.busy)]
     try:
         wait(lambda: _listens(args.port), "the console")
@@ -147,10 +154,15 @@ def measure(args: argparse.Namespace, out: Path) -> dict[str, Any]:
                 process.kill()  # rclpy's handlers, inherited, would swallow SIGTERM
         run.send_signal(signal.SIGINT)
         run.wait(60)
+        words_of_run.seek(0)
+        deaths = [line.strip() for line in words_of_run if "died" in line or "started again" in line]
+        if deaths:
+            print("\n".join([*deaths, (out / "log" / "console.log").read_text()[-3000:]]), file=sys.stderr)
     return {
         "viewers": args.viewers,
         "of_them_with_sensors": args.sensors,
         "fields_planned_meanwhile": pages[-1].planned,
+        "nodes_that_died": deaths,
         "busy_processes": args.busy,
         "console_cpu_of_a_core": round(cpu, 3),
         "kbytes_a_second_a_viewer": round(float(np.mean(rates)) / 1000.0, 1),

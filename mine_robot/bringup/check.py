@@ -11,6 +11,7 @@ from mine_robot.bringup.resources import resource
 from mine_robot.core.geodesy import Datum
 from mine_robot.pipeline.consistency import contradictions
 from mine_robot.pipeline.loading import (
+    KML,
     LoadError,
     ParameterFiles,
     load_field,
@@ -22,7 +23,7 @@ from mine_robot.pipeline.loading import (
 
 def check_file(path: Path) -> str:
     """What the file is, in a line; raises :class:`LoadError` if it cannot be used."""
-    if path.suffix in (".geojson", ".json"):
+    if path.suffix.lower() in (".geojson", ".json", KML):
         field = load_field(path)
         return f"field '{field.name}', {field.area:.1f} m2 to search beside {field.safe.area:.1f} m2 of safe ground: ok"
     if path.suffix in (".xacro", ".urdf"):
@@ -30,7 +31,7 @@ def check_file(path: Path) -> str:
         return f"robot '{robot.name}', searches {robot.sweep_width:.2f} m wide, {robot.sweep_ahead:.2f} m ahead: ok"
     if path.suffix not in (".yaml", ".yml"):
         raise LoadError(
-            f"{path}: not a field (.geojson), parameter file or scenario (.yaml) or robot description (.xacro, .urdf)"
+            f"{path}: not a field (.geojson, .kml), parameter file or scenario (.yaml) or robot description (.xacro, .urdf)"
         )
     if is_parameter_file(path):
         parameters = base_and([path])

@@ -22,7 +22,9 @@ app = typer.Typer(
 )
 console = Console()
 
-FieldFile = Annotated[Path, typer.Argument(metavar="FIELD.geojson", help="Field file (docs/field_files.md).")]
+FieldFile = Annotated[
+    Path, typer.Argument(metavar="FIELD.geojson", help="Field file, GeoJSON or KML (docs/field_files.md).")
+]
 RunFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Run directory.")]
 ParameterFile = Annotated[
     list[Path] | None,
@@ -90,6 +92,9 @@ def run(
     ] = "127.0.0.1",
     console_certificate: Certificate = None,
     console_key: CertificateKey = None,
+    console_token: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Token of the page; by default a new one in the run directory.")
+    ] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="With --console: begin when somebody presses Start on the page.")
     ] = False,
@@ -110,7 +115,8 @@ def run(
     if wait and not with_console:
         raise LoadError("--wait says something about --console only")
     check_remote(remote, insecure, os.environ)
-    address = listen_address(console_host, console_port, console_certificate, console_key) if with_console else None
+    page = (console_host, console_port, console_certificate, console_key, console_token)
+    address = listen_address(*page) if with_console else None
     if sim == "gazebo":
         sim, which = pick_gazebo()
         console.print(which, highlight=False, soft_wrap=True)
@@ -144,11 +150,39 @@ def serve_console(
     certificate: Certificate = None,
     key: CertificateKey = None,
     namespace: Namespace = "",
+    missions: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="No stack runs: let the page start missions, with their runs in DIR."),
+    ] = None,
+    sim: Annotated[str | None, typer.Option(help="With --missions: builtin or none, as with run. No default.")] = None,
+    scenario: Annotated[Path | None, typer.Option(help="With --missions: scenario of the simulated world.")] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Training: show a recorded run as if it were live; no robot hears it."),
+    ] = None,
+    rate: Annotated[
+        str | None,
+        typer.Option(help="With --missions or --replay: seconds of the run a second (1); 'max' with --missions."),
+    ] = None,
+    params: ParameterFile = None,
 ) -> None:
-    """Serve the operator's page of a stack that is running."""
+    """Serve the operator's page of a stack that is running, before one runs (--missions), or of a recorded run (--replay)."""
     from mine_robot.bringup.console import listen_address, serve
+    from mine_robot.bringup.lobby import Offer, serve_lobby
+    from mine_robot.bringup.training import serve_training
 
-    serve(folder, namespace, listen_address(host, port, certificate, key), console)
+    if (folder, missions, replay).count(None) < 2:
+        raise LoadError("give one of DIR, --missions DIR and --replay RUN")
+    if missions is None and (sim or scenario or params):
+        raise LoadError("--sim, --scenario and --params say something about --missions only")
+    address, speed = listen_address(host, port, certificate, key), _rate(rate or "1")
+    if missions is not None:
+        offer = Offer(missions.absolute(), sim or "", scenario, speed, tuple(params or ()), namespace, address)
+        serve_lobby(offer, console)
+    elif replay is not None:
+        serve_training(replay, speed, address, console)
+    else:
+        serve(folder, namespace, address, console)
 
 
 def _rate(text: str) -> float:
@@ -228,14 +262,14 @@ def plan(
 
 @app.command(hidden=True)
 def preview(
-    field: FieldFile,
+    wish: Annotated[Path, typer.Argument(help="What a page asks for (JSON).")],
     out: Annotated[Path, typer.Option(help="Field file to write.")],
     params: ParameterFile = None,
 ) -> None:
     """Print field, plan and estimate as JSON, for the console."""
     from mine_robot.bringup.previewing import preview as previewed
 
-    typer.echo(json.dumps(previewed(field, tuple(params or ()), out)))
+    typer.echo(json.dumps(previewed(wish, tuple(params or ()), out)))
 
 
 @app.command()

@@ -22,11 +22,11 @@ FIND_S = 10.0
 NODE = "mission"  # the node that is asked where the run directory is
 
 
-def listen_address(host: str, port: int, certificate: Path | None, key: Path | None) -> Address:
+def listen_address(
+    host: str, port: int, certificate: Path | None, key: Path | None, token: Path | None = None
+) -> Address:
     """The address, tried; raises :class:`LoadError` if the console may not or cannot listen there."""
-    address = Address(
-        host, port, str(certificate.absolute()) if certificate else "", str(key.absolute()) if key else ""
-    )
+    address = Address(host, port, *(str(file.absolute()) if file else "" for file in (certificate, key, token)))
     try:
         address.bind().close()
     except ListenError as error:

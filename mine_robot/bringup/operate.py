@@ -9,9 +9,11 @@ from typing import Any
 
 from rich.console import Console
 
+from mine_robot.bringup.alone import hold_the_robot
 from mine_robot.bringup.display import Display, show_summary
 from mine_robot.bringup.graph import graph
 from mine_robot.bringup.operator import Ending, Operator
+from mine_robot.pipeline.loading import LoadError
 from mine_robot.records.finish import finish_run
 from mine_robot.records.run_directory import RunDirectory
 
@@ -32,6 +34,12 @@ def main() -> int:
     signal.signal(signal.SIGINT, _interrupt)
     operator = Operator(graph(simulation=simulated))
     try:
+        lock = hold_the_robot(operator.namespace)
+    except LoadError as error:
+        print(error, file=sys.stderr)
+        operator.close()
+        return 2
+    try:
         display = Display(console, simulated=simulated)
         with display.running():
             ending = operator.conduct(display.show, lambda picture: None)
@@ -39,6 +47,7 @@ def main() -> int:
         ending = Ending("the launch was shut down: Ctrl-C, or a node ended", hurried=True)
     operator.spin(LOG_FLUSH_S)
     operator.close()
+    lock.close()
     summary = finish_run(directory.path, figures=not ending.hurried, ended_by=ending.reason)
     show_summary(console, summary, str(directory.path))
     return 0 if summary["state"] == "complete" else 1

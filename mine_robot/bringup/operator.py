@@ -84,6 +84,11 @@ class Operator:
         self.picture.remaining_s = decode.progress(message).remaining_s
 
     @property
+    def namespace(self) -> str:
+        """The namespace of the stack, "/" for none."""
+        return str(self._node.get_namespace())
+
+    @property
     def missing(self) -> list[str]:
         """Nodes that have not reported ready yet."""
         return sorted(name for report, name in self._waited_for.items() if report not in self.picture.health)

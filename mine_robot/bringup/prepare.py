@@ -23,7 +23,16 @@ from mine_robot.bringup.resources import resource
 from mine_robot.bringup.resume import check_resumable, recorded_namespace
 from mine_robot.bringup.security import ENCLAVE, secured
 from mine_robot.console.address import Address
-from mine_robot.pipeline.loading import LoadError, ParameterFiles, expand_urdf, load_field, load_robot, load_scenario
+from mine_robot.pipeline.loading import (
+    KML,
+    LoadError,
+    ParameterFiles,
+    expand_urdf,
+    load_field,
+    load_robot,
+    load_scenario,
+    read_collection,
+)
 from mine_robot.records.run_directory import RunDirectory
 
 
@@ -74,6 +83,7 @@ def listening(address: Address) -> list[str]:
         "port": str(address.port),
         "certificate": f"'{address.certificate}'",
         "key": f"'{address.key}'",
+        "token": f"'{address.token}'",
     }
     return [word for name, value in values.items() for word in ("-p", f"{name}:={value}")]
 
@@ -107,7 +117,10 @@ def prepare_run(request: RunRequest, command: Sequence[str] = ()) -> PreparedRun
         check_kills(scenario, request.scenario or request.field)
     directory = RunDirectory(_new_folder(request))
     directory.node_logs.mkdir(parents=True)
-    shutil.copyfile(request.field, directory.field)
+    if request.field.suffix.lower() == KML:
+        directory.field.write_text(json.dumps(read_collection(request.field), indent=1), encoding="utf-8")
+    else:
+        shutil.copyfile(request.field, directory.field)
     directory.urdf.write_text(expand_urdf(resource("urdf/mine_robot.urdf.xacro")), encoding="utf-8")
     if request.scenario is not None and request.simulated:
         shutil.copyfile(request.scenario, directory.scenario)

@@ -59,6 +59,11 @@ class Processes:
             del self._running[name]
         return [Death(name, code) for name, code in ended]
 
+    def note(self, death: Death) -> None:
+        """Write into the process's log how it ended: one that was killed cannot say so itself."""
+        with contextlib.suppress(OSError), (self._logs / f"{death.name}.log").open("a", encoding="utf-8") as log:
+            log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {death.text}\n")
+
     def kill(self, name: str) -> None:
         """Kill a process at once (for the fault ``node_kill``)."""
         if name in self._running:

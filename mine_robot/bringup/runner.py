@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -9,13 +10,17 @@ from typing import Any
 
 from rich.console import Console
 
+from mine_robot.bringup.alone import hold_the_robot
 from mine_robot.bringup.display import Display, show_summary
 from mine_robot.bringup.kills import node_kills
 from mine_robot.bringup.namespace import namespace_arguments
 from mine_robot.bringup.operator import Ending, Operator, Picture, Watch
 from mine_robot.bringup.prepare import PreparedRun, RunRequest, prepare_run
 from mine_robot.bringup.processes import Processes
+from mine_robot.bringup.resume import recorded_namespace
+from mine_robot.records.errors import RecordError
 from mine_robot.records.finish import finish_run
+from mine_robot.records.run_directory import RunDirectory
 
 MAX_RESTARTS = 3  # of one node in a run; what dies more often is broken
 
@@ -26,11 +31,25 @@ class Interrupted(Exception):
 
 def run_mission(request: RunRequest, console: Console, command: list[str]) -> int:
     """Run a mission to its end; returns the exit code of ``mine-robot run``."""
-    prepared = prepare_run(request, command)
+    namespace = request.namespace
+    if request.resume is not None:
+        with contextlib.suppress(RecordError):  # what is wrong with it is said later
+            namespace = recorded_namespace(RunDirectory(request.resume.absolute()))
+    with hold_the_robot(namespace):
+        prepared = prepare_run(request, command)
+        ending = _conduct(prepared, console)
+    return _finish(prepared, ending, console)
+
+
+def _conduct(prepared: PreparedRun, console: Console) -> Ending:
+    """Start every process, follow the mission to its end, and leave no process behind."""
+    request = prepared.request
     word = "Run directory" if request.resume is None else "Resuming the run in"
     console.print(f"{word}: {prepared.directory.path}", highlight=False, soft_wrap=True)
     if request.console is not None:
-        token = "" if request.console.local else f"  (token: {prepared.directory.console_token})"
+        token = (
+            "" if request.console.local else f"  (token: {request.console.token or prepared.directory.console_token})"
+        )
         console.print(f"Console: {request.console.url}{token}", highlight=False, soft_wrap=True)
     processes = Processes(prepared.directory.node_logs, environment(prepared))
     previous = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -57,7 +76,7 @@ def run_mission(request: RunRequest, console: Console, command: list[str]) -> in
             operator.close()
         for number, handler in previous.items():
             signal.signal(number, handler)
-    return _finish(prepared, ending, console)
+    return ending
 
 
 def environment(prepared: PreparedRun) -> dict[str, str]:
@@ -95,6 +114,7 @@ def _watch(prepared: PreparedRun, operator: Operator, processes: Processes, cons
             processes.kill(kills.pop(0)[1])
         for death in processes.deaths():
             said = processes.tail(death.name)
+            processes.note(death)
             console.print(
                 f"{death.text}: {said or 'it said nothing'}", style="red", highlight=False, markup=False, soft_wrap=True
             )

@@ -84,16 +84,24 @@ class RemarkBody(Body):
 
 
 class PreviewBody(Body):
-    """A field to plan: a field file, or polygons that were drawn."""
+    """A field to plan: a field file, a KML file, or polygons that were drawn; ``roles`` of features by number, "" leaves one out."""
 
     field: dict[str, Any] | None = None
+    kml: str | None = None
     sketch: dict[str, Any] | None = None
+    roles: dict[str, Literal["hazard_area", "safe_area", "no_go", "known_target", ""]] = {}
 
     @model_validator(mode="after")
     def _one(self) -> PreviewBody:
-        if (self.field is None) == (self.sketch is None):
-            raise ValueError("either field or sketch")
+        if [self.field, self.kml, self.sketch].count(None) != 2:
+            raise ValueError("one of field, kml and sketch")
         return self
+
+
+class LaunchBody(Body):
+    """The field on which a mission is to start."""
+
+    field: dict[str, Any]
 
 
 class EmptyBody(Body):

@@ -28,12 +28,14 @@ class ListenError(ValueError):
 
 @dataclass(frozen=True)
 class Address:
-    """Where to listen; ``certificate`` and ``key`` are PEM files for TLS, empty for none."""
+    """Where to listen; ``certificate`` and ``key`` are PEM files for TLS, empty for none; ``token`` is the file of a token that is
+    there already, empty for one of the run's own."""
 
     host: str
     port: int
     certificate: str = ""
     key: str = ""
+    token: str = ""
 
     @property
     def local(self) -> bool:

@@ -44,6 +44,7 @@ FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/console.css": ("console.css", "text/css; charset=utf-8"),
     "/console.js": ("console.js", "text/javascript; charset=utf-8"),
+    "/editor.js": ("editor.js", "text/javascript; charset=utf-8"),
     "/panel.js": ("panel.js", "text/javascript; charset=utf-8"),
     "/planner.js": ("planner.js", "text/javascript; charset=utf-8"),
     "/sensors.js": ("sensors.js", "text/javascript; charset=utf-8"),

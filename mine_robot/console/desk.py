@@ -14,28 +14,47 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from mine_robot.console.access import MAX_FIELD, Access, EmptyBody, EvidenceBody, PreviewBody, Refusal, parse
+from mine_robot.console.access import (
+    MAX_FIELD,
+    Access,
+    EmptyBody,
+    EvidenceBody,
+    LaunchBody,
+    PreviewBody,
+    Refusal,
+    parse,
+)
 from mine_robot.console.errands import Errands
-from mine_robot.console.seats import Seats
+from mine_robot.console.seats import Seats, Viewer
 from mine_robot.console.shelf import Shelf
-from mine_robot.console.web import checked, fetched, read_body, spend, viewer_of
+from mine_robot.console.web import answered, checked, fetched, read_body, spend, viewer_of, who
 
 DOWNLOADS_MAX = 4  # at a time
 CHUNK = 65536
-# Plans a field or a sketch, to the JSON of `mine-robot preview`; raises Refusal.
+# Plans a field, a KML file or a sketch (access.PreviewBody), to the JSON of `mine-robot preview`; raises Refusal.
 Preview = Callable[[dict[str, Any]], Awaitable[str]]
 # Draws the evidence behind a target as PNG; raises Refusal.
 Draw = Callable[[int], Awaitable[bytes]]
+# Starts a mission on a field, for a viewer at an address: whether it does, and a word on it; raises Refusal.
+Launch = Callable[[dict[str, Any], Viewer, str], Awaitable[tuple[bool, str]]]
 
 
 class Desk:
     """Serves from the ``shelf`` and runs ``errands``."""
 
     def __init__(
-        self, *, access: Access, seats: Seats, errands: Errands, shelf: Shelf, draw: Draw, preview: Preview
+        self,
+        *,
+        access: Access,
+        seats: Seats,
+        errands: Errands,
+        shelf: Shelf,
+        draw: Draw,
+        preview: Preview,
+        launch: Launch | None = None,
     ) -> None:
         self._access, self._seats, self._errands, self._shelf = access, seats, errands, shelf
-        self._draw, self._preview = draw, preview
+        self._draw, self._preview, self._launch = draw, preview, launch
         self._downloads = 0
 
     def routes(self) -> list[Route]:
@@ -43,6 +62,7 @@ class Desk:
         return [
             Route("/api/evidence", checked(self._access, self.evidence), methods=["POST"]),
             Route("/api/preview", checked(self._access, self.preview), methods=["POST"]),
+            Route("/api/launch", checked(self._access, self.launch), methods=["POST"]),
             Route("/api/runs", checked(self._access, self.runs), methods=["POST"]),
             Route("/runs/{run}/export/{format}", fetched(self._access, self.export), methods=["GET"]),
             Route("/runs/{run}/{name}", fetched(self._access, self.download), methods=["GET"]),
@@ -60,9 +80,19 @@ class Desk:
         viewer = viewer_of(self._seats, request)
         wish = parse(await read_body(request, MAX_FIELD), PreviewBody)
         spend(viewer)
-        asked = wish.field if wish.field is not None else {"sketch": wish.sketch}
-        content = json.loads(await self._preview(asked))
+        content = json.loads(await self._preview(wish.model_dump(exclude_none=True)))
         return JSONResponse({"ok": True, "message": "", **content})
+
+    async def launch(self, request: Request) -> Response:
+        """Start a mission on a field: for the page that has control, where no mission runs and missions are offered."""
+        viewer = viewer_of(self._seats, request)
+        wish = parse(await read_body(request, MAX_FIELD), LaunchBody)
+        spend(viewer)
+        if not self._seats.controls(viewer):
+            raise Refusal(409, "this page does not have control: take it first")
+        if self._launch is None:
+            raise Refusal(409, "this console starts no missions")
+        return answered(await self._launch(wish.field, viewer, who(request.scope)))
 
     async def runs(self, request: Request) -> Response:
         """The list of the runs."""

@@ -71,11 +71,11 @@ async def evidence_picture(errands: Errands, run: Path, target: int) -> bytes:
         return picture.read_bytes()
 
 
-async def field_preview(errands: Errands, parameters: Path, field: dict[str, Any]) -> str:
-    """The JSON of ``mine-robot preview`` for a field file or a sketch, planned with ``parameters``."""
+async def field_preview(errands: Errands, parameters: Path, wish: dict[str, Any]) -> str:
+    """The JSON of ``mine-robot preview`` for a field, a KML file or a sketch, planned with ``parameters``."""
     with tempfile.TemporaryDirectory() as folder:
         asked, out = Path(folder) / "asked.json", Path(folder) / "field.geojson"
-        asked.write_text(json.dumps(field), encoding="utf-8")
+        asked.write_text(json.dumps(wish), encoding="utf-8")
         words = ("preview", str(asked), "--params", str(parameters), "--out", str(out))
         return await errands.run(*words, limit_s=PREVIEW_S)
 

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from mine_robot.console.address import Address
 
+LOG = logging.getLogger("console")
 JOIN_S = 3.0
 MAX_MESSAGE = 1024  # bytes a page may send on the stream, on which it has nothing to say
 PING_S = 5.0
@@ -38,8 +39,16 @@ class Server:
             ssl_keyfile=address.key or None,
         )
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, args=([listener],), name="web", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(listener,), name="web", daemon=True)
         self._thread.start()
+
+    def _run(self, listener: socket.socket) -> None:
+        try:
+            self._server.run([listener])
+        except BaseException:  # uvicorn leaves by SystemExit too, of which a thread says nothing
+            LOG.exception("the web server failed")
+        if not self._server.should_exit:
+            LOG.error("the web server has ended by itself")
 
     @property
     def alive(self) -> bool:

@@ -92,12 +92,13 @@ class _Reader:
     def _add(self, index: int, feature: Any) -> None:
         properties = feature.get("properties") if isinstance(feature, Mapping) else None
         if not isinstance(properties, Mapping) or "role" not in properties:
-            raise FieldError(f"feature {index} has no properties.role (one of {', '.join(ROLES)})")
+            name = f" '{properties['name']}'" if isinstance(properties, Mapping) and properties.get("name") else ""
+            raise FieldError(f"feature {index}{name} has no properties.role (one of {', '.join(ROLES)})")
         role = properties["role"]
         label = f"feature {index} ({role}" + (f" '{properties['name']}')" if properties.get("name") else ")")
         if role not in ROLES:
             raise FieldError(f"feature {index} has the unknown role {role!r} (known: {', '.join(ROLES)})")
-        self.shapes[role].append((label, _geometry(label, role, feature.get("geometry"))))
+        self.shapes[role].append((label, field_geometry(label, role, feature.get("geometry"))))
         if role == "hazard_area":
             for key in ("name", "imsma_id"):
                 if properties.get(key) is not None:
@@ -167,8 +168,8 @@ class _Reader:
         return _multi(shapely.union_all([part for _, part in self._local(role, datum)]))
 
 
-def _geometry(label: str, role: str, geometry: Any) -> BaseGeometry:
-    """Build and check one feature's geometry, in degrees."""
+def field_geometry(label: str, role: str, geometry: Any) -> BaseGeometry:
+    """The geometry of one feature, checked, in degrees; raises :class:`FieldError` that names the ``label``."""
     wanted = ("Point",) if role == "known_target" else ("Polygon", "MultiPolygon")
     kind = geometry.get("type") if isinstance(geometry, Mapping) else None
     if kind not in wanted:

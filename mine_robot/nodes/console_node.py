@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
+from pathlib import Path
 
 from rclpy.clock import Clock, ClockType
 
@@ -90,7 +91,7 @@ class ConsoleNode(StackNode[ConsoleNodeParams]):
         self.seats = Seats(params.viewers_max, self.on_seats)
         self.on_seats(None, 0, "")
         self.next_look = 0.0
-        self.token_file = directory.console_token
+        self.own_token = None if params.token else directory.console_token
         self.grid: LedgerGrid | None = None  # the newest ledger that pages have not been told
         self.next_ledger = 0.0
         self.poll(MISSION_STATE, decode.mission_status, self.on_mission)
@@ -111,7 +112,7 @@ class ConsoleNode(StackNode[ConsoleNodeParams]):
         params = self.params
         address = Address(params.host, params.port, params.certificate, params.key)
         listener = address.bind()
-        token = "" if address.local else token_in(directory.console_token)
+        token = "" if address.local else token_in(self.own_token or Path(params.token))
         field, robot = load_field(directory.field), load_robot(existing_path(params.files.urdf, "urdf"))
         simulated = bool(self.get_parameter("use_sim_time").value)
         hello = {
@@ -250,6 +251,8 @@ class ConsoleNode(StackNode[ConsoleNodeParams]):
     # --- output -------------------------------------------------------------------------------------------------------
     def refresh(self) -> None:
         """What pages see, at their rate."""
+        if not self.server.alive:
+            raise ConnectionError("the web server has ended")  # whoever started this node starts it again
         self.take_polled()
         begin = time.monotonic()
         if self.grid is not None and begin >= self.next_ledger:
@@ -261,14 +264,12 @@ class ConsoleNode(StackNode[ConsoleNodeParams]):
 
     def health(self, t: float) -> tuple[Health, ...]:
         """Who is there."""
-        values = {"viewers": str(self.seats.count)}
-        if not self.server.alive:
-            return (Health("console", Level.ERROR, "the web server has ended", values),)
-        return (Health("console", Level.OK, "serving", values),)
+        return (Health("console", Level.OK, "serving", {"viewers": str(self.seats.count)}),)
 
     def destroy_node(self) -> None:
         """End the server before the node goes, and with it the token: the run directory is handed in. After a kill it is used again."""
         self.server.close()
         self.caller.close()
-        self.token_file.unlink(missing_ok=True)
+        if self.own_token is not None:
+            self.own_token.unlink(missing_ok=True)
         super().destroy_node()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -15,10 +15,13 @@ from mine_robot.core.field import Field, FieldError, field_from_geojson
 from mine_robot.core.geodesy import Datum
 from mine_robot.core.parameters import ParameterError, build, flatten, specs, unknown_key
 from mine_robot.core.robot import Robot, RobotError, robot_from_urdf
+from mine_robot.pipeline.kml import KmlError, collection_from_kml
 from mine_robot.pipeline.parameters import NODE_PARAMETERS
 from mine_robot.sim.scenario import Scenario, ScenarioError, scenario_from_dict
 from mine_robot.sim.soil import SoilError, soil_from
 
+T = TypeVar("T")
+KML = ".kml"
 WILDCARD = "/**"
 QOS_OVERRIDES = "qos_overrides."  # ROS's own parameters, one for each policy of each end of a topic
 ANYWHERE = "/**/"  # a node of that name in whatever namespace
@@ -35,8 +38,12 @@ class LoadError(ValueError):
 
 
 def _read(path: Path) -> str:
+    return _opened(path, lambda file: file.read_text(encoding="utf-8"))
+
+
+def _opened(path: Path, read: Callable[[Path], T]) -> T:
     try:
-        return path.read_text(encoding="utf-8")
+        return read(path)
     except FileNotFoundError:
         raise LoadError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -44,13 +51,23 @@ def _read(path: Path) -> str:
 
 
 def load_field(path: Path) -> Field:
-    """Read and check a field file."""
+    """Read and check a field file, GeoJSON or KML."""
     try:
-        return field_from_geojson(json.loads(_read(path)), source=str(path))
-    except json.JSONDecodeError as error:
-        raise LoadError(f"{path}: not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
+        return field_from_geojson(read_collection(path), source=str(path))
     except FieldError as error:
         raise LoadError(str(error)) from None
+
+
+def read_collection(path: Path) -> Any:
+    """The GeoJSON of a field file that has not been checked yet; a ``.kml`` is converted."""
+    try:
+        if path.suffix.lower() == KML:
+            return collection_from_kml(_opened(path, Path.read_bytes))
+        return json.loads(_read(path))
+    except json.JSONDecodeError as error:
+        raise LoadError(f"{path}: not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
+    except KmlError as error:
+        raise LoadError(f"{path}: {error}") from None
 
 
 def expand_urdf(path: Path) -> str:

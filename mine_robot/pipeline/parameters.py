@@ -89,6 +89,9 @@ class ConsoleNodeParams(Common):
     port: int = param("Port to listen on.", default=8080, low=1, high=65535)
     certificate: str = param("Certificate for TLS (PEM file); empty for none.", default="")
     key: str = param("Key of the certificate (PEM file).", default="")
+    token: str = param(
+        "File with the token of those who come from elsewhere; empty for one of the run's own.", default=""
+    )
     rate: float = param("Updates of a page.", default=5.0, unit="Hz", low=0.5, high=10.0)
     viewers_max: int = param("Pages that may be open at a time.", default=20, low=1, high=100)
 

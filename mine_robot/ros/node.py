@@ -8,6 +8,7 @@ the other inputs are taken along (``poll``).
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import gc
 import sys
 import time
@@ -270,10 +271,11 @@ class StackNode(Node, Generic[P]):
 
 def run(node_class: type[StackNode[Any]]) -> int:
     """Create a node and spin it until SIGINT or SIGTERM; return the exit code. Bad parameters end it with one line."""
+    faulthandler.enable()  # where a crash within a library happened stands in the node's log
     rclpy.init()  # with its handlers for SIGINT and SIGTERM, which wake the executor and shut the context down
     node: StackNode[Any] | None = None
     executor = SteadyExecutor()
-    code = 0
+    code, why = 0, "SIGINT or SIGTERM"
     try:
         node = node_class()
         # What is there now stays: collections at message rate need not look through modules, parameters and matrices again.
@@ -291,10 +293,14 @@ def run(node_class: type[StackNode[Any]]) -> int:
     except ConnectionError as error:  # a process or device that the node cannot do without is gone
         print(f"{node_class.name}: {error}", file=sys.stderr)
         code = 1
-    except Exception:
-        if rclpy.ok():  # otherwise a callback met the shutdown half way
+    except Exception as error:
+        if rclpy.ok():
+            why = ""
             raise
+        why += f", met half way by {error!r}"
     finally:
+        if why and code == 0:
+            print(f"{node_class.name}: ends: {why}", file=sys.stderr, flush=True)
         # A second SIGINT may arrive while the node is torn down.
         for step in (
             lambda: executor.shutdown(timeout_sec=1.0),

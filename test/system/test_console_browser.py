@@ -78,8 +78,10 @@ def browser() -> Iterator[playwright.Browser]:
         opened.close()
 
 
-def open_page(browser: playwright.Browser, port: int, width: int, height: int, asked: list[str]) -> playwright.Page:
-    page = browser.new_page(viewport={"width": width, "height": height})
+def open_page(
+    browser: playwright.Browser, port: int, width: int, height: int, asked: list[str], *, finger: bool = False
+) -> playwright.Page:
+    page = browser.new_page(viewport={"width": width, "height": height}, has_touch=finger, is_mobile=finger)
     page.on("request", lambda request: asked.append(request.url))
     page.on("websocket", lambda one: asked.append(one.url))
     page.on("pageerror", lambda error: asked.append(f"error: {error}"))
@@ -237,6 +239,9 @@ def test_watch_stop_resume_and_lose_the_console(
     record = read_journal(directory / "journal.sqlite")
     done = [kind for _, kind, _ in record.events if kind.startswith("mission/")]
     assert done == ["mission/start", "mission/estop", "mission/estop", "mission/resume", "mission/abort"]
+    said = (directory / "log" / "console.log").read_text()
+    assert "node 'console' died (killed by SIGKILL)" in said, "why the first one ended"
+    assert "console: ends: SIGINT or SIGTERM" in said, "why the second one ended"
     states = [status.state for status in record.statuses]
     assert MissionState.ESTOP in states and states[-1] is MissionState.ABORTED
 
@@ -312,7 +317,7 @@ def test_sensors_evidence_remarks_a_hold_and_a_cut_cable(
     desk.set_input_files("#planner-file", SMALL_FIELD)
     expect(desk.locator("#planner-lines")).to_contain_text("0.0027 ha", timeout=STEP_MS)
     desk.set_input_files("#planner-file", directory / "robot.urdf")
-    expect(desk.locator("#planner-lines")).to_have_text("The file is not GeoJSON.")
+    expect(desk.locator("#planner-lines")).to_contain_text("outermost element is <robot>", timeout=STEP_MS)
     desk.click("#planner-close")
     # Thirty seconds without a network, in which another page takes over and resumes.
     cable.cut()

@@ -25,7 +25,7 @@ from mine_robot.console.address import Address, ListenError, token_in
 from mine_robot.console.app import FILES, Console
 from mine_robot.console.desk import Desk
 from mine_robot.console.errands import Errands
-from mine_robot.console.seats import Seats
+from mine_robot.console.seats import Seats, Viewer
 from mine_robot.console.server import Server
 from mine_robot.console.shelf import Shelf
 from mine_robot.console.store import Store
@@ -40,7 +40,8 @@ WAIT_S = 10.0
 class House:
     """A console with a mission that only takes notes."""
 
-    def __init__(self, root: Path, token: str = "") -> None:
+    def __init__(self, root: Path, token: str = "", *, offers: bool = False) -> None:
+        self.launched: list[dict[str, Any]] = []
         self.calls: list[str] = []
         self.silent = threading.Event()
         self.store = Store()
@@ -56,7 +57,13 @@ class House:
         self.root = root
         shelf = Shelf(root, "now", "run.json", "summary.json", ["report.html", "summary.json"], ["kml"])
         desk = Desk(
-            access=access, seats=self.seats, errands=Errands(), shelf=shelf, draw=self.draw, preview=self.preview
+            access=access,
+            seats=self.seats,
+            errands=Errands(),
+            shelf=shelf,
+            draw=self.draw,
+            preview=self.preview,
+            launch=self.launch if offers else None,
         )
         console = Console(
             store=self.store,
@@ -89,6 +96,10 @@ class House:
     async def preview(self, field: dict[str, Any]) -> str:
         self.planned.append(field)
         return '{"lines": ["2 lanes"]}'
+
+    async def launch(self, field: dict[str, Any], viewer: Viewer, who: str) -> tuple[bool, str]:
+        self.launched.append(field)
+        return True, f"viewer {viewer.number} of {who}"
 
     async def draw(self, target: int) -> bytes:
         self.drawn.append(target)
@@ -303,12 +314,41 @@ def test_a_field_to_plan_has_a_limit_of_size_and_a_form(house: House) -> None:
         secret = hello(page)["secret"]
         code, answer = house.ask("/api/preview", json.dumps({"field": field}), X_Console=secret)
         assert (code, answer["lines"]) == (200, ["2 lanes"])
-        for body in ("{}", '{"field": []}', '{"field": {}, "sketch": {}}', "[" * 1000):
+        for body in (
+            "{}",
+            '{"field": []}',
+            '{"field": {}, "sketch": {}}',
+            '{"kml": 7}',
+            '{"kml": "<kml/>", "roles": {"0": "clear"}}',
+            "[" * 1000,
+        ):
             assert house.ask("/api/preview", body, X_Console=secret)[0] == 422
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             assert house.ask("/api/preview", b" " * (MAX_FIELD + 1), X_Console=secret)[0] == 413
     assert house.ask("/api/preview", json.dumps({"field": field}))[0] == 403
-    assert house.planned == [field]
+    assert house.planned == [{"field": field, "roles": {}}]
+
+
+def test_a_mission_starts_only_where_it_is_offered_and_by_the_page_with_control(tmp_path: Path) -> None:
+    for offers in (False, True):
+        house = House(tmp_path, offers=offers)
+        try:
+            assert house.ask("/api/launch", '{"field": {}}')[0] == 403
+            with house.watch() as page:
+                secret = hello(page)["secret"]
+                assert house.ask("/api/launch", '{"field": {}}', X_Console=secret)[0] == 409
+                house.ask("/api/control", '{"action": "take"}', X_Console=secret)
+                for body in ("{}", '{"field": 1}', '{"field": {}, "sim": "none"}'):
+                    assert house.ask("/api/launch", body, X_Console=secret)[0] == 422
+                assert house.ask("/api/launch", '{"field": {}}', X_Console=secret, Origin="http://evil")[0] == 403
+            assert house.launched == []
+            with house.watch() as page:
+                secret = hello(page)["secret"]
+                house.ask("/api/control", '{"action": "take"}', X_Console=secret)
+                assert house.ask("/api/launch", '{"field": {"a": 1}}', X_Console=secret)[0] == (200 if offers else 409)
+            assert house.launched == ([{"a": 1}] if offers else [])
+        finally:
+            house.server.close()
 
 
 def a_run(root: Path, name: str, *, report: str = "<h1>report</h1>") -> Path:
@@ -477,6 +517,16 @@ def test_every_refusal_is_logged_with_its_reason(locked: House, caplog: pytest.L
     assert get(locked, "/runs/field-1/report.html", Sec_Fetch_Site="cross-site") == 403
     assert "the request comes from another site" in caplog.text
     assert locked.calls == []
+
+
+def test_a_server_that_ends_by_itself_says_why(caplog: pytest.LogCaptureFixture) -> None:
+    address = Address("127.0.0.1", 0)
+    listener = address.bind()
+    listener.close()  # so that it cannot start
+    server = Server(Console.app, address, listener)  # type: ignore[arg-type]
+    server._thread.join(WAIT_S)
+    assert not server.alive and "the web server failed" in caplog.text
+    assert "ended by itself" in caplog.text and "Traceback" in caplog.text
 
 
 def test_guessing_tokens_is_slow() -> None:

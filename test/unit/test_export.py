@@ -37,6 +37,7 @@ from mine_robot.core.types import (
     TargetClass,
 )
 from mine_robot.mission.journal import Journal
+from mine_robot.pipeline.loading import load_field
 from mine_robot.records.errors import RecordError
 from mine_robot.records.export import FORMATS, export_run
 from mine_robot.records.export_layers import TRACK_PAUSE, TRACK_TOLERANCE, _tracks
@@ -188,6 +189,14 @@ def test_every_format_has_the_same_places(out: Path) -> None:
         shapes = [one for one in shapes if one is not None]
         assert sorted(map(tuple, shapely.get_coordinates(shapes).tolist())) == sorted(wanted)
     assert {name for name, _ in pyogrio.list_layers(out / "export.kml")} == LAYERS
+
+
+def test_the_field_is_read_back_from_kml_and_what_was_found_is_no_part_of_it(run: Path, out: Path) -> None:
+    back, field = load_field(out / "export.kml"), load_field(run / "field.geojson")
+    assert (back.name, back.imsma_id) == (field.name.replace("\x01", "�"), field.imsma_id)
+    for name in ("hazard", "safe", "no_go"):
+        assert getattr(back, name).symmetric_difference(getattr(field, name)).area < 1e-3
+    assert len(back.known_targets) == 0
 
 
 def test_targets_carry_their_marks_and_nothing_is_lost(out: Path) -> None:

@@ -8,6 +8,7 @@ import { Sensors } from "/sensors.js";
 const $ = (id) => document.getElementById(id);
 const SILENT_S = 2, GIVE_UP_S = 5, RETRY_S = [0.5, 1, 2, 3], STOP_TRIES = 60, EVIDENCE_MS = 90000, PREVIEW_MS = 180000;
 const REQUIRED = ["localization", "gpr", "metal_detector", "coverage", "follower", "guard", "marker", "emergency_stop", "command_link", "battery"];
+const LAUNCH_CHECKLIST = ["The field on the map is the one in front of the robot.", "Its plan is what is wanted."];
 const CHECKLIST = ["Nobody stands on the field or in front of the robot.", "The emergency stop on the robot is released and within reach.", "The field on the map is the one in front of me."];
 
 let entries = {}, scene = null, hello = null, socket = null, attempts = 0;
@@ -19,7 +20,7 @@ const sensors = new Sensors(async (wish) => {
   const answer = await post("/api/sensors", wish);
   if (!answer.ok) $("sensors-note").textContent = answer.message;
 });
-const planner = new Planner((body) => post("/api/preview", body, PREVIEW_MS));
+const planner = new Planner((body) => post("/api/preview", body, PREVIEW_MS), launch);
 const seconds = () => performance.now() / 1000;
 const age = (at) => serverNow - at + (seconds() - heard);
 
@@ -60,13 +61,15 @@ function greet(words) {
   lostSince = null;
   boot = words.boot;
   scene = words.scene;
+  document.body.classList.toggle("lobby", Boolean(scene.lobby));
+  document.body.classList.toggle("replay", Boolean(scene.replay));
   entries = {};
   map.clear();
   map.setScene(scene);
   planner.setScene(scene);
   legend($("legend-rows"), scene.halo_m);
   if (sensors.open) sensors.ask();
-  document.title = `${scene.simulated ? "SIMULATION " : ""}${scene.name} – console`;
+  document.title = `${scene.replay ? "REPLAY " : ""}${scene.simulated ? "SIMULATION " : ""}${scene.name} – console`;
 }
 
 function put(key, value) {
@@ -191,6 +194,17 @@ async function command(name) {
   if (answer.ok) setTimeout(() => { if ($("answer").textContent.startsWith(`${name}:`)) say("answer", "", false); }, 8000);
   if (name === "resume" && answer.ok) say("estop-answer", "", false);
 }
+async function launch(field) {
+  const what = scene.simulated ? "SIMULATION" : "LIVE ROBOT";
+  if (!(await ask(`Start the stack for this field? ${what}: the robot stands until somebody presses Start on the next page.`, "Start the stack", [], LAUNCH_CHECKLIST))) return null;
+  await takeFree();
+  const answer = await post("/api/launch", { field }, 10000);
+  if (!answer.ok) return answer;
+  $("planner").close();
+  notice(answer.message);
+  return null;
+}
+
 for (const button of document.querySelectorAll("[data-command]")) button.onclick = () => command(button.dataset.command);
 
 $("take").onclick = async () => {

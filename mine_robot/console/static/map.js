@@ -12,6 +12,7 @@ const LABEL_ZOOM = 22;   // px/m from which targets carry labels
 const MAX_LABELS = 150;
 const REMARKS = { confirm: "  operator: hazard", reject: "  operator: no hazard" };
 const TOUCH_PX = 26;
+const COARSE = 4;
 
 const rgba = (hex, alpha) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16)).concat(Math.round(255 * alpha));
 const css = (hex, alpha) => `rgb(${[1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16)).join(" ")} / ${alpha})`;
@@ -43,6 +44,15 @@ export function tileImage(text, width, height) {
   const canvas = document.createElement("canvas");
   canvas.width = width; canvas.height = height;
   canvas.getContext("2d").putImageData(image, 0, 0);
+  return canvas;
+}
+
+/** A tile with a COARSE-th of the cells along an edge, each their mean: from afar, reading all cells for every frame takes too long. */
+function reduced(image) {
+  const canvas = document.createElement("canvas"), g = canvas.getContext("2d");
+  canvas.width = Math.ceil(image.width / COARSE); canvas.height = Math.ceil(image.height / COARSE);
+  g.imageSmoothingQuality = "high";
+  g.drawImage(image, 0, 0, canvas.width, canvas.height);
   return canvas;
 }
 
@@ -108,6 +118,9 @@ export class FieldMap {
     this.redraw();
   }
 
+  /** Whether a touch takes hold of something on the map (then `drag` hears of it), or else moves the map. */
+  grab() { return false; }
+
   tap(sx, sy) {
     const id = this.targetAt(sx, sy);
     if (id !== null) this.onTarget(id);
@@ -137,6 +150,7 @@ export class FieldMap {
       canvas.setPointerCapture(event.pointerId);
       this.pointers.set(event.pointerId, [event.offsetX, event.offsetY]);
       this.touch = this.pointers.size === 1 ? [event.offsetX, event.offsetY] : null;
+      this.grabbed = this.touch !== null && this.grab(event.offsetX, event.offsetY, event.pointerType);
     });
     canvas.addEventListener("pointerup", (event) => {
       if (this.touch && Math.hypot(event.offsetX - this.touch[0], event.offsetY - this.touch[1]) < TOUCH_PX / 2) {
@@ -155,6 +169,7 @@ export class FieldMap {
         this.zoom(Math.max(span(now), 1) / Math.max(span(before), 1), (now[0] + other[0]) / 2, (now[1] + other[1]) / 2);
         return;
       }
+      if (this.grabbed) { if (this.drag(...now)) this.touch = null; return; }
       if (this.following) this.follow(false);
       this.view.x -= (now[0] - before[0]) / this.view.k;
       this.view.y += (now[1] - before[1]) / this.view.k;
@@ -180,6 +195,19 @@ export class FieldMap {
     this.drawTargets();
     this.drawRobot();
     this.drawFurniture();
+    if (this.scene.replay) this.drawReplay();
+  }
+
+  /** That this is no live picture, all over the map. */
+  drawReplay() {
+    const g = this.g;
+    g.save();
+    g.font = "bold 64px system-ui, sans-serif"; g.textAlign = "center"; g.textBaseline = "middle";
+    g.fillStyle = "rgb(90 30 150 / 0.2)";
+    for (let y = 110; y < this.h + 60; y += 190) for (let x = (y % 380 > 190 ? 300 : 130); x < this.w + 130; x += 400) {
+      g.save(); g.translate(x, y); g.rotate(-0.4); g.fillText("REPLAY", 0, 0); g.restore();
+    }
+    g.restore();
   }
 
   at(x, y) { return [this.w / 2 + (x - this.view.x) * this.view.k, this.h / 2 - (y - this.view.y) * this.view.k]; }
@@ -208,7 +236,8 @@ export class FieldMap {
     } else {
       const { x0, y0, resolution: r, tile } = this.grid, k = this.view.k * r;
       g.imageSmoothingEnabled = k < 1;
-      for (const { row, column, width, height, image } of this.tiles.values()) {
+      for (const one of this.tiles.values()) {
+        const { row, column, width, height } = one, image = k < 1 / COARSE ? one.coarse ??= reduced(one.image) : one.image;
         const [sx, sy] = this.at(x0 + column * tile * r, y0 + (row * tile + height) * r);
         if (sx < this.w && sy < this.h && sx + width * k > 0 && sy + height * k > 0) g.drawImage(image, sx, sy, width * k, height * k);
       }

@@ -49,16 +49,17 @@ export function show(entries, scene, age) {
   const { mission, figures = {}, pose, health = [], conditions = [] } = entries;
   const area = figures.coverage || {}, place = figures.localization || {}, tool = figures.marker || {}, level = (name) => (health.find((row) => row.name === name) || {}).level;
   const of = (name) => (level(name) === undefined || level(name) === 3 ? "stale" : level(name) > 0 ? "warn" : "");
-  $("state").textContent = mission ? NAMES[mission.state] || mission.state : "no word from the mission";
+  $("state").textContent = mission ? NAMES[mission.state] || mission.state : scene.lobby ? "no mission" : "no word from the mission";
   document.body.dataset.state = mission ? mission.state : "";
   const seen = mission && mission.acknowledged;
   document.body.classList.toggle("acknowledged", Boolean(seen));
   $("hold").hidden = !mission || mission.state !== "hold";
   $("hold-text").textContent = seen ? `Hold acknowledged by ${seen}` : "The robot holds and nobody has acknowledged it.";
   const silent = level("mission") === 3;
-  $("reason").textContent = mission ? `${mission.reason}${silent ? " — the mission is silent" : ""}` : "";
-  $("kind").textContent = scene.simulated ? "SIMULATION" : "LIVE ROBOT";
-  $("kind").className = `badge ${scene.simulated ? "simulation" : "live"}`;
+  $("reason").textContent = mission ? `${mission.reason}${silent ? " — the mission is silent" : ""}` : scene.lobby ? "plan a field to start one" : "";
+  $("kind").textContent = scene.replay ? "REPLAY" : scene.simulated ? "SIMULATION" : "LIVE ROBOT";
+  $("kind").title = scene.replay || "";
+  $("kind").className = `badge ${scene.replay ? "recorded" : scene.simulated ? "simulation" : "live"}`;
   const share = typeof area.coverage === "number" ? Math.floor(area.coverage * 1000) / 10 : null;  // rounded down: nothing is cleared by rounding
   $("done").style.width = `${share || 0}%`;
   $("share").textContent = share === null ? "not known" : `${share.toFixed(1)} % of what can be reached`;
