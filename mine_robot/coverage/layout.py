@@ -16,8 +16,10 @@ from mine_robot.core.limits import Limits
 from mine_robot.coverage.ground import HAZARD, Ground, Mask
 from mine_robot.coverage.sortie import Raster
 
-TURN_S = 8.0  # from one lane to the next
-STRIP_S = 90.0  # to enter a strip and to leave it
+TURN_S = 7.0  # from one lane to the next
+STRIP_S = (
+    220.0  # what a strip takes besides its length: to enter it and leave it, and for the narrow rest along the border
+)
 FAR_FROM_SAFE = 3.0  # times as long takes a lane that begins and ends beside unsearched ground
 BEYOND_CELLS = 4  # from the border into what lies beyond it, past cells that belong to neither
 
@@ -55,11 +57,17 @@ def _seconds(raster: Raster, direction: float, limits: Limits) -> list[tuple[flo
     near, far = safe_beyond(raster, rows, first, -1), safe_beyond(raster, rows, last, 1)
     length = (last - first + 1) * raster.resolution
     lanes_a_row = 1.0 / (2 * raster.half_lane + 1)
-    there = np.where(near | far, length, FAR_FROM_SAFE * length) / limits.search_speed + TURN_S
-    back = np.where(near & far, 0.0, length) / limits.drive_speed
+    in_and_out = np.maximum(
+        length - raster.line * raster.resolution, 0.0
+    )  # the searched line is ahead of what is driven
+    there = (
+        np.select([near & far, near | far], [length, in_and_out], FAR_FROM_SAFE * length) / limits.search_speed + TURN_S
+    )
+    back = np.where(near & far, 0.0, in_and_out) / limits.drive_speed
     heading = direction if np.count_nonzero(near) >= np.count_nonzero(far) else direction + math.pi
-    across = np.count_nonzero(near ^ far) * raster.resolution  # the far ends that strips would line
-    strip = across * (2.0 / limits.drive_speed + 1.0 / limits.search_speed) + STRIP_S
-    strip += 2.0 * float(back.max(initial=0.0))  # the corridor
     plain = float(np.sum(there + back)) * lanes_a_row
-    return [(plain, heading, False), (float(np.sum(there)) * lanes_a_row + strip, heading, True)]
+    across = (np.count_nonzero(~near) + np.count_nonzero(~far)) * raster.resolution  # the ends that strips would line
+    strips = across * (2.0 / limits.drive_speed + 1.0 / limits.search_speed) + STRIP_S * (2 - near.all() - far.all())
+    strips += 2.0 * float(back[near ^ far].max(initial=0.0))  # the corridor
+    strips += float(np.sum(length / limits.search_speed + TURN_S)) * lanes_a_row
+    return [(plain, heading, False), (strips, heading, True)]

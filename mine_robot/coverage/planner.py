@@ -74,7 +74,7 @@ class Planner:
 
     def _search(self, ground: Ground, pose: Pose2, layout: Layout, horizon: float = math.inf) -> Search:
         """A search in a given layout, up to ``horizon`` s of it."""
-        near = self._is_large(ground)
+        near = layout.strips or self._is_large(ground)
         search = Search(ground, pose, self.limits, self.params, self.footprint, horizon, near)
         if layout.strips:
             search.open_strips(layout.direction)
@@ -87,7 +87,8 @@ class Planner:
         best = self._best_of_directions(ground, pose)
         if best is None or best.shut_in:
             return best
-        for heading in (best.layout.direction, best.layout.direction + math.pi):
+        along = reckon(ground, main_directions(ground.all_of(PENDING), self.params.directions), self.limits).direction
+        for heading in dict.fromkeys((best.layout.direction, best.layout.direction + math.pi, along)):
             if lay_strips(ground, heading, pose):
                 search = self._search(ground.copy(), pose, Layout(heading, strips=True), best.route.duration)
                 best = search if search.better_than(best, SAME_COVERAGE_M2) else best

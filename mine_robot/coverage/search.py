@@ -17,7 +17,7 @@ from mine_robot.core.limits import Limits
 from mine_robot.core.types import Pose2
 from mine_robot.coverage.escape import Move, drive_moves, unpark, ways_out
 from mine_robot.coverage.footprint import Footprint
-from mine_robot.coverage.ground import CHOSEN, FRESH, INNER, PENDING, Ground, Mask
+from mine_robot.coverage.ground import CHOSEN, FRESH, INNER, PENDING, Ground
 from mine_robot.coverage.layout import Layout
 from mine_robot.coverage.links import chain, cross
 from mine_robot.coverage.outlook import Outlook
@@ -67,7 +67,7 @@ class Search:
         self.pool: list[Candidate] = []
         self.proposals, self.more = PROPOSALS, False
         self.outlook = Outlook(ground, near)
-        self.within: Mask | None = None  # the only cells to search, if not all
+        self.chosen = False  # only the chosen cells are searched
         self._first_ways = tuple(ways_out(self.route, self.turning))
         self.shut_in = not self._first_ways
 
@@ -96,13 +96,12 @@ class Search:
         """Search strips to turn in at the far ends of lanes along ``direction``, and corridors to them."""
         self.layout = Layout(direction, strips=True)
         for strip in lay_strips(self.ground, direction, self.route.pose):
-            for within, heading in ((strip.corridor, direction), (strip.border, direction + math.pi / 2.0)):
-                self.within = within
-                self.ground.remove(CHOSEN, ~within)
-                self.ground.add(CHOSEN, within)
-                self._lanes_along(heading)
-                self._turn_near_by()
-        self.within = None
+            self.chosen = True
+            self.ground.remove(CHOSEN, ~strip.cells)
+            self.ground.add(CHOSEN, strip.cells)
+            self._lanes_along(strip.heading)
+            self._turn_near_by()
+        self.chosen = False
 
     def _ways_out(self) -> Iterable[Sequence[Move]]:
         """Ways to turning ground; before the first step the ground is as it was, and so are they."""
@@ -147,7 +146,7 @@ class Search:
         self.proposals, retried = PROPOSALS, False
         # Cells across the border come with their neighbours; they are not worth a lane of their own.
         gain = FRESH if nominal else PENDING | INNER
-        if self.within is not None:
+        if self.chosen:
             gain |= CHOSEN
         self.outlook.begin(gain, headings[0] if nominal else None)
         self.outlook.at(self.place)
@@ -205,7 +204,7 @@ class Search:
         for heading in headings:
             where = self.outlook.corners(heading)  # in a strip there is no room yet for strokes
             lanes = self.finder.candidates(
-                self.ground, self.turning, part, gain, heading, position, self.proposals, where, self.within is None
+                self.ground, self.turning, part, gain, heading, position, self.proposals, where, not self.chosen
             )
             self.more |= len(lanes) == self.proposals and lanes[-1].score >= self.least * self.best_score
             found += lanes

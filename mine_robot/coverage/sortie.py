@@ -144,6 +144,8 @@ class Raster:
         self.resolution = res = ground.resolution
         self.heading = heading
         self._lay(ground.corners if where is None else where)
+        # A lane on the rim of a part of the ground cannot be seen to leave more to search beside it.
+        self.rim = 0 if where is None else math.ceil(footprint.box.y_max / res) + SHIFT_ROWS
         self.line = round(footprint.ahead / res)
         self.front = math.ceil(footprint.box.x_max / res)
         self.half_lane = round(footprint.half_lane / res - 0.5)
@@ -177,7 +179,8 @@ class Raster:
         half = self.half_lane
         stacked = np.cumsum(np.pad(self.gain, ((half + 1, half), (0, 0))), axis=0, dtype=np.int16)
         lane = stacked[2 * half + 1 :] - stacked[: -(2 * half + 1)]
-        self.row_index = np.nonzero(lane.any(axis=1))[0]
+        inner = slice(self.rim, len(lane) - self.rim)
+        self.row_index = np.nonzero(lane[inner].any(axis=1))[0] + self.rim
         keep = self.row_index
         beyond = np.pad(self.gain, ((half + 1, half + 1), (0, 0)))
         # An edge is the lane's fault only where the lane could lie farther out.
@@ -208,6 +211,11 @@ class Raster:
         """An image (uint8 or uint16) of the ground's raster in this one: nearest cell, 0 beyond its border."""
         flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
         return np.asarray(cv2.warpAffine(image, self.matrix, self.shape[::-1], flags=flags))
+
+    def to_ground(self, mask: Mask) -> Mask:
+        """A mask of this raster on that of the ground: nearest cell."""
+        shape = self.ground.cells.shape[::-1]
+        return np.asarray(cv2.warpAffine(mask.astype(np.uint8), self.matrix, shape, flags=cv2.INTER_NEAREST) > 0)
 
     def starts(self, lead: int) -> tuple[Ints, Ints]:
         """Rows and columns from which a lane can begin: with its line just before ground to gain, or as near to it as can be."""

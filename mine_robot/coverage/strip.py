@@ -1,14 +1,18 @@
-"""A strip of searched ground along the far ends of the lanes, in which the robot turns round instead of backing out of every lane.
+"""Strips of searched ground along the ends of the lanes, in which the robot turns round instead of backing out of every lane.
 
 The tracks are nearly as wide as the searched line, so a robot at the end of a lane cannot turn, and drives every metre twice. Two lanes
-side by side are wide enough: a corridor of them leads to the far border, and a strip of them along it makes every further lane a way
-there or a way back. That pays where lanes are long; the planner compares.
+side by side are wide enough: a strip of them along the far border makes every further lane a way there or a way back. Where a strip does
+not begin at safe ground, a corridor of two lanes leads to it first. That pays where lanes are long; the planner compares.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from mine_robot.core.types import Pose2
@@ -19,65 +23,80 @@ from mine_robot.coverage.sortie import Ints, Raster
 LONG_LANE_M = 15.0  # shorter lanes are backed out of sooner than a strip is searched
 LANES = 2  # side by side in corridor and strip
 OPEN_SHARE = 0.3  # a strip of which less is still to be searched counts as open
+STRAIGHT_M = 0.3  # a border that bends by no more is one
+BESIDE_CELLS = 3  # from drivable ground to a strip that begins there
 SIDE_COST = 0.2  # a corridor may be so much longer for each metre that it is nearer to the side: what it leaves stays in one piece
 WAY_COST = 0.05  # and for each metre that it is nearer to the robot
 
 
 @dataclass(frozen=True)
 class Strip:
-    """Masks of the raster: the ``corridor`` that leads to the far ``border``, and a strip along that."""
+    """Cells of the raster to search before the lanes, and the heading in rad of the lanes in it."""
 
-    corridor: Mask
-    border: Mask
+    cells: Mask
+    heading: float
 
 
 def lay_strips(ground: Ground, heading: float, position: Pose2) -> list[Strip]:
-    """Strips where lanes in ``heading`` end, each with the shortest corridor to it; none where it does not pay or is open already.
+    """Strips, each after its corridor, where lanes in ``heading`` end; none where it does not pay or there is room to turn already.
 
-    Where the far border jumps, as in an L, each level has its own.
+    Each straight stretch of the border has its own, and so has each level where the border jumps, as in an L.
     """
     raster = Raster(ground, heading)
     raster.gain = hazard = raster.all_of(HAZARD)
+    pending = raster.all_of(PENDING)
     width = LANES * (2 * raster.half_lane + 1)
     depth = width + round(max(ground.pivot_room - ground.footprint.half_lane, 0.0) / ground.resolution)
-    far = np.where(hazard.any(axis=1), hazard.shape[1] - 1 - hazard[:, ::-1].argmax(axis=1), -width)
-    open_already = safe_beyond(raster, np.arange(len(far)), far, 1)
-    levels = np.split(np.arange(len(far)), np.flatnonzero(np.abs(np.diff(far)) > width) + 1)
-    rows, columns = raster.from_map(*ground.centres(ground.all_of(HAZARD)))
-    at_border = columns > far[rows] - depth
-    corridors = _Corridors(raster, ground, width, position)
-    strips = []
-    for level in levels:
-        if hazard[level].sum() * raster.resolution < LONG_LANE_M * len(level) or len(level) < 2 * width:
-            continue
-        if np.mean(open_already[level]) > 0.5:
-            continue
-        within = (rows >= level[0]) & (rows <= level[-1])
-        border = _mask(ground, at_border & within)
-        if np.count_nonzero(border & ground.all_of(PENDING)) < OPEN_SHARE * np.count_nonzero(border):
-            continue
-        first = corridors.best(level)
-        if first is not None:
-            strips.append(Strip(_mask(ground, (rows >= first) & (rows < first + width)), border))
+    beside = cv2.dilate(raster.drivable.astype(np.uint8), np.ones(2 * (2 * BESIDE_CELLS + 1,), np.uint8)) > 0
+    corridors = _Corridors(raster, pending, width, position)
+    columns = np.arange(hazard.shape[1])
+    ends = (-1, hazard.argmax(axis=1)), (1, hazard.shape[1] - 1 - hazard[:, ::-1].argmax(axis=1))
+    strips: list[Strip] = []
+    for side, border in ends:
+        open_already = safe_beyond(raster, np.arange(len(border)), border, side)
+        for level in _levels(border, np.asarray(hazard.any(axis=1)), width, raster.resolution):
+            if hazard[level].sum() * raster.resolution < LONG_LANE_M * len(level) or np.mean(open_already[level]) > 0.5:
+                continue
+            slope = float(np.polyfit(level, border[level], 1)[0])
+            cells = np.zeros_like(hazard)
+            cells[level] = hazard[level] & (np.abs(columns - border[level, None]) < depth * math.hypot(1.0, slope))
+            if np.count_nonzero(cells & pending) < OPEN_SHARE * np.count_nonzero(cells):
+                continue
+            if np.count_nonzero(cells & beside) < width:
+                first = corridors.best(level)
+                if first is None:
+                    continue
+                corridor = np.zeros_like(hazard)
+                corridor[first : first + width] = hazard[first : first + width]
+                strips.append(Strip(raster.to_ground(corridor), heading))
+            strips.append(Strip(raster.to_ground(cells), heading + math.atan2(1.0, slope)))
     return strips
 
 
-def _mask(ground: Ground, chosen: Mask) -> Mask:
-    """The ``chosen`` of the cells of the hazard area as a mask of the whole raster."""
-    mask = ground.all_of(HAZARD)
-    mask[mask] = chosen
-    return mask
+def _levels(border: Ints, used: Mask, width: int, resolution: float) -> Iterator[Ints]:
+    """The ``used`` rows by straight stretches of their ``border`` columns, those that are long enough for a strip."""
+    rows = np.flatnonzero(used)
+    if not len(rows):
+        return
+    jumps = (np.abs(np.diff(border[rows])) > width) | (np.diff(rows) > 1)
+    for level in np.split(rows, np.flatnonzero(jumps) + 1):
+        outline = np.stack([level, border[level]], axis=1).astype(np.float32)[:, None, :]
+        corners = cv2.approxPolyDP(outline, STRAIGHT_M / resolution, False)[:, 0, 0].astype(int)
+        for low, high in itertools.pairwise(corners):
+            if high - low >= 2 * width:
+                yield np.arange(low, high + 1)
 
 
 class _Corridors:
     """What a corridor of ``width`` rows costs, by its first row."""
 
-    def __init__(self, raster: Raster, ground: Ground, width: int, position: Pose2) -> None:
+    def __init__(self, raster: Raster, pending: Mask, width: int, position: Pose2) -> None:
         hazard = raster.gain
-        pending = raster.all_of(PENDING)
         closed = hazard & ~pending & ~raster.drivable
         runs = np.count_nonzero(np.diff(hazard.astype(np.int8), axis=1, prepend=0) > 0, axis=1)
-        self.usable = (runs == 1) & ~closed.any(axis=1)
+        rows = np.arange(len(hazard))
+        begins = safe_beyond(raster, rows, hazard.argmax(axis=1), -1)
+        self.usable = (runs == 1) & ~closed.any(axis=1) & begins
         self.length = pending.sum(axis=1)
         self.width = width
         ((self.row,), _) = raster.from_map(np.array([position.x]), np.array([position.y]))
