@@ -17,7 +17,7 @@ from scipy.fft import next_fast_len
 
 from mine_robot.core.types import Array, Pose2
 from mine_robot.detection.params import LIGHT, GprParams
-from mine_robot.detection.rows import Row, Strip
+from mine_robot.detection.rows import Row, Strip, median
 
 APERTURE_M = 0.085  # half length over which rows are focused
 BEAM_M = 0.07  # rows at this distance still see a shallow object with 1/e of the amplitude
@@ -93,6 +93,7 @@ class GprProcessor:
         self._gain: Array | None = None
         self._background: Array | None = None
         self._spread: Array | None = None
+        self._basis: tuple[Array, ...] | None = None  # of the bounce's changes, for one background
         self._counted = 0
         self._clutter: Array | None = None
         self._focused = self._measured = 0
@@ -117,7 +118,7 @@ class GprProcessor:
         """Antenna height in m above the ground from the surface bounce of a scan (samples, channels)."""
         self._bounce = self._surface(traces, usable)
         delay = (
-            float(np.median(self._bounce[0][usable])) * self._dt
+            float(median(self._bounce[0][usable])) * self._dt
             + self._params.first_sample_ns
             - self._params.pulse_delay_ns
         )
@@ -214,14 +215,17 @@ class GprProcessor:
 
     def _bounce_change(self, aligned: Array, background: Array) -> tuple[Array, Array]:
         """What a change of the bounce's strength and delay adds to the background, fitted before any echo arrives; that strength."""
-        slope = np.empty_like(background)
-        slope[1:-1] = 0.5 * (background[2:] - background[:-2])
-        slope[0], slope[-1] = slope[1], slope[-2]
         early = slice(max(0, self._lead - round(0.6 / self._dt)), self._lead + round(0.15 / self._dt) + 1)
-        b, d, r = background[early], slope[early], (aligned - background)[early]
-        bb, bd, dd = (b * b).sum(axis=0), (b * d).sum(axis=0), (d * d).sum(axis=0)
-        br, dr = (b * r).sum(axis=0), (d * r).sum(axis=0)
-        determinant = np.maximum(bb * dd - bd * bd, 1e-12)
+        if self._basis is None or self._basis[0] is not background:
+            slope = np.empty_like(background)
+            slope[1:-1] = 0.5 * (background[2:] - background[:-2])
+            slope[0], slope[-1] = slope[1], slope[-2]
+            b, d = background[early], slope[early]
+            bb, bd, dd = (b * b).sum(axis=0), (b * d).sum(axis=0), (d * d).sum(axis=0)
+            self._basis = background, slope, bb, bd, dd, np.maximum(bb * dd - bd * bd, 1e-12)
+        _, slope, bb, bd, dd, determinant = self._basis
+        r = aligned[early] - background[early]
+        br, dr = (background[early] * r).sum(axis=0), (slope[early] * r).sum(axis=0)
         strength, delay = (dd * br - bd * dr) / determinant, (bb * dr - bd * br) / determinant
         strength, delay = np.minimum(np.maximum(strength, -0.5), 0.5), np.minimum(np.maximum(delay, -1.0), 1.0)
         return np.asarray(strength * background + delay * slope), np.asarray(strength)
@@ -258,7 +262,7 @@ class GprProcessor:
         image = self._hyperbolas(traces, np.abs(ahead))
         weight = np.exp(-((ahead / 0.05) ** 2))
         norm = math.sqrt(float(weight @ weight))
-        level = self._combine(np.tensordot(weight / norm, traces, axes=(0, 0)))
+        level = self._combine(((weight / norm) @ traces.reshape(len(near), -1)).reshape(traces.shape[1:]))
         energy = np.stack([image, level[self._at]])
         energy *= energy
         energy = _smooth(energy)
@@ -279,7 +283,7 @@ class GprProcessor:
         for at, weights in self._tables if self._between.any() else self._tables[:1]:
             weight = weights[grid]
             picked = traces[rows, at[:, grid]]  # (depths, rows, channels)
-            sums.append(np.einsum("djc,j->dc", picked, weight / math.sqrt(float(weight @ weight))))
+            sums.append((weight / math.sqrt(float(weight @ weight))) @ picked)
         return np.where(self._between > 0.0, self._combine(sums[-1]), sums[0][:, self._left])
 
     def _combine(self, values: Array) -> Array:
@@ -318,7 +322,7 @@ def _columns(offsets: Array) -> tuple[Array, Array, Array]:
     return np.array(left), np.array(right), 0.5 * (offsets[left] + offsets[right])
 
 
-def moveout(delays: Array, distance: Array, index: float, params: GprParams) -> Array:
+def moveout(delays: Array, distance: Array, index: Array | float, params: GprParams) -> Array:
     """Delay after the surface bounce in ns of a point ``distance`` m beside the antenna, for bodies ``delays`` ns under the surface.
 
     Straight rays bent at the surface where the small-angle solution of Snell's law enters; ``index`` is the soil's refractive index.

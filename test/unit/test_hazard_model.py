@@ -6,6 +6,7 @@ import copy
 import json
 import math
 import sys
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
@@ -43,7 +44,6 @@ def content() -> dict[str, Any]:
         "slope": 1.0,
         "intercept": 0.5,
         "prior": -4.0,
-        "depth": 1,
         "operating": [[0.05, 0.995, 0.3], [0.1, 0.99, 0.1], [0.5, 0.9, 0.01]],
         "trees": [copy.deepcopy(STUMP)],
     }
@@ -70,6 +70,45 @@ def test_a_stump_by_hand(score: float, logit: float) -> None:
     assert verdict.p_hazard == pytest.approx(1.0 / (1.0 + math.exp(-logit)))
     assert verdict.llr_gpr == pytest.approx(logit + 4.0)
     assert (verdict.kind == TargetClass.CLUTTER) == (logit < 0.0)
+
+
+def test_a_tree_is_walked_to_the_leaf_that_its_nodes_lead_to() -> None:
+    """Random trees against a plain walk, unknown features among the others."""
+    rng, broken = np.random.default_rng(3), content()
+    trees = [random_tree(rng) for _ in range(20)]
+    broken["models"]["both"]["trees"] = trees
+    model = HazardModel(broken)
+    for _ in range(50):
+        look, metal = gpr(5.0), replace(METAL, features=METAL.features.copy())
+        for features in (look.features, metal.features):
+            features[:] = np.where(rng.random(len(features)) < 0.3, math.nan, rng.normal(size=len(features)))
+        look.features[GPR_FEATURES.index("count")] = 8.0
+        x = np.concatenate([look.features, metal.features])
+        logit = 0.5 + sum(walk(tree, x) for tree in trees)
+        assert model(look, metal).p_hazard == pytest.approx(1.0 / (1.0 + math.exp(-np.clip(logit, -8.0, 8.0))))
+
+
+def random_tree(rng: np.random.Generator) -> dict[str, Any]:
+    """Up to ten splits, each of a leaf drawn at random."""
+    tree: dict[str, Any] = {key: [0] for key in STUMP}
+    for _ in range(rng.integers(11)):
+        node = int(rng.choice([i for i, child in enumerate(tree["left"]) if child == i]))
+        for side in ("left", "right"):
+            tree[side][node] = len(tree["left"])
+            for key, value in zip(STUMP, (0, 0.0, tree[side][node], tree[side][node], 0, rng.normal())):
+                tree[key].append(value)
+        tree["feature"][node], tree["threshold"][node] = int(rng.integers(len(FEATURES))), float(rng.normal())
+        tree["missing_left"][node] = int(rng.integers(2))
+    return tree
+
+
+def walk(tree: dict[str, Any], x: np.ndarray) -> float:
+    node = 0
+    while tree["left"][node] != node:
+        value = x[tree["feature"][node]]
+        left = tree["missing_left"][node] if math.isnan(value) else value <= tree["threshold"][node]
+        node = tree["left" if left else "right"][node]
+    return float(tree["value"][node])
 
 
 def test_one_sensor_alone_gives_its_own_verdict() -> None:
@@ -104,6 +143,7 @@ def test_the_threshold_follows_from_the_wanted_pd() -> None:
         (lambda c: c["models"].pop("md"), "md"),
         (lambda c: c["models"]["gpr"]["trees"][0].update(feature=[900, 0, 0]), "points outside"),
         (lambda c: c["models"]["gpr"]["trees"][0].update(left=[-1, 1, 2]), "points outside"),
+        (lambda c: c["models"]["gpr"]["trees"][0].update(left=[0, 1, 2]), "points outside"),
         (lambda c: c["models"]["md"].update(slope=math.nan), "not a number"),
         (lambda c: c["models"]["both"].pop("operating"), "operating"),
     ],
