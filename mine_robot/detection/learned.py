@@ -16,14 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mine_robot.core.types import Array, TargetClass
-from mine_robot.detection.fusion import FOUND, SEEN, Verdict, classify, judge_by_rules
+from mine_robot.detection.fusion import COLUMNS, FEW, FOUND, SEEN, Verdict, classify, judge_by_rules
 from mine_robot.detection.looks import GPR_FEATURES, METAL_FEATURES, GprLook, MetalLook
 
 FORMAT = "mine_robot hazard model 1"
 FEATURES = tuple(f"gpr.{name}" for name in GPR_FEATURES) + tuple(f"md.{name}" for name in METAL_FEATURES)
 SENSORS = {"both": slice(None), "gpr": slice(0, len(GPR_FEATURES)), "md": slice(len(GPR_FEATURES), None)}
-COLUMNS = GPR_FEATURES.index("count")
-TRAINED_COLUMNS = 3  # the narrowest array of the examples
 MAX_LOGIT = 8.0  # nothing is surer than that
 MAX_LEAVES = 64  # of a tree: a bit each
 ALL, ONE = np.uint64(2**MAX_LEAVES - 1), np.uint64(1)
@@ -102,10 +100,8 @@ class HazardModel:
             name, llr = ("gpr", llr_gpr) if gpr is not None else ("md", llr_md)
             logit = self._models[name].prior + llr
         p = 1.0 / (1.0 + math.exp(-logit))
-        if gpr is not None and gpr.features[COLUMNS] < TRAINED_COLUMNS:
-            p = judge_by_rules(
-                gpr, metal
-            ).p_hazard  # an array narrower than those of the examples: the trees cannot know
+        if gpr is not None and gpr.features[COLUMNS] < FEW:
+            p = judge_by_rules(gpr, metal).p_hazard  # fewer columns than in any of the examples: the trees cannot know
         seen = gpr is not None and gpr.score >= SEEN
         found = metal is not None and metal.score >= FOUND
         kind = classify(gpr if seen else None, metal if found else None)
