@@ -37,6 +37,8 @@ BAND_NS = 0.4  # channels' surface delays differ by less
 WORK_NS = 0.1  # finer samples are thinned out to about this interval after aligning
 CUBE_M = 0.60  # length over which aligned traces are kept for features
 GRID_M = 0.002  # step of the tabulated distances
+POWERS = 8
+COUNT = np.arange(POWERS)[:, None]
 
 
 @dataclass(frozen=True)
@@ -189,13 +191,21 @@ class GprProcessor:
         piece = traces[begin : begin + self._length - lead] - traces[-len(traces) // 4 :].mean(axis=0)
         shift = (picks - begin) * self._fine - self._lead * self._dt
         spectrum = np.fft.rfft(piece, self._length, axis=0)[: len(self._frequency)]
-        spectrum *= self._dewow * np.exp((2j * np.pi) * self._frequency * shift)
+        spectrum *= self._dewow * self._delayed(shift)
         aligned = np.fft.irfft(spectrum, self._length // self._thin, axis=0)[: self._span]
         size = np.maximum(np.abs(amplitude), 1e-12)
         if self._gain is None:
             self._gain = size.copy()
         self._gain += np.where(usable, size - self._gain, 0.0) / min(self._counted + 2, MEMORY_ROWS)
         return aligned / self._gain, float(_median((amplitude / self._gain)[usable]))
+
+    def _delayed(self, shift: Array) -> NDArray[np.complexfloating]:
+        """Factors (frequencies, channels) that bring traces forward by ``shift`` (channels,) ns: powers of one, the costly
+        exponentials taken for every POWERS-th and for the first POWERS only."""
+        step = (2j * np.pi) * float(self._frequency[1, 0]) * shift
+        count = -(-len(self._frequency) // POWERS)
+        coarse, fine = np.exp(np.arange(0, count * POWERS, POWERS)[:, None, None] * step), np.exp(COUNT * step)
+        return (coarse * fine).reshape(-1, len(shift))[: len(self._frequency)]
 
     def _subtract(self, aligned: Array, usable: NDArray[np.bool_]) -> tuple[Array, Array]:
         """The aligned traces less the background, until that is learnt less the array's median trace; the bounce's change (channels,)."""
