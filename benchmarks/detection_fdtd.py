@@ -45,7 +45,7 @@ def main() -> None:
         spread = np.sqrt(0.06 / (0.06 + depth / np.sqrt(float(scene["permittivity"]))))
         rows[0] = (rows[0][0], rows[0][1] * spread, rows[0][2])
         print(f"  {depth:.2f}  | " + " | ".join(f"{a:6.2f} {b:6.2f}" for a, b in zip(*rows)))
-    for name in ("mines", "wet", "sand", "clutter", "empty"):
+    for name in ("mines", "wet", "sand", "clutter", "empty", "rough", "deep", "empty_moist"):
         scene = load(name)
         found = detect(scene)
         print(f"{name}: permittivity {float(scene['permittivity']):g}")

@@ -81,8 +81,13 @@ class GprProcessor:
         self._thin = max(1, round(WORK_NS / self._fine))
         self.interval = self._dt = self._thin * self._fine
         self._index = math.sqrt(params.soil_permittivity)
-        self._left, self._right, lateral = _columns(offsets)
-        self._between = 0.5 * np.abs(offsets[self._left] - offsets[self._right])
+        left, right, lateral = _columns(offsets)
+        self._between = 0.5 * np.abs(offsets[left] - offsets[right])
+        # Columns on a channel take it as it is, columns between two take their sum, variance kept.
+        self._on, self._amid = np.zeros((len(offsets), len(left))), np.zeros((len(offsets), len(left)))
+        for column, channels in enumerate(zip(left, right)):
+            between = channels[0] != channels[1]
+            (self._amid if between else self._on)[channels, column] = math.sqrt(0.5) if between else 1.0
         self.strip: Strip[GprCell] = Strip(lateral)
         self.height = self._usual_height = math.nan
         deepest = 2.0 * params.max_depth_m * self._index / LIGHT
@@ -272,7 +277,7 @@ class GprProcessor:
         image = self._hyperbolas(traces, np.abs(ahead))
         weight = np.exp(-((ahead / 0.05) ** 2))
         norm = math.sqrt(float(weight @ weight))
-        level = self._combine(((weight / norm) @ traces.reshape(len(near), -1)).reshape(traces.shape[1:]))
+        level = ((weight / norm) @ traces.reshape(len(near), -1)).reshape(traces.shape[1:]) @ (self._on + self._amid)
         energy = np.stack([image, level[self._at]])
         energy *= energy
         energy = _smooth(energy)
@@ -294,12 +299,7 @@ class GprProcessor:
             weight = weights[grid]
             picked = traces[rows, at[:, grid]]  # (depths, rows, channels)
             sums.append((weight / math.sqrt(float(weight @ weight))) @ picked)
-        return np.where(self._between > 0.0, self._combine(sums[-1]), sums[0][:, self._left])
-
-    def _combine(self, values: Array) -> Array:
-        """Columns on a channel take it as it is, columns between two take their sum, variance kept."""
-        both = (values[:, self._left] + values[:, self._right]) / math.sqrt(2.0)
-        return np.where(self._between > 0.0, both, values[:, self._left])
+        return np.asarray(sums[0] @ self._on + sums[-1] @ self._amid)
 
     def _expected(self, energy: Array) -> Array:
         """Clutter energy (2, depths, 1), followed with clipping so that objects hardly raise it."""

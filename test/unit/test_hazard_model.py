@@ -186,13 +186,13 @@ def test_the_configured_threshold_follows_from_the_delivered_table() -> None:
     assert configured <= load_hazard_model().threshold(WANTED_PD)
 
 
-@pytest.mark.parametrize("name", ["mines", "wet", "sand", "clutter", "empty"])
+@pytest.mark.parametrize("name", ["mines", "wet", "sand", "clutter", "empty", "deep", "empty_moist"])
 def test_mines_of_a_full_wave_simulation_are_suspects_and_rough_ground_is_not(name: str) -> None:
     """FDTD scans took no part in training: one channel, no metal detector, soils of permittivity 4.5 to 16 with 4 to 10 mm roughness."""
     scene = detection_fdtd.load(name)
     found = detection_fdtd.detect(scene)
     ground = [c for c in found if all(abs(c.x - place) > 0.12 for place, _ in scene["objects"])]
     assert ground and all(c.verdict.p_hazard < SUSPECT for c in ground)
-    if name in ("mines", "wet"):
+    if name in ("mines", "wet", "deep"):
         for place, _ in scene["objects"]:
             assert max(c.verdict.p_hazard for c in found if abs(c.x - place) < 0.1) >= 3.0 * SUSPECT
