@@ -77,7 +77,7 @@ class HazardModel:
             self.provenance = dict(content["provenance"])
             self._models = {name: _trees(content["models"][name], part) for name, part in SENSORS.items()}
             self.operating = np.array(content["models"]["both"]["operating"], dtype=float).reshape(-1, 3)
-        except (KeyError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError) as error:
             raise ModelError(f"incomplete: {error}") from None
 
     def threshold(self, pd: float) -> float:
@@ -119,6 +119,8 @@ class HazardModel:
 
 
 def _trees(data: Mapping[str, Any], part: slice) -> Trees:
+    if not data["trees"]:
+        raise ValueError("no trees")
     width = len(FEATURES[part])
     nodes: list[tuple[int, float, int]] = []
     first, values = [], []
@@ -148,12 +150,12 @@ def _flatten(tree: Mapping[str, Any], width: int, nodes: list[tuple[int, float, 
         left, right, feature = int(tree["left"][node]), int(tree["right"][node]), int(tree["feature"][node])
         if left == right == node:
             leaves.append(float(tree["value"][node]))
+            if len(leaves) > MAX_LEAVES:
+                raise ValueError("a tree has too many leaves")
             return
         if not 0 <= feature < width or not node < left < len(tree["value"]) or not node < right < len(tree["value"]):
             raise ValueError("a tree points outside itself")
         begin = len(leaves)
-        if begin > MAX_LEAVES:
-            raise ValueError("a tree has too many leaves")
         visit(left)
         gone = (1 << len(leaves)) - (1 << begin)
         nodes.append(
@@ -161,7 +163,7 @@ def _flatten(tree: Mapping[str, Any], width: int, nodes: list[tuple[int, float, 
         )
         visit(right)
 
-    visit(0)
-    if len(leaves) > MAX_LEAVES:
+    if len(tree["value"]) >= 2 * MAX_LEAVES:
         raise ValueError("a tree has too many leaves")
+    visit(0)
     return leaves
