@@ -45,7 +45,7 @@ def main() -> None:
         spread = np.sqrt(0.06 / (0.06 + depth / np.sqrt(float(scene["permittivity"]))))
         rows[0] = (rows[0][0], rows[0][1] * spread, rows[0][2])
         print(f"  {depth:.2f}  | " + " | ".join(f"{a:6.2f} {b:6.2f}" for a, b in zip(*rows)))
-    for name in ("mines", "wet", "sand", "clutter", "empty"):
+    for name in ("mines", "wet", "sand", "clutter", "empty", "rough", "deep", "empty_moist"):
         scene = load(name)
         found = detect(scene)
         print(f"{name}: permittivity {float(scene['permittivity']):g}")
@@ -53,10 +53,10 @@ def main() -> None:
         for kind, (place, depth) in zip(scene["kinds"], scene["objects"]):
             near = [c for c in found if abs(c.x - place) < NEAR_M]
             own += near
-            best = max(near, key=lambda c: c.gpr.score if c.gpr else 0.0, default=None)
+            best = max(near, key=lambda c: c.verdict.p_hazard, default=None)
             print(f"  {kind} at {depth:.2f} m: " + (describe(best) if best else "nothing"))
         rest = [c for c in found if c not in own and c.gpr]
-        best = max(rest, key=lambda c: c.gpr.score if c.gpr else 0.0, default=None)
+        best = max(rest, key=lambda c: c.verdict.p_hazard, default=None)
         print("  elsewhere at most: " + (describe(best) if best else "nothing"))
 
 
@@ -127,7 +127,7 @@ def describe(candidate: Candidate) -> str:
     look = candidate.gpr
     assert look is not None
     return (
-        f"score {look.score:.1f}, p {candidate.verdict.p_hazard:.2f}, at {candidate.x:.2f} m, depth {look.depth:.2f} m"
+        f"score {look.score:.1f}, p {candidate.verdict.p_hazard:.4f}, at {candidate.x:.2f} m, depth {look.depth:.2f} m"
     )
 
 

@@ -108,11 +108,10 @@ def seeds(data: dict[str, np.ndarray]) -> str:
 
 def export(model: HistGradientBoostingClassifier) -> dict[str, Any]:
     """The trees as plain numbers."""
-    trees, depth = [], 0
+    trees = []
     for (predictor,) in model._predictors:
         nodes = predictor.nodes
         leaf, own = nodes["is_leaf"].astype(bool), np.arange(len(nodes))
-        depth = max(depth, int(nodes["depth"].max()))
         trees.append(
             {
                 "feature": np.where(leaf, 0, nodes["feature_idx"]).tolist(),
@@ -123,7 +122,7 @@ def export(model: HistGradientBoostingClassifier) -> dict[str, Any]:
                 "value": [float(f"{v:.6g}") for v in np.where(leaf, nodes["value"], 0.0)],
             }
         )
-    return {"baseline": float(model._baseline_prediction[0, 0]), "depth": depth, "trees": trees}
+    return {"baseline": float(model._baseline_prediction[0, 0]), "trees": trees}
 
 
 def most_suspicious(raw: np.ndarray, data: dict[str, np.ndarray]) -> np.ndarray:

@@ -108,11 +108,11 @@ class NavState:
     @property
     def sigma_xy(self) -> float:
         """Standard deviation of the horizontal position along its worst axis, m; infinite if not finite."""
-        block = self.covariance[:2, :2]
-        if not np.all(np.isfinite(block)):
+        (xx, xy), (yx, yy) = self.covariance[:2, :2].tolist()
+        if not all(map(math.isfinite, (xx, xy, yx, yy))):
             return math.inf
-        mean = 0.5 * (block[0, 0] + block[1, 1])
-        spread = math.hypot(0.5 * (block[0, 0] - block[1, 1]), block[0, 1])
+        mean = 0.5 * (xx + yy)
+        spread = math.hypot(0.5 * (xx - yy), xy)
         return math.sqrt(max(mean + spread, 0.0))
 
     @property

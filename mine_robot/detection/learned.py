@@ -16,15 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mine_robot.core.types import Array, TargetClass
-from mine_robot.detection.fusion import FOUND, SEEN, Verdict, classify, judge_by_rules
+from mine_robot.detection.fusion import COLUMNS, FEW, FOUND, SEEN, Verdict, classify, judge_by_rules
 from mine_robot.detection.looks import GPR_FEATURES, METAL_FEATURES, GprLook, MetalLook
 
 FORMAT = "mine_robot hazard model 1"
 FEATURES = tuple(f"gpr.{name}" for name in GPR_FEATURES) + tuple(f"md.{name}" for name in METAL_FEATURES)
 SENSORS = {"both": slice(None), "gpr": slice(0, len(GPR_FEATURES)), "md": slice(len(GPR_FEATURES), None)}
-COLUMNS = GPR_FEATURES.index("count")
-TRAINED_COLUMNS = 3  # the narrowest array of the examples
 MAX_LOGIT = 8.0  # nothing is surer than that
+MAX_LEAVES = 64  # of a tree: a bit each
+ALL, ONE = np.uint64(2**MAX_LEAVES - 1), np.uint64(1)
 PLAUSIBLE_P = 0.5  # from there on the class is that of a hazard
 
 
@@ -34,15 +34,17 @@ class ModelError(ValueError):
 
 @dataclass(frozen=True)
 class Trees:
-    """Boosted trees: arrays (trees, nodes); a leaf is its own child. ``baseline`` plus the leaves' ``value`` is the raw score."""
+    """Boosted trees with the inner nodes of all in one row: ``baseline`` plus one leaf's ``value`` a tree is the raw score.
 
-    feature: NDArray[np.intp]
-    threshold: Array
-    left: NDArray[np.intp]
-    right: NDArray[np.intp]
-    missing_left: NDArray[np.bool_]
-    value: Array
-    depth: int
+    Every node is asked at once, without walking down the trees (C. Lucchese et al., QuickScorer, SIGIR 2015): ``beyond`` has the bits
+    of the leaves that are still possible if a node's feature is above its threshold; the first leaf that all nodes allow is the one.
+    """
+
+    feature: NDArray[np.intp]  # (nodes,), into the features followed by those with -inf for what is unknown
+    threshold: Array  # (nodes,)
+    beyond: NDArray[np.uint64]  # (nodes,)
+    first: NDArray[np.intp]  # (trees,) each tree's first node
+    value: Array  # (trees, leaves) from left to right
     baseline: float
     slope: float
     intercept: float
@@ -50,13 +52,11 @@ class Trees:
 
     def logit(self, features: Array) -> float:
         """Calibrated logarithm of the odds of a hazard for ``features`` (n,), NaN where unknown."""
-        tree = np.arange(len(self.value))
-        node: NDArray[np.intp] = np.zeros(len(self.value), dtype=np.intp)
-        for _ in range(self.depth):
-            x = features[self.feature[tree, node]]
-            left = np.where(np.isnan(x), self.missing_left[tree, node], x <= self.threshold[tree, node])
-            node = np.where(left, self.left[tree, node], self.right[tree, node])
-        raw = self.baseline + float(self.value[tree, node].sum())
+        x = np.concatenate([features, np.where(np.isnan(features), -np.inf, features)])
+        allowed = np.where(x[self.feature] <= self.threshold, ALL, self.beyond)
+        leaves = np.bitwise_and.reduceat(allowed, self.first)
+        leaf = np.frexp((leaves & (~leaves + ONE)).astype(float))[1] - 1  # the lowest bit
+        raw = self.baseline + float(self.value[np.arange(len(leaf)), leaf].sum())
         return min(max(self.slope * raw + self.intercept, -MAX_LOGIT), MAX_LOGIT)
 
 
@@ -77,7 +77,7 @@ class HazardModel:
             self.provenance = dict(content["provenance"])
             self._models = {name: _trees(content["models"][name], part) for name, part in SENSORS.items()}
             self.operating = np.array(content["models"]["both"]["operating"], dtype=float).reshape(-1, 3)
-        except (KeyError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError) as error:
             raise ModelError(f"incomplete: {error}") from None
 
     def threshold(self, pd: float) -> float:
@@ -100,10 +100,8 @@ class HazardModel:
             name, llr = ("gpr", llr_gpr) if gpr is not None else ("md", llr_md)
             logit = self._models[name].prior + llr
         p = 1.0 / (1.0 + math.exp(-logit))
-        if gpr is not None and gpr.features[COLUMNS] < TRAINED_COLUMNS:
-            p = judge_by_rules(
-                gpr, metal
-            ).p_hazard  # an array narrower than those of the examples: the trees cannot know
+        if gpr is not None and gpr.features[COLUMNS] < FEW:
+            p = judge_by_rules(gpr, metal).p_hazard  # fewer columns than in any of the examples: the trees cannot know
         seen = gpr is not None and gpr.score >= SEEN
         found = metal is not None and metal.score >= FOUND
         kind = classify(gpr if seen else None, metal if found else None)
@@ -121,23 +119,51 @@ class HazardModel:
 
 
 def _trees(data: Mapping[str, Any], part: slice) -> Trees:
-    trees, width = data["trees"], len(FEATURES[part])
-    nodes = max(len(tree["value"]) for tree in trees)
-
-    def table(key: str, dtype: type) -> Any:
-        rows: NDArray[Any] = np.zeros((len(trees), nodes), dtype=dtype)
-        for row, tree in zip(rows, trees):
-            row[: len(tree[key])] = tree[key]
-        return rows
-
+    if not data["trees"]:
+        raise ValueError("no trees")
+    width = len(FEATURES[part])
+    nodes: list[tuple[int, float, int]] = []
+    first, values = [], []
+    for tree in data["trees"]:
+        first.append(len(nodes))
+        values.append(_flatten(tree, width, nodes))
+    value = np.zeros((len(values), MAX_LEAVES))
+    for row, leaves in zip(value, values):
+        row[: len(leaves)] = leaves
     numbers = [float(data[key]) for key in ("baseline", "slope", "intercept", "prior")]
-    result = Trees(
-        table("feature", np.intp), table("threshold", float), table("left", np.intp), table("right", np.intp),
-        table("missing_left", np.bool_), table("value", float), int(data["depth"]), *numbers,
-    )  # fmt: skip
-    children = np.stack([result.left, result.right])
-    if result.feature.min() < 0 or result.feature.max() >= width or children.min() < 0 or children.max() >= nodes:
-        raise ValueError("a tree points outside itself")
-    if not np.isfinite([*numbers, result.value.sum()]).all() or np.isnan(result.threshold).any():
+    threshold = np.array([node[1] for node in nodes], dtype=float)
+    if not np.isfinite([*numbers, value.sum()]).all() or np.isnan(threshold).any():
         raise ValueError("a value is not a number")
-    return result
+    feature, beyond = np.array([node[0] for node in nodes]), np.array([node[2] for node in nodes], dtype=np.uint64)
+    return Trees(feature, threshold, beyond, np.array(first), value, *numbers)
+
+
+def _flatten(tree: Mapping[str, Any], width: int, nodes: list[tuple[int, float, int]]) -> list[float]:
+    """Append a tree's inner nodes (feature, threshold, leaves beyond) to ``nodes``; returns its leaves' values from left to right.
+
+    In the file a leaf is its own child, and nodes stand before their children.
+    """
+    leaves: list[float] = []
+    nodes.append((0, math.inf, int(ALL)))  # also a tree of one leaf has a node
+
+    def visit(node: int) -> None:
+        left, right, feature = int(tree["left"][node]), int(tree["right"][node]), int(tree["feature"][node])
+        if left == right == node:
+            leaves.append(float(tree["value"][node]))
+            if len(leaves) > MAX_LEAVES:
+                raise ValueError("a tree has too many leaves")
+            return
+        if not 0 <= feature < width or not node < left < len(tree["value"]) or not node < right < len(tree["value"]):
+            raise ValueError("a tree points outside itself")
+        begin = len(leaves)
+        visit(left)
+        gone = (1 << len(leaves)) - (1 << begin)
+        nodes.append(
+            (feature + width * bool(tree["missing_left"][node]), float(tree["threshold"][node]), int(ALL) & ~gone)
+        )
+        visit(right)
+
+    if len(tree["value"]) >= 2 * MAX_LEAVES:
+        raise ValueError("a tree has too many leaves")
+    visit(0)
+    return leaves

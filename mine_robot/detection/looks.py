@@ -18,7 +18,7 @@ from mine_robot.core.types import Array
 from mine_robot.detection.gpr import DEPTH_STEP_NS, SURFACE_GUARD_NS, GprCell, GprProcessor, moveout
 from mine_robot.detection.metal import BELOW_M, MetalCell, MetalFit, MetalProcessor
 from mine_robot.detection.params import LIGHT, DetectorParams
-from mine_robot.detection.rows import Peak, Strip
+from mine_robot.detection.rows import Peak, Strip, median
 
 BEFORE_NS = 0.95  # the top of a thick body echoes this long before its bottom, which may be stronger
 GAP_M = 0.06
@@ -140,7 +140,7 @@ def _extents(peak: Peak[GprCell], strip: Strip[GprCell]) -> tuple[float, float, 
     beside = np.abs(strip.lateral - strip.lateral[peak.column]) < 0.25
     across = peak.row.scores > peak.score - STRONG
     width = float(np.ptp(strip.lateral[across & beside])) if len(strip.lateral) > 1 and across.any() else math.nan
-    return extent, width, peak.score - float(np.median(scores)) if scores.size else 0.0
+    return extent, width, peak.score - float(median(scores.ravel())) if scores.size else 0.0
 
 
 def _first_lobe(window: Array) -> tuple[int, float]:
@@ -163,19 +163,17 @@ def _moveouts(peak: Peak[GprCell], strongest: float, processor: GprProcessor, pa
     distance = np.hypot(np.array([line.s - peak.row.s for line in lines])[:, None], processor.offsets[channels] - left)
     rows, columns = np.ogrid[: len(lines), : len(channels)]
     weight = np.exp(-((distance / 0.10) ** 2))
-    shifts = np.array(SHIFTS_NS)[:, None, None]
-    gains, semblances = [], []
-    for index in (None, *INDICES):
-        delay = 0.0 if index is None else moveout(np.array(strongest), distance, index, params.gpr)
-        at = np.rint((strongest + delay + shifts) / processor.interval).astype(int) + processor.lead
-        picked = cube[rows, np.clip(at, 0, cube.shape[1] - 1), columns]
-        sums = np.abs((weight * picked).sum(axis=(1, 2)))
-        powers = (weight * picked * picked).sum(axis=(1, 2))
-        best = int(sums.argmax())
-        gains.append(float(sums[best]))
-        semblances.append(float(sums[best] ** 2 / max(weight.sum() * powers[best], 1e-12)))
+    hyperbolas = moveout(np.array(strongest), distance, np.array(INDICES)[:, None, None], params.gpr)
+    delay = np.concatenate([np.zeros_like(distance)[None], hyperbolas])[:, None]  # (indices, 1, rows, channels)
+    at = np.rint((strongest + delay + np.array(SHIFTS_NS)[:, None, None]) / processor.interval).astype(int)
+    picked = cube[rows, np.minimum(np.maximum(at + processor.lead, 0), cube.shape[1] - 1), columns]
+    sums = np.abs((weight * picked).sum(axis=(2, 3)))
+    each, best = np.arange(count + 1), sums.argmax(axis=1)
+    gains, chosen = sums[each, best], picked[each, best]
+    powers = (weight * chosen * chosen).sum(axis=(1, 2))
+    semblances = gains**2 / np.maximum(weight.sum() * powers, 1e-12)
     whole = max(math.sqrt(float((cube**2).mean())), 1e-9) * float(weight.sum())
-    return [math.log(max(gain / whole, 1e-6)) for gain in gains] + semblances[1:]
+    return [*np.log(np.maximum(gains / whole, 1e-6)), *semblances[1:]]
 
 
 def _passed(peak: Peak[T], strip: Strip[T]) -> list[float]:
@@ -203,7 +201,7 @@ def _bounces(peak: Peak[GprCell], processor: GprProcessor) -> list[float]:
         return [math.nan] * 4
     far = change[distance > AROUND_M]
     weight = np.exp(-((distance / 0.06) ** 2))
-    scatter = float(np.median(np.abs(far))) if far.size else math.nan
+    scatter = float(median(np.abs(far))) if far.size else math.nan
     return [float((weight * change).sum() / weight.sum()), float(near.max()), float(near.min()), scatter]
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mine_robot.core.types import Array, Pose2
-from mine_robot.detection.rows import Row, Strip
+from mine_robot.detection.rows import Row, Strip, median
 
 LEARNING_ROWS = 10  # the scatter is learnt from these without clipping
 GUARD_M = 0.40
@@ -67,11 +67,11 @@ class MetalProcessor:
         self._radius = 0.5 * coil_diameter
         self._offsets = offsets
         self.strip: Strip[MetalCell] = Strip(_columns(offsets))
+        ahead = np.arange(0.0, BEHIND_M + 2.0 * GRID_M, GRID_M)[:, None, None]
+        aside = np.tile(self.strip.lateral, len(BELOW_M)) - offsets[:, None]
         below = np.repeat(BELOW_M, len(self.strip.lateral))
-        ahead = np.arange(0.0, BEHIND_M + 2.0 * GRID_M, GRID_M)
-        aside = (np.tile(self.strip.lateral, len(BELOW_M))[:, None] - offsets)[:, None, :]
-        shape = field_squared(self._radius, np.hypot(ahead[None, :, None], aside), below[:, None, None])
-        self._shapes = (shape / field_squared(self._radius, 0.0, REFERENCE_M)).transpose(1, 0, 2)  # (ahead, body, coil)
+        self._shapes = self._shape(np.hypot(ahead, aside), below)  # (ahead, coil, body)
+        self._powers = (self._shapes**2).sum(axis=1)
         self._baseline: Array | None = None
         self._noise = np.array([1e-12, 1e-12])
         self._white: Array | None = None  # of in-phase and quadrature from row to row
@@ -146,13 +146,15 @@ class MetalProcessor:
         near = [(s - centre, reading) for s, _, reading, _ in self._lines if -BEHIND_M <= s - centre <= AHEAD_M]
         grid = np.rint(np.abs(np.array([s for s, _ in near])) / GRID_M).astype(int)
         readings = np.array([reading for _, reading in near])
-        readings = readings - readings.mean(axis=0)
-        shape = self._shapes[grid]  # (rows, body, coils)
-        shape = shape - shape.mean(axis=0)
-        power = np.maximum(np.einsum("rbc,rbc->b", shape, shape), 1e-12)
-        inner = np.tensordot(shape, np.stack([readings.real, readings.imag], axis=2), axes=((0, 2), (0, 1)))
+        readings = readings - readings.sum(axis=0) / len(readings)
+        shape = self._shapes[grid]
+        total = shape.sum(axis=0)
+        power = np.maximum(self._powers[grid].sum(axis=0) - (total * total).sum(axis=0) / len(shape), 1e-12)
+        inner = shape.reshape(readings.size, -1).T @ readings.reshape(-1, 1).view(
+            float
+        )  # (body, 2): real and imaginary
         columns = len(self.strip.lateral)
-        z = (inner / np.sqrt(power)[:, None]).reshape(len(BELOW_M), columns, 2)
+        z = (inner / np.sqrt(power)[:, None]).reshape(len(BELOW_M), columns, 2)  # in-phase and quadrature
         energy = 0.5 * ((z / self._usual(np.abs(z))) ** 2).sum(axis=2)
         best, column = energy.argmax(axis=0), np.arange(columns)
         body = best * columns + column
@@ -174,6 +176,10 @@ class MetalProcessor:
         self._scatter = np.maximum(self._scatter + rate * (np.minimum(middle, limit) - self._scatter), 1e-9)
         return np.asarray(self._scatter)
 
+    def _shape(self, beside: Array, below: Array) -> Array:
+        """Readings over a body ``beside`` and ``below`` m from a coil, relative to one REFERENCE_M under its centre."""
+        return field_squared(self._radius, beside, below) / field_squared(self._radius, 0.0, REFERENCE_M)
+
     def fit_at(self, s: float, lateral: float) -> MetalFit | None:
         """Fit a dipole at along-track ``s`` and ``lateral`` m, each coil's mean free; None if the spot was not passed."""
         return self._fit(s, lateral, BEHIND_M, FIT_AHEAD_M, local=False)
@@ -184,7 +190,7 @@ class MetalProcessor:
         So neither the flank of something strong nearby nor the soil under a head that heaves has a part in it. None with fewer than
         QUORUM coils or a dead one.
         """
-        whole = all(usable.all() for *_, usable in self._lines)
+        whole = bool(np.array([usable for *_, usable in self._lines]).all())
         return self._fit(s, lateral, LOCAL_M, LOCAL_M, local=True) if whole and len(self._offsets) >= QUORUM else None
 
     def _fit(self, s: float, lateral: float, behind: float, ahead_of: float, *, local: bool) -> MetalFit | None:
@@ -200,8 +206,7 @@ class MetalProcessor:
         values = readings[:, coils]
         trusted = np.array([usable[coils] for _, _, usable in near]).astype(float)
         beside = np.hypot(ahead[:, None], self._offsets[coils] - lateral)
-        shape = np.stack([field_squared(self._radius, beside, below) for below in BELOW_M])
-        shape = shape / field_squared(self._radius, 0.0, REFERENCE_M) * trusted
+        shape = self._shape(beside, np.array(BELOW_M)[:, None, None]) * trusted
         values = values - values.mean(axis=0)
         shape = shape - shape.mean(axis=1, keepdims=True)
         if local:
@@ -220,13 +225,13 @@ class MetalProcessor:
         """Noise of in-phase and quadrature from row to row without what all coils see alike, of the rows that are kept."""
         readings = np.array([reading for _, _, reading, _ in self._lines])
         steps = np.diff(readings - _middle(readings), axis=0)
-        size = np.array([np.median(np.abs(steps.real)), np.median(np.abs(steps.imag))])
+        size = median(np.abs([steps.real.ravel(), steps.imag.ravel()]))
         return np.maximum(1.48 / math.sqrt(2.0) * size, 1e-6)
 
 
 def _middle(readings: NDArray[np.complexfloating]) -> NDArray[np.complexfloating]:
     """Median over the coils of complex readings (rows, coils), as (rows, 1)."""
-    return np.median(readings.real, axis=1, keepdims=True) + 1j * np.median(readings.imag, axis=1, keepdims=True)
+    return np.asarray(median(readings.real) + 1j * median(readings.imag))[:, None]
 
 
 def field_squared(radius: float, beside: Array | float, below: Array | float) -> Array:
@@ -234,7 +239,8 @@ def field_squared(radius: float, beside: Array | float, below: Array | float) ->
     r2, b2 = np.square(beside), np.square(below)
     softened = r2 + b2 + radius * radius
     vertical = 2.0 * b2 + 2.0 * radius * radius - r2
-    return np.asarray((vertical * vertical + 9.0 * b2 * r2) / softened**5)
+    squared = softened * softened
+    return np.asarray((vertical * vertical + 9.0 * b2 * r2) / (squared * squared * softened))
 
 
 def _columns(offsets: Array) -> Array:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from mine_robot.core.types import Array, GprScan, MetalScan
+from mine_robot.detection.rows import median
 
 DEAD_SHARE = 0.02  # a channel with less of the others' signal is dead
+SOME_SAMPLES = 32
 CLIPPED_SAMPLES = 4  # so many samples exactly at a trace's extreme are no wave
 CLIPPED_SCANS = (
     3  # so many scans exactly at a coil's extreme are no noise, unless the extreme is a few steps of the converter
@@ -49,21 +51,38 @@ class GprCheck:
             return Check(f"wrong size: {traces.shape[0]} samples, were {self._samples}", none)
         samples = traces.shape[0]
         traces = np.ascontiguousarray(traces.T)  # (channels, samples): several times as fast
-        numbers = np.isfinite(traces)
-        finite = numbers.all(axis=1)
+        highest, lowest = traces.max(axis=1, keepdims=True), traces.min(axis=1, keepdims=True)
+        finite = np.isfinite(highest[:, 0]) & np.isfinite(lowest[:, 0])
         if not finite.any():
             return Check("not a number in all channels", none)
         self._samples = samples
         last, self._last = self._last, traces
-        same = np.zeros(self._channels, dtype=bool) if last is None else (last == traces).all(axis=1)
+        same = none if last is None else _same(last, traces)
         if same.all():
             return Check("frozen: the same scan again", none)
-        spread = traces.std(axis=1) if finite.all() else np.where(finite, traces.std(axis=1, where=numbers), 0.0)
-        dead = (spread <= DEAD_SHARE * float(np.median(spread[finite]))) | same
-        highest, lowest = traces.max(axis=1, keepdims=True), traces.min(axis=1, keepdims=True)
-        extremes = (np.count_nonzero(traces == edge, axis=1) for edge in (highest, lowest))
-        clipped = finite & ~dead & (np.maximum(*extremes) >= CLIPPED_SAMPLES)
-        return Check(_fault("channel", ~finite, dead, clipped), np.asarray(finite & ~dead))
+        sound = traces if finite.all() else np.where(finite[:, None], traces, 0.0)
+        deviation = sound - sound.mean(axis=1, keepdims=True)
+        spread = np.sqrt(np.einsum("cs,cs->c", deviation, deviation))
+        dead = (spread <= DEAD_SHARE * float(median(spread[finite]))) | same
+        extremes = np.maximum(_count(traces, highest), _count(traces, lowest))
+        usable = np.asarray(finite & ~dead)
+        return Check(_fault("channel", ~finite, dead, usable & (extremes >= CLIPPED_SAMPLES)), usable)
+
+
+def _same(last: NDArray[np.float32], traces: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which channels (channels,) are exactly as before; most often a few samples tell that none is."""
+    some = slice(None, None, SOME_SAMPLES)
+    if not (last[:, some] == traces[:, some]).all(axis=1).any():
+        return np.zeros(len(traces), dtype=bool)
+    return np.asarray((last == traces).all(axis=1))
+
+
+def _count(traces: NDArray[np.float32], edge: NDArray[np.float32]) -> NDArray[np.int_]:
+    """How many samples (channels,) of each channel are at its ``edge``; where no channel can reach CLIPPED_SAMPLES, zeros."""
+    at = traces == edge
+    if np.count_nonzero(at) < len(traces) - 1 + CLIPPED_SAMPLES:  # each channel has one at least
+        return np.zeros(len(traces), dtype=int)
+    return np.asarray(np.count_nonzero(at, axis=1))
 
 
 class MetalCheck:
@@ -85,38 +104,33 @@ class MetalCheck:
         if in_phase.shape != (self._coils,) or quadrature.shape != (self._coils,):
             return Check(f"wrong size {in_phase.shape} and {quadrature.shape}, expected ({self._coils},)", none)
         reading = np.stack([in_phase, quadrature])
-        finite = np.isfinite(reading).all(axis=0)
+        finite = np.asarray(np.isfinite(reading).all(axis=0))
         if not finite.any():
             return Check("not a number in all coils", none)
         last, self._last = self._last, reading
-        same = np.zeros(self._coils, dtype=bool) if last is None else (last == reading).all(axis=0)
+        step = np.abs(reading - last) if last is not None else np.full_like(reading, np.inf)
+        same = np.asarray(~step.any(axis=0))
         if same.all():
             return Check("frozen: the same scan again", none)
-        dead = same | (finite & (np.abs(reading).sum(axis=0) == 0.0))
-        clipped = np.zeros(self._coils, dtype=bool) if last is None else self._clipped(reading, last)
-        return Check(_fault("coil", ~finite, dead, clipped & finite & ~dead), finite & ~dead)
+        dead = np.asarray(same | ~reading.any(axis=0))
+        clipped = self._clipped(reading, step)
+        usable = np.asarray(finite & ~dead)
+        return Check(_fault("coil", ~finite, dead, clipped & usable), usable)
 
-    def _clipped(self, reading: Array, last: Array) -> NDArray[np.bool_]:
-        """Coils (coils,) that stay exactly at the largest value they ever had."""
-        step = np.abs(reading - last)
-        moved = step[np.isfinite(step) & (step > 0.0)]
-        self._quantum = min(self._quantum, float(moved.min()) if len(moved) else np.inf)
+    def _clipped(self, reading: Array, step: Array) -> NDArray[np.bool_]:
+        """Coils (coils,) that stay exactly at the largest value they ever had; ``step`` is the change from the last reading."""
+        self._quantum = float(np.min(step, where=step > 0.0, initial=self._quantum))  # not so where it is not a number
         size = np.abs(reading)
-        self._repeats = np.where((step == 0.0) & (size >= self._largest), self._repeats + 1, 0)
+        self._repeats = (self._repeats + 1) * ((step == 0.0) & (size >= self._largest))
         self._largest = np.fmax(self._largest, size)
         large = size >= FEW_STEPS * self._quantum
         return np.asarray(((self._repeats >= CLIPPED_SCANS - 1) & large).any(axis=0))
 
 
-def _fault(element: str, broken: ArrayLike, dead: ArrayLike, clipped: ArrayLike) -> str:
-    if np.any(broken):
-        return f"not a number in {element} {_numbers(broken)}"
-    if np.any(dead):
-        return f"dead {element} {_numbers(dead)}"
-    if np.any(clipped):
-        return f"saturated {element} {_numbers(clipped)}"
+def _fault(element: str, broken: NDArray[np.bool_], dead: NDArray[np.bool_], clipped: NDArray[np.bool_]) -> str:
+    if not (broken | dead | clipped).any():
+        return ""
+    for what, flags in (("not a number in", broken), ("dead", dead), ("saturated", clipped)):
+        if flags.any():
+            return f"{what} {element} {', '.join(str(i) for i in np.nonzero(flags)[0])}"
     return ""
-
-
-def _numbers(flags: ArrayLike) -> str:
-    return ", ".join(str(i) for i in np.nonzero(np.asarray(flags))[0])

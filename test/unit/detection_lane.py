@@ -26,7 +26,7 @@ from mine_robot.sim.types import BuriedObject, TrueState
 
 ROOT = Path(__file__).resolve().parents[2]
 STEP = 0.05
-SUSPECT = 0.005  # probability from which a target is marked
+SUSPECT = 0.004  # probability from which a target is marked
 
 
 @lru_cache(maxsize=1)

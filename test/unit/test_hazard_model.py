@@ -6,6 +6,7 @@ import copy
 import json
 import math
 import sys
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
@@ -43,7 +44,6 @@ def content() -> dict[str, Any]:
         "slope": 1.0,
         "intercept": 0.5,
         "prior": -4.0,
-        "depth": 1,
         "operating": [[0.05, 0.995, 0.3], [0.1, 0.99, 0.1], [0.5, 0.9, 0.01]],
         "trees": [copy.deepcopy(STUMP)],
     }
@@ -72,6 +72,45 @@ def test_a_stump_by_hand(score: float, logit: float) -> None:
     assert (verdict.kind == TargetClass.CLUTTER) == (logit < 0.0)
 
 
+def test_a_tree_is_walked_to_the_leaf_that_its_nodes_lead_to() -> None:
+    """Random trees against a plain walk, unknown features among the others."""
+    rng, broken = np.random.default_rng(3), content()
+    trees = [random_tree(rng) for _ in range(20)]
+    broken["models"]["both"]["trees"] = trees
+    model = HazardModel(broken)
+    for _ in range(50):
+        look, metal = gpr(5.0), replace(METAL, features=METAL.features.copy())
+        for features in (look.features, metal.features):
+            features[:] = np.where(rng.random(len(features)) < 0.3, math.nan, rng.normal(size=len(features)))
+        look.features[GPR_FEATURES.index("count")] = 8.0
+        x = np.concatenate([look.features, metal.features])
+        logit = 0.5 + sum(walk(tree, x) for tree in trees)
+        assert model(look, metal).p_hazard == pytest.approx(1.0 / (1.0 + math.exp(-np.clip(logit, -8.0, 8.0))))
+
+
+def random_tree(rng: np.random.Generator) -> dict[str, Any]:
+    """Up to ten splits, each of a leaf drawn at random."""
+    tree: dict[str, Any] = {key: [0] for key in STUMP}
+    for _ in range(rng.integers(11)):
+        node = int(rng.choice([i for i, child in enumerate(tree["left"]) if child == i]))
+        for side in ("left", "right"):
+            tree[side][node] = len(tree["left"])
+            for key, value in zip(STUMP, (0, 0.0, tree[side][node], tree[side][node], 0, rng.normal())):
+                tree[key].append(value)
+        tree["feature"][node], tree["threshold"][node] = int(rng.integers(len(FEATURES))), float(rng.normal())
+        tree["missing_left"][node] = int(rng.integers(2))
+    return tree
+
+
+def walk(tree: dict[str, Any], x: np.ndarray) -> float:
+    node = 0
+    while tree["left"][node] != node:
+        value = x[tree["feature"][node]]
+        left = tree["missing_left"][node] if math.isnan(value) else value <= tree["threshold"][node]
+        node = tree["left" if left else "right"][node]
+    return float(tree["value"][node])
+
+
 def test_one_sensor_alone_gives_its_own_verdict() -> None:
     model = HazardModel(content())
     assert model(gpr(5.0), None).p_hazard == pytest.approx(model(gpr(5.0), METAL).p_hazard)
@@ -81,11 +120,11 @@ def test_one_sensor_alone_gives_its_own_verdict() -> None:
 
 def test_an_array_unlike_the_trained_ones_is_judged_by_the_rules() -> None:
     model, mine = HazardModel(content()), gpr(3.9)
-    rules = judge_by_rules(mine, None).p_hazard
-    assert model(mine, METAL).p_hazard < 0.1 < rules
+    assert model(mine, METAL).p_hazard < 0.1 < judge_by_rules(mine, None).p_hazard
     assert model(mine, None).p_hazard == pytest.approx(model(mine, METAL).p_hazard)
     mine.features[GPR_FEATURES.index("count")] = 1.0
-    assert model(mine, None).p_hazard == rules
+    for metal in (METAL, None):
+        assert model(mine, metal).p_hazard == judge_by_rules(mine, metal).p_hazard
 
 
 def test_the_threshold_follows_from_the_wanted_pd() -> None:
@@ -104,6 +143,10 @@ def test_the_threshold_follows_from_the_wanted_pd() -> None:
         (lambda c: c["models"].pop("md"), "md"),
         (lambda c: c["models"]["gpr"]["trees"][0].update(feature=[900, 0, 0]), "points outside"),
         (lambda c: c["models"]["gpr"]["trees"][0].update(left=[-1, 1, 2]), "points outside"),
+        (lambda c: c["models"]["gpr"]["trees"][0].update(left=[0, 1, 2]), "points outside"),
+        (lambda c: c["models"]["gpr"]["trees"][0].update(left=[1]), "incomplete"),
+        (lambda c: c["models"]["gpr"]["trees"][0].update(value=[0.0] * 128), "too many leaves"),
+        (lambda c: c["models"]["both"].update(trees=[]), "no trees"),
         (lambda c: c["models"]["md"].update(slope=math.nan), "not a number"),
         (lambda c: c["models"]["both"].pop("operating"), "operating"),
     ],
@@ -146,10 +189,13 @@ def test_the_configured_threshold_follows_from_the_delivered_table() -> None:
     assert configured <= load_hazard_model().threshold(WANTED_PD)
 
 
-def test_mines_of_a_full_wave_simulation_are_suspects_and_empty_rough_ground_is_not() -> None:
-    """FDTD scans took no part in training: one channel, no metal detector, soil of permittivity 9 with 4 and 10 mm roughness."""
-    mines = detection_fdtd.load("mines")
-    found = detection_fdtd.detect(mines)
-    for place, _ in mines["objects"]:
-        assert max(c.verdict.p_hazard for c in found if abs(c.x - place) < 0.1) >= 10.0 * SUSPECT
-    assert all(c.verdict.p_hazard < SUSPECT for c in detection_fdtd.detect(detection_fdtd.load("empty")))
+@pytest.mark.parametrize("name", ["mines", "wet", "sand", "clutter", "empty", "deep", "empty_moist"])
+def test_mines_of_a_full_wave_simulation_are_suspects_and_rough_ground_is_not(name: str) -> None:
+    """FDTD scans took no part in training: one channel, no metal detector, soils of permittivity 4.5 to 16 with 4 to 10 mm roughness."""
+    scene = detection_fdtd.load(name)
+    found = detection_fdtd.detect(scene)
+    ground = [c for c in found if all(abs(c.x - place) > 0.12 for place, _ in scene["objects"])]
+    assert ground and all(c.verdict.p_hazard < SUSPECT for c in ground)
+    if name in ("mines", "wet", "deep"):
+        for place, _ in scene["objects"]:
+            assert max(c.verdict.p_hazard for c in found if abs(c.x - place) < 0.1) >= 3.0 * SUSPECT
