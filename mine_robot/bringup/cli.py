@@ -47,6 +47,9 @@ Formats = Annotated[
     list[str] | None,
     typer.Option("--format", help="geojson, kml, shp, xlsx or csv; may be repeated, or a list with commas."),
 ]
+Priors = Annotated[
+    Path | None, typer.Option(metavar="P.geojson", help="What is known of the ground beforehand (docs/priors.md).")
+]
 
 Namespace = Annotated[str, typer.Option(help="ROS namespace of the robot, for several in one DDS domain.")]
 Certificate = Annotated[Path | None, typer.Option(metavar="PEM", help="Certificate of the page, for TLS.")]
@@ -70,6 +73,7 @@ def run(
         int | None, typer.Option(min=0, help="Seed of the simulated world; wins over the scenario's.")
     ] = None,
     params: ParameterFile = None,
+    priors: Priors = None,
     out: Annotated[Path | None, typer.Option(help="Run directory; by default a new one below runs/.")] = None,
     resume: Annotated[
         Path | None,
@@ -128,6 +132,7 @@ def run(
         wait,
         language,
         namespace,
+        priors,
     )
     raise typer.Exit(run_mission(request, console, ["mine-robot", *sys.argv[1:]]))
 
@@ -179,9 +184,10 @@ def check(
         list[str] | None,
         typer.Option(metavar="NAME", help="Say what a parameter (or a group) means and has to fit; may be repeated."),
     ] = None,
+    priors: Priors = None,
 ) -> None:
     """Check files without starting anything, and warn of parameters that contradict each other."""
-    from mine_robot.bringup.check import base_and, check_file, is_parameter_file, warnings
+    from mine_robot.bringup.check import base_and, check_file, check_priors, is_parameter_file, warnings
     from mine_robot.bringup.explain import explain as explain_parameter
 
     if not files and not explain:
@@ -195,6 +201,8 @@ def check(
             typer.echo(str(error), err=True)
     if failed:
         raise typer.Exit(2)
+    for line in check_priors(priors, files or []) if priors is not None else []:
+        typer.echo(line)
     parameters = [file for file in files or [] if is_parameter_file(file)]
     for warning in warnings(files or []) if parameters else []:
         typer.echo(f"warning: {warning}", err=True)
@@ -282,6 +290,7 @@ def replay(
     urdf: RobotFile = None,
     field: LogField = None,
     remap: Remap = None,
+    priors: Priors = None,
     compare: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Say what changed against another replay, or a run.")
     ] = None,
@@ -289,7 +298,7 @@ def replay(
     """Run a recording through the stack's algorithms again (docs/records.md)."""
     from mine_robot.bringup.replaying import ReplayOptions, replay_log
 
-    options = ReplayOptions(log, tuple(params or ()), tuple(settings or ()), urdf, field, tuple(remap or ()))
+    options = ReplayOptions(log, tuple(params or ()), tuple(settings or ()), urdf, field, tuple(remap or ()), priors)
     complete, lines = replay_log(options, out, only, compare, console)
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True, markup=False)

@@ -46,11 +46,17 @@ def _read(path: Path) -> str:
 def load_field(path: Path) -> Field:
     """Read and check a field file."""
     try:
-        return field_from_geojson(json.loads(_read(path)), source=str(path))
-    except json.JSONDecodeError as error:
-        raise LoadError(f"{path}: not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
+        return field_from_geojson(load_json(path), source=str(path))
     except FieldError as error:
         raise LoadError(str(error)) from None
+
+
+def load_json(path: Path) -> Any:
+    """Decode a JSON file."""
+    try:
+        return json.loads(_read(path))
+    except json.JSONDecodeError as error:
+        raise LoadError(f"{path}: not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
 
 
 def expand_urdf(path: Path) -> str:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
+from mine_robot.core.priors import RASTER
 from mine_robot.core.types import MarkStatus, TargetClass
 from mine_robot.records.audit import AuditResult
 from mine_robot.records.ground import NOT_SEARCHED
@@ -23,6 +24,7 @@ HAZARD = "#FF0000"
 SEARCHED = "#0072B2"
 SAFE = "#7A8B7F"
 NO_GO = "#333333"
+PRIOR = "#B07000"  # GICHD's orange of a suspected area, darker: it is a thin line
 HALO = "#CC79A7"
 TARGET = "#1A1A1A"
 MARK = "#E69F00"
@@ -147,6 +149,8 @@ def _legend(run: RunData, audit: AuditResult | None, t: Language) -> list[Patch 
         )
     if not run.field.no_go.is_empty:
         handles.append(Patch(facecolor="none", edgecolor=NO_GO, hatch="xx", label=t("legend.no_go")))
+    if any(suspicion.role != RASTER for suspicion in run.priors.suspicions):
+        handles.append(Patch(facecolor="none", edgecolor=PRIOR, linestyle="--", label=t("legend.prior")))
     for kind in sorted({target.kind for target in run.outcome.targets}):
         name = t("legend.target", kind=t.kind(kind))
         handles.append(Line2D([], [], marker=TARGET_SHAPES[kind], color=TARGET, linestyle="", markersize=5, label=name))

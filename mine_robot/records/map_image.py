@@ -22,6 +22,7 @@ from matplotlib.path import Path as Outline
 from matplotlib.ticker import MultipleLocator
 from shapely.geometry.base import BaseGeometry
 
+from mine_robot.core.priors import RASTER
 from mine_robot.core.types import Array, MarkStatus, NavState, Target
 from mine_robot.coverage.gaps import gap_area
 from mine_robot.records.audit import AuditResult
@@ -33,6 +34,7 @@ from mine_robot.records.map_furniture import (
     INK,
     MARK,
     NO_GO,
+    PRIOR,
     SAFE,
     SEARCHED,
     TARGET,
@@ -104,6 +106,9 @@ def _areas(axes: Axes, run: RunData) -> None:
     for gap in ground.gaps:
         hatch = "////" if gap.reason != NOT_SEARCHED else "...."
         _fill(axes, gap_area(gap), facecolor="none", edgecolor=HAZARD, hatch=hatch, linewidth=0.0, alpha=0.65, zorder=2)
+    for suspicion in run.priors.suspicions:
+        if suspicion.role != RASTER:
+            _fill(axes, suspicion.extent, facecolor="none", edgecolor=PRIOR, linestyle="--", linewidth=1.1, zorder=5)
     _fill(axes, field.no_go, facecolor="none", edgecolor=NO_GO, hatch="xx", linewidth=1.0, zorder=3)
     _fill(axes, field.hazard, facecolor="none", edgecolor=HAZARD, linewidth=1.8, alpha=0.85, zorder=4)
 
