@@ -43,6 +43,7 @@ REQUIREMENTS = [
 ]
 GAZEBO_REQUIREMENTS = ["grpcio-tools", "protobuf"]  # the messages of Gazebo 11 are generated when it is installed
 RASTER_REQUIREMENTS = ["rasterio"]  # a hundred megabytes that only rasters as prior knowledge need
+DASK_REQUIREMENTS = ["dask", "distributed"]
 TEST_REQUIREMENTS = [
     "hypothesis",
     "mypy",
@@ -83,7 +84,8 @@ setup(
     data_files=shared_files(),
     install_requires=REQUIREMENTS,
     extras_require={
-        "test": [*TEST_REQUIREMENTS, *GAZEBO_REQUIREMENTS, *RASTER_REQUIREMENTS],
+        "test": [*TEST_REQUIREMENTS, *GAZEBO_REQUIREMENTS, *RASTER_REQUIREMENTS, *DASK_REQUIREMENTS],
+        "dask": DASK_REQUIREMENTS,
         "gazebo": GAZEBO_REQUIREMENTS,
         "raster": RASTER_REQUIREMENTS,
     },

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -50,7 +51,9 @@ Formats = Annotated[
 Priors = Annotated[
     Path | None, typer.Option(metavar="P.geojson", help="What is known of the ground beforehand (docs/priors.md).")
 ]
-
+DaskCluster = Annotated[
+    str, typer.Option(metavar="ADDRESS|local", help="Work on a Dask cluster: its scheduler, or one on this machine.")
+]
 Namespace = Annotated[str, typer.Option(help="ROS namespace of the robot, for several in one DDS domain.")]
 Certificate = Annotated[Path | None, typer.Option(metavar="PEM", help="Certificate of the page, for TLS.")]
 CertificateKey = Annotated[Path | None, typer.Option(metavar="PEM", help="Key of the certificate.")]
@@ -316,13 +319,14 @@ def tune(
     urdf: RobotFile = None,
     field: LogField = None,
     remap: Remap = None,
+    dask: DaskCluster = "",
 ) -> None:
     """Replay a recording with many values of one parameter and show the effect (docs/records.md)."""
     from mine_robot.bringup.replaying import ReplayOptions
     from mine_robot.bringup.tuning import tune as sweep
 
     options = ReplayOptions(log, tuple(params or ()), tuple(settings or ()), urdf, field, tuple(remap or ()))
-    sweep(options, param, range_, out, console)
+    sweep(options, param, range_, out, console, dask)
 
 
 @app.command()
@@ -381,11 +385,15 @@ def merge(
     folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories on one area.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the merged record.")],
     formats: Formats = None,
+    dask: DaskCluster = "",
 ) -> None:
     """Merge several runs on one area to one ledger and one report (docs/merging.md)."""
+    from mine_robot.bringup.workers import workers
     from mine_robot.records.merge_record import merge_runs
 
-    summary = merge_runs(folders, out, _names(formats or []))
+    # A run is read in a hundredth of a second: processes of this machine would take longer to start.
+    with workers(dask) if dask else nullcontext(map) as spread:
+        summary = merge_runs(folders, out, _names(formats or []), spread=spread)
     typer.echo(
         f"{len(folders)} runs: {summary['searched_m2']:.2f} of {summary['area_m2']:.2f} m2 searched, {summary['targets']} targets, "
         f"{len(summary['contradictions'])} contradictions -> {out}"

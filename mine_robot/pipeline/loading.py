@@ -21,6 +21,7 @@ from mine_robot.sim.soil import SoilError, soil_from
 
 WILDCARD = "/**"
 QOS_OVERRIDES = "qos_overrides."  # ROS's own parameters, one for each policy of each end of a topic
+SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml, six times as fast
 ANYWHERE = "/**/"  # a node of that name in whatever namespace
 PACKAGES = {
     "detection": "detector",
@@ -83,7 +84,7 @@ def load_robot(path: Path) -> Robot:
 def load_yaml(path: Path) -> Any:
     """Decode a YAML file."""
     try:
-        return yaml.safe_load(_read(path))
+        return yaml.load(_read(path), Loader=SAFE_LOADER)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1} column {mark.column + 1}" if mark else ""
