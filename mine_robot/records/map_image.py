@@ -31,6 +31,7 @@ from mine_robot.records.audit import AuditResult
 from mine_robot.records.ground import NOT_SEARCHED
 from mine_robot.records.language import DEFAULT, Language, language
 from mine_robot.records.map_furniture import (
+    EDGED,
     HALO,
     HAZARD,
     INK,
@@ -39,6 +40,7 @@ from mine_robot.records.map_furniture import (
     PRIOR,
     SAFE,
     SEARCHED,
+    SEARCHED_ALPHA,
     TARGET,
     TARGET_SHAPES,
     TRACK,
@@ -104,7 +106,7 @@ def _areas(axes: Axes, run: RunData) -> None:
     _fill(axes, field.safe, facecolor=SAFE, alpha=0.22, linewidth=0.0, zorder=1)
     _fill(axes, field.safe, facecolor="none", edgecolor=SAFE, linewidth=1.0, zorder=2)
     _fill(axes, field.hazard.difference(ground.searched), facecolor=HAZARD, alpha=0.22, linewidth=0.0, zorder=1)
-    _fill(axes, ground.searched, facecolor=SEARCHED, alpha=0.28, linewidth=0.0, zorder=1)
+    _fill(axes, ground.searched, facecolor=SEARCHED, alpha=SEARCHED_ALPHA, linewidth=0.0, zorder=1)
     for hatch, excused in (("////", True), ("....", False)):
         gaps = MultiPolygon([gap_area(gap) for gap in ground.gaps if (gap.reason != NOT_SEARCHED) == excused])
         _fill(axes, gaps, facecolor="none", edgecolor=HAZARD, hatch=hatch, linewidth=0.0, alpha=0.65, zorder=2)
@@ -175,6 +177,7 @@ def _mark(axes: Axes, mark: Mark) -> None:
         line = "-" if mark.status is MarkStatus.CONFIRMED else ":"
         (ring,) = axes.plot(mark.x, mark.y, "o", markersize=12, markerfacecolor="none", markeredgecolor=MARK, zorder=9)
         ring.set_markeredgewidth(2.0)
+        ring.set_path_effects(EDGED)
         if line == ":":
             ring.set_markeredgewidth(1.0)
             axes.text(mark.x, mark.y, "?", fontsize=9, color=MARK, weight="bold", ha="right", va="bottom", zorder=11)
@@ -190,6 +193,8 @@ def _labels(axes: Axes, targets: Sequence[Target], t: Language) -> None:
         while any(abs(y - other_y) < line and abs(target.x - other_x) < 10.0 * line for other_x, other_y in placed):
             y -= line
         placed.append((target.x, y))
+        if y < target.y:
+            axes.plot([target.x, target.x + line], [target.y, y], color=INK, linewidth=0.5, zorder=11)
         axes.annotate(
             f"{target.id}  {t.kind(target.kind)}  {target.p_hazard:.2f}",
             (target.x, y),
