@@ -26,7 +26,8 @@ def copy_priors(path: Path, target: Path) -> None:
         shutil.copyfile(raster, target.parent / raster.name)
 
 
-def same_priors(path: Path, recorded: Path) -> None:
-    """Raise :class:`LoadError` if ``path`` and its rasters are other ones than those of the run."""
+def same_priors(path: Path, recorded: Path, field: Field) -> None:
+    """Raise :class:`LoadError` if ``path`` and its rasters cannot be used, or are other ones than those of the run."""
+    load_priors(path, field)
     if not recorded.is_file() or list(fingerprints(path).values()) != list(fingerprints(recorded).values()):
         raise LoadError(f"cannot resume {recorded.parents[1]}: it ran with other prior knowledge than {path}")

@@ -40,7 +40,7 @@ def check_resumable(request: RunRequest, directory: RunDirectory) -> ParameterFi
     files.check()
     _same_parameters(request, files, directory)
     if request.priors is not None:
-        same_priors(request.priors, directory.priors)
+        same_priors(request.priors, directory.priors, load_field(directory.field))
     _journal_usable(directory)
     return files
 

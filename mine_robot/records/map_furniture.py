@@ -12,7 +12,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
-from matplotlib.patheffects import withStroke
+from matplotlib.patheffects import AbstractPathEffect, withStroke
 
 from mine_robot.core.priors import RASTER
 from mine_robot.core.types import MarkStatus, TargetClass
@@ -33,7 +33,9 @@ MARK = "#E69F00"
 UNSAFE = "#000000"
 TRACK = "#10324A"
 INK = "#222222"
-EDGED = (withStroke(linewidth=3.4, foreground=INK),)  # a mark's ring within its halo, for print in black and white
+EDGED: list[AbstractPathEffect] = [
+    withStroke(linewidth=3.4, foreground=INK)
+]  # a mark's ring within its halo, for print in black and white
 TARGET_SHAPES = {
     TargetClass.UNKNOWN: "o",
     TargetClass.AP_MINIMUM_METAL: "v",

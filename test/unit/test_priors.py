@@ -282,6 +282,8 @@ def test_a_run_keeps_its_priors_and_goes_on_with_no_others(tmp_path: Path, capsy
     write(tmp_path, here)
     with pytest.raises(LoadError, match="it ran with other prior knowledge than"):
         prepare_run(RunRequest(SMALL, resume=folder.path, priors=known))
+    with pytest.raises(LoadError, match="no such file"):
+        prepare_run(RunRequest(SMALL, resume=folder.path, priors=tmp_path / "nowhere.geojson"))
     without = prepare_run(RunRequest(SMALL, out=tmp_path / "other")).directory
     with pytest.raises(LoadError, match="it ran with other prior knowledge than"):
         prepare_run(RunRequest(SMALL, resume=without.path, priors=known))
