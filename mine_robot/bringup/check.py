@@ -19,6 +19,7 @@ from mine_robot.pipeline.loading import (
     load_yaml,
     scenario_from_content,
 )
+from mine_robot.pipeline.priors import load_priors
 
 
 def check_file(path: Path) -> str:
@@ -40,6 +41,18 @@ def check_file(path: Path) -> str:
         return "parameter file: ok"
     check_kills(scenario_from_content(load_yaml(path), path, Datum(0.0, 0.0)), path)
     return "scenario: ok"
+
+
+def check_priors(path: Path, files: Sequence[Path]) -> list[str]:
+    """What prior knowledge ``path`` holds for the field among ``files``, and what of it lies elsewhere, a line each."""
+    fields = [file for file in files if file.suffix in (".geojson", ".json")]
+    if len(fields) != 1:
+        raise LoadError(f"--priors {path}: give the one FIELD.geojson that it is about")
+    field = load_field(fields[0])
+    priors = load_priors(path, field)
+    roles = [one.role for one in priors.suspicions]
+    counts = ", ".join(f"{roles.count(role)} {role}" for role in dict.fromkeys(roles))
+    return [f"{path}: prior knowledge, {counts}: ok", *(f"{path}: {line}" for line in priors.outside(field))]
 
 
 def base_and(paths: Sequence[Path]) -> ParameterFiles:

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -49,7 +50,12 @@ Formats = Annotated[
     list[str] | None,
     typer.Option("--format", help="geojson, kml, shp, xlsx or csv; may be repeated, or a list with commas."),
 ]
-
+Priors = Annotated[
+    Path | None, typer.Option(metavar="P.geojson", help="What is known of the ground beforehand (docs/priors.md).")
+]
+DaskCluster = Annotated[
+    str, typer.Option(metavar="ADDRESS|local", help="Work on a Dask cluster: its scheduler, or one on this machine.")
+]
 Namespace = Annotated[str, typer.Option(help="ROS namespace of the robot, for several in one DDS domain.")]
 Certificate = Annotated[Path | None, typer.Option(metavar="PEM", help="Certificate of the page, for TLS.")]
 CertificateKey = Annotated[Path | None, typer.Option(metavar="PEM", help="Key of the certificate.")]
@@ -72,6 +78,7 @@ def run(
         int | None, typer.Option(min=0, help="Seed of the simulated world; wins over the scenario's.")
     ] = None,
     params: ParameterFile = None,
+    priors: Priors = None,
     out: Annotated[Path | None, typer.Option(help="Run directory; by default a new one below runs/.")] = None,
     resume: Annotated[
         Path | None,
@@ -134,6 +141,7 @@ def run(
         wait,
         language,
         namespace,
+        priors,
     )
     raise typer.Exit(run_mission(request, console, ["mine-robot", *sys.argv[1:]]))
 
@@ -213,9 +221,10 @@ def check(
         list[str] | None,
         typer.Option(metavar="NAME", help="Say what a parameter (or a group) means and has to fit; may be repeated."),
     ] = None,
+    priors: Priors = None,
 ) -> None:
     """Check files without starting anything, and warn of parameters that contradict each other."""
-    from mine_robot.bringup.check import base_and, check_file, is_parameter_file, warnings
+    from mine_robot.bringup.check import base_and, check_file, check_priors, is_parameter_file, warnings
     from mine_robot.bringup.explain import explain as explain_parameter
 
     if not files and not explain:
@@ -229,6 +238,8 @@ def check(
             typer.echo(str(error), err=True)
     if failed:
         raise typer.Exit(2)
+    for line in check_priors(priors, files or []) if priors is not None else []:
+        typer.echo(line)
     parameters = [file for file in files or [] if is_parameter_file(file)]
     for warning in warnings(files or []) if parameters else []:
         typer.echo(f"warning: {warning}", err=True)
@@ -316,6 +327,7 @@ def replay(
     urdf: RobotFile = None,
     field: LogField = None,
     remap: Remap = None,
+    priors: Priors = None,
     compare: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Say what changed against another replay, or a run.")
     ] = None,
@@ -323,7 +335,7 @@ def replay(
     """Run a recording through the stack's algorithms again (docs/records.md)."""
     from mine_robot.bringup.replaying import ReplayOptions, replay_log
 
-    options = ReplayOptions(log, tuple(params or ()), tuple(settings or ()), urdf, field, tuple(remap or ()))
+    options = ReplayOptions(log, tuple(params or ()), tuple(settings or ()), urdf, field, tuple(remap or ()), priors)
     complete, lines = replay_log(options, out, only, compare, console)
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True, markup=False)
@@ -341,13 +353,14 @@ def tune(
     urdf: RobotFile = None,
     field: LogField = None,
     remap: Remap = None,
+    dask: DaskCluster = "",
 ) -> None:
     """Replay a recording with many values of one parameter and show the effect (docs/records.md)."""
     from mine_robot.bringup.replaying import ReplayOptions
     from mine_robot.bringup.tuning import tune as sweep
 
     options = ReplayOptions(log, tuple(params or ()), tuple(settings or ()), urdf, field, tuple(remap or ()))
-    sweep(options, param, range_, out, console)
+    sweep(options, param, range_, out, console, dask)
 
 
 @app.command()
@@ -406,11 +419,15 @@ def merge(
     folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories on one area.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the merged record.")],
     formats: Formats = None,
+    dask: DaskCluster = "",
 ) -> None:
     """Merge several runs on one area to one ledger and one report (docs/merging.md)."""
+    from mine_robot.bringup.workers import workers
     from mine_robot.records.merge_record import merge_runs
 
-    summary = merge_runs(folders, out, _names(formats or []))
+    # A run is read in a hundredth of a second: processes of this machine would take longer to start.
+    with workers(dask) if dask else nullcontext(map) as spread:
+        summary = merge_runs(folders, out, _names(formats or []), spread=spread)
     typer.echo(
         f"{len(folders)} runs: {summary['searched_m2']:.2f} of {summary['area_m2']:.2f} m2 searched, {summary['targets']} targets, "
         f"{len(summary['contradictions'])} contradictions -> {out}"

@@ -45,6 +45,7 @@ def _arguments(simulation: bool, gazebo: bool) -> list[DeclareLaunchArgument]:
         _argument(
             "out", "", "Run directory for log, journal and report: a new or empty folder. Empty: a new one below runs/."
         ),
+        _argument("priors", "", "What is known of the ground beforehand (GeoJSON), as docs/priors.md says."),
         _argument("namespace", "", "ROS namespace of the robot, such as robot1, for several robots in one DDS domain."),
         _argument("log_level", "info", "Least severity that the nodes log.", LOG_LEVELS),
         _flag("operate", "true", "Start the mission as soon as every node is ready, and shut down when it has ended."),
@@ -98,6 +99,7 @@ def _start(context: LaunchContext, *, simulation: bool, gazebo: bool) -> list[An
         sim=value("generation") if gazebo else "builtin" if simulation else "none",
         rate=float(value("rate")) if simulation else 0.0,
         seed=int(value("seed")) if simulation and value("seed") else None,
+        priors=Path(value("priors")) if value("priors") else None,
         # Within a group that another launch file pushed into a namespace.
         namespace=prefix_namespace(context.launch_configurations.get("ros_namespace"), value("namespace")) or "",
     )

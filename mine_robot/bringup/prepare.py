@@ -18,6 +18,7 @@ from mine_robot.bringup.graph import GraphNode, graph
 from mine_robot.bringup.kills import check_kills
 from mine_robot.bringup.namespace import checked_namespace, namespace_arguments
 from mine_robot.bringup.overrides import check_overrides, into_namespace
+from mine_robot.bringup.priors import copy_priors, warn_outside
 from mine_robot.bringup.request import RunRequest as RunRequest
 from mine_robot.bringup.resources import resource
 from mine_robot.bringup.resume import check_resumable, recorded_namespace
@@ -107,6 +108,8 @@ def prepare_run(request: RunRequest, command: Sequence[str] = ()) -> PreparedRun
         return resume_run(request)
     request = replace(request, namespace=checked_namespace(request.namespace, os.environ))
     field = load_field(request.field)
+    if request.priors is not None:
+        warn_outside(request.priors, field)
     load_robot(resource("urdf/mine_robot.urdf.xacro"))
     files = ParameterFiles(parameter_paths(request))
     files.check()
@@ -124,6 +127,8 @@ def prepare_run(request: RunRequest, command: Sequence[str] = ()) -> PreparedRun
     directory.urdf.write_text(expand_urdf(resource("urdf/mine_robot.urdf.xacro")), encoding="utf-8")
     if request.scenario is not None and request.simulated:
         shutil.copyfile(request.scenario, directory.scenario)
+    if request.priors is not None:
+        copy_priors(request.priors, directory.priors)
     if request.sim in GENERATIONS:
         write_gazebo_world(request.sim, directory, field, scenario)
     description = _description(request, directory, command)
@@ -189,6 +194,7 @@ def _description(request: RunRequest, directory: RunDirectory, command: Sequence
         "parameters": directory.parameters.name,
         "urdf": directory.urdf.name,
         "scenario": directory.scenario.name if request.scenario is not None and request.simulated else None,
+        "priors": None if request.priors is None else request.priors.name,
         "seed": request.seed,
         "simulation": request.simulated,
         "sim": request.sim,

@@ -11,8 +11,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from mine_robot.bringup.resources import resource
+from mine_robot.core.field import Field
+from mine_robot.core.priors import NO_PRIORS, Prior
 from mine_robot.core.robot import Robot
 from mine_robot.pipeline.loading import LoadError, ParameterFiles, load_field, load_robot
+from mine_robot.pipeline.priors import load_priors
 from mine_robot.records.compare import compare_folders, read_result
 from mine_robot.records.errors import RecordError
 from mine_robot.records.replay import REPLAYS, ReplayRequest
@@ -29,6 +32,7 @@ class ReplayOptions:
     urdf: Path | None = None
     field: Path | None = None
     remap: Sequence[str] = ()
+    priors: Path | None = None
 
     def request(self, out: Path) -> ReplayRequest:
         """The request they stand for; a log in a run directory comes with the field, robot and parameters of the run.
@@ -37,15 +41,26 @@ class ReplayOptions:
         """
         run = run_of(self.log)
         field = self.field or (run.copied("field") if run is not None else None)
+        area = load_field(field) if field else None
         return ReplayRequest(
             self.log,
             out,
             self.parameters(run),
             self._robot(run),
             dict(_pair(text) for text in self.remap),
-            load_field(field) if field else None,
+            area,
             run,
+            prior=self._prior(run, area),
         )
+
+    def _prior(self, run: RunDirectory | None, area: Field | None) -> Prior:
+        """The priors given, or else those of the run."""
+        path = self.priors or (run.priors if run is not None and run.priors.is_file() else None)
+        if path is None:
+            return NO_PRIORS
+        if area is None:
+            raise LoadError(f"{path}: priors need the field of the log: give --field")
+        return load_priors(path, area)
 
     def parameters(self, run: RunDirectory | None) -> ParameterFiles:
         """``config/robot.yaml``, the run's parameters, the files given and the single values, each over the ones before."""

@@ -16,6 +16,7 @@ class RunRequest:
     ``console`` is where the operator's page is served, if at all; with ``wait`` the mission begins when a person says so there.
     ``resume`` is the directory of a run to go on with; then everything else has to be as it was. ``remote``: DDS may leave
     this machine. ``language`` is that of the report. ``namespace`` is that of all its names, empty for none.
+    ``priors`` is what is known of the ground beforehand (docs/priors.md).
     """
 
     field: Path
@@ -31,6 +32,7 @@ class RunRequest:
     wait: bool = False
     language: str = "en"
     namespace: str = ""
+    priors: Path | None = None
 
     @property
     def simulated(self) -> bool:

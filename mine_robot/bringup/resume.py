@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mine_robot.bringup.overrides import into_namespace
+from mine_robot.bringup.priors import same_priors
 from mine_robot.bringup.request import RunRequest
 from mine_robot.bringup.resources import resource
 from mine_robot.core.field import Field
@@ -38,6 +39,8 @@ def check_resumable(request: RunRequest, directory: RunDirectory) -> ParameterFi
     files = ParameterFiles([directory.parameters])
     files.check()
     _same_parameters(request, files, directory)
+    if request.priors is not None:
+        same_priors(request.priors, directory.priors, load_field(directory.field))
     _journal_usable(directory)
     return files
 

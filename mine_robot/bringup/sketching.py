@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import shapely
 
-from mine_robot.core.field import POLYGON_ROLES, ROLES, FieldError, field_geometry
+from mine_robot.core.field import KINDS, POLYGON_ROLES, ROLES, FieldError, checked_geometry
 from mine_robot.core.geodesy import Datum
 
 POINT_ROLE = "known_target"
@@ -56,7 +56,7 @@ def sketch_of_field(collection: Mapping[str, Any], datum: Datum | None) -> dict[
     for index, feature in enumerate(collection["features"]):
         properties = feature["properties"]
         role = properties["role"]
-        shapes.append((role, field_geometry(f"feature {index} ({role})", role, feature.get("geometry"))))
+        shapes.append((role, checked_geometry(f"feature {index} ({role})", feature.get("geometry"), KINDS[role])))
         if role == "hazard_area":
             for key in ("name", "imsma_id"):
                 names.setdefault(key, str(properties.get(key) or ""))

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mine_robot.bringup.replaying import ReplayOptions, progress_bar
+from mine_robot.bringup.workers import workers
 from mine_robot.core.parameters import specs
 from mine_robot.pipeline.loading import LoadError
 from mine_robot.pipeline.parameters import NODE_PARAMETERS
@@ -67,8 +64,11 @@ def plan_sweep(options: ReplayOptions, name: str, text: str) -> Sweep:
     return Sweep(name, () if shared else tuple(nodes), key, spec.unit, tuple(values), spec.check(present), only)
 
 
-def tune(options: ReplayOptions, name: str, text: str, out: Path, console: Console) -> None:
-    """Sweep, and write ``tune.csv``, ``tune.png``, and for each value a folder with its replay and an overlay for ``--params``."""
+def tune(options: ReplayOptions, name: str, text: str, out: Path, console: Console, dask: str = "") -> None:
+    """Sweep, and write ``tune.csv``, ``tune.png``, and for each value a folder with its replay and an overlay for ``--params``.
+
+    ``dask`` is where the replays run, as :func:`~mine_robot.bringup.workers.workers` takes it.
+    """
     sweep = plan_sweep(options, name, text)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -76,8 +76,8 @@ def tune(options: ReplayOptions, name: str, text: str, out: Path, console: Conso
         raise RecordError(f"{out}: cannot be created: {error.strerror}") from None
     values = sweep.all_values
     rows = []
-    with progress_bar(console) as tell:
-        for row in _rows(partial(replay_value, options, sweep, out), values):
+    with progress_bar(console) as tell, workers(dask) as spread:
+        for row in spread(partial(replay_value, options, sweep, out), values):
             rows.append(row)
             tell(f"{len(values)} replays", len(rows) / len(values))
     write_table(out / "tune.csv", rows)
@@ -95,16 +95,6 @@ def tune(options: ReplayOptions, name: str, text: str, out: Path, console: Conso
 def overlay_path(out: Path, value: float) -> Path:
     """The parameter file with ``value``."""
     return out / f"overlay_{value:g}.yaml"
-
-
-def _rows(work: Any, values: Iterable[float]) -> Iterator[dict[str, Any]]:
-    """The rows in the order of ``values``; fresh processes, because those of a test or a console may hold threads."""
-    context = multiprocessing.get_context("spawn")
-    try:
-        with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
-            yield from pool.map(work, values)
-    except BrokenProcessPool:
-        raise RecordError("a replay was killed, perhaps for want of memory") from None
 
 
 def replay_value(options: ReplayOptions, sweep: Sweep, out: Path, value: float) -> dict[str, Any]:

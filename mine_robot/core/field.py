@@ -22,7 +22,8 @@ from mine_robot.core.geodesy import Datum
 from mine_robot.core.types import Array
 
 POLYGON_ROLES = ("hazard_area", "safe_area", "no_go")
-ROLES = (*POLYGON_ROLES, "known_target")
+KINDS = {**dict.fromkeys(POLYGON_ROLES, ("Polygon", "MultiPolygon")), "known_target": ("Point",)}
+ROLES = tuple(KINDS)
 MAX_EXTENT_M = (
     10_000.0  # beyond it a local tangent plane and one robot's mission make no sense: see `mine-robot estimate`
 )
@@ -98,7 +99,7 @@ class _Reader:
         label = f"feature {index} ({role}" + (f" '{properties['name']}')" if properties.get("name") else ")")
         if role not in ROLES:
             raise FieldError(f"feature {index} has the unknown role {role!r} (known: {', '.join(ROLES)})")
-        self.shapes[role].append((label, field_geometry(label, role, feature.get("geometry"))))
+        self.shapes[role].append((label, checked_geometry(label, feature.get("geometry"), KINDS[role])))
         if role == "hazard_area":
             for key in ("name", "imsma_id"):
                 if properties.get(key) is not None:
@@ -168,9 +169,8 @@ class _Reader:
         return _multi(shapely.union_all([part for _, part in self._local(role, datum)]))
 
 
-def field_geometry(label: str, role: str, geometry: Any) -> BaseGeometry:
-    """The geometry of one feature, checked, in degrees; raises :class:`FieldError` that names the ``label``."""
-    wanted = ("Point",) if role == "known_target" else ("Polygon", "MultiPolygon")
+def checked_geometry(label: str, geometry: Any, wanted: tuple[str, ...]) -> BaseGeometry:
+    """One feature's geometry in degrees, of a GeoJSON type that is ``wanted``; raises :class:`FieldError` naming it by ``label``."""
     kind = geometry.get("type") if isinstance(geometry, Mapping) else None
     if kind not in wanted:
         raise FieldError(f"{label} must be a {' or '.join(wanted)}, not {kind}")

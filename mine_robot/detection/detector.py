@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from mine_robot.core.limits import Limits
+from mine_robot.core.priors import NO_PRIORS, Prior
 from mine_robot.core.robot import Robot
 from mine_robot.core.types import (
     Array,
@@ -97,10 +98,19 @@ class Detector:
     """Finds buried objects with a radar array and a metal-detector array on one head.
 
     ``judge`` turns looks into a verdict: a :class:`~mine_robot.detection.learned.HazardModel`, or the rules, which need no training.
+    ``prior`` is what is known of the ground beforehand; it raises probabilities, and what the sensors do not see it does not raise.
     """
 
-    def __init__(self, params: DetectorParams, limits: Limits, robot: Robot, judge: Judge = judge_by_rules) -> None:
-        self._params, self._robot, self._judge = params, robot, judge
+    def __init__(
+        self,
+        params: DetectorParams,
+        limits: Limits,
+        robot: Robot,
+        judge: Judge = judge_by_rules,
+        prior: Prior = NO_PRIORS,
+    ) -> None:
+        self._params, self._robot, self._judge, self._prior = params, robot, judge, prior
+        self._prior_max = math.log(params.prior_factor_max)
         self._speed_max, self._suspect_p = limits.evidence_speed_max, limits.mark_p_hazard
         offsets = np.array(params.gpr.channel_offsets_m or robot.gpr_offsets, dtype=float)
         offsets = offsets if len(offsets) else np.zeros(1)
@@ -336,7 +346,7 @@ class Detector:
     def _enter(
         self, x: float, y: float, nav: NavState, sigma: float, gpr: Peak[GprCell] | None, metal: Peak[MetalCell] | None
     ) -> float:
-        """Enter a spot; returns its probability of a hazard."""
+        """Enter a spot; returns its probability of a hazard by the sensors alone."""
         assert self._run is not None
         radar = look_gpr(gpr, self._gpr, self._params) if gpr is not None else None
         depth = radar.depth if radar is not None and radar.score >= self._params.gpr.threshold else math.nan
@@ -351,7 +361,8 @@ class Detector:
                 left = math.copysign(_outward(gpr, self._gpr.strip.lateral, end), gpr.lateral)
                 spot = _beyond(Pose2(x, y, gpr.row.line.yaw), 0.0, left)
                 x, y = spot.x, spot.y
-        self._registry.update(self._run.number, Sighting(x, y, float(nav.position[2]), sigma, weight, verdict))
+        prior, height = min(self._prior(x, y), self._prior_max), float(nav.position[2])
+        self._registry.update(self._run.number, Sighting(x, y, height, sigma, weight, verdict, prior))
         return verdict.p_hazard
 
 

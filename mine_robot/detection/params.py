@@ -71,3 +71,6 @@ class DetectorParams:
     association_m: float = param(
         "Distance within which two detections are the same object.", default=0.25, unit="m", low=0.05, high=1.0
     )
+    prior_factor_max: float = param(
+        "Factor by which prior knowledge may raise the odds of a hazard at most.", default=3.0, low=1.0, high=1000.0
+    )

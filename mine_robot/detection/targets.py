@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from mine_robot.core.priors import raised
 from mine_robot.core.types import Target, TargetClass
 from mine_robot.detection.fusion import Verdict
 
@@ -23,7 +24,10 @@ SAME_PEAK_M = 0.08  # looks of one pass this near are the same peak, better know
 
 @dataclass(frozen=True)
 class Sighting:
-    """An object seen in one pass at (x, y) m in ``map`` on ground of height ``z``, with ``sigma`` m each way."""
+    """An object seen in one pass at (x, y) m in ``map`` on ground of height ``z``, with ``sigma`` m each way.
+
+    ``prior`` is what prior knowledge adds there to the logarithm of the odds of a hazard (:mod:`mine_robot.core.priors`), never below 0.
+    """
 
     x: float
     y: float
@@ -31,6 +35,12 @@ class Sighting:
     sigma: float
     weight: float
     verdict: Verdict
+    prior: float = 0.0
+
+    @property
+    def p(self) -> float:
+        """Probability of a hazard with the prior knowledge."""
+        return raised(self.verdict.p_hazard, self.prior)
 
 
 @dataclass
@@ -42,10 +52,12 @@ class _Entry:
         """Mean of the passes weighted by certainty and strength; the verdict is that of the clearest look.
 
         Where one pass would have it marked, those that would not have no part in the place: a halo must not move back under the tracks.
+        The sensors' word comes first in this, so that prior knowledge moves nothing that they would have marked by themselves.
         """
-        best = max(self.sightings.values(), key=lambda look: look.verdict.p_hazard)
-        least = marked_p if best.verdict.p_hazard >= marked_p else 0.0
-        looks = [look for look in self.sightings.values() if look.verdict.p_hazard >= least]
+        every = list(self.sightings.values())
+        best = max(every, key=lambda look: look.verdict.p_hazard)
+        looks = [look for look in every if look.verdict.p_hazard >= marked_p]
+        looks = looks or [look for look in every if look.p >= marked_p] or every
         weights = np.array([look.weight / look.sigma**2 for look in looks])
         x, y, z = (float(weights @ [getattr(look, axis) for look in looks] / weights.sum()) for axis in "xyz")
         sigma = math.sqrt(float((weights**2) @ [look.sigma**2 for look in looks])) / float(weights.sum())
@@ -60,7 +72,7 @@ class _Entry:
             verdict.depth,
             verdict.llr_gpr,
             verdict.llr_md,
-            verdict.p_hazard,
+            max(look.p for look in every),
             verdict.kind,
         )
 
@@ -121,7 +133,7 @@ class Registry:
         The worst verdict of a pass stays: the robot has stopped for it and marks it, and what else lies near must not take it back.
         """
         known = self.nearest(sighting.x, sighting.y, sighting.verdict.kind)
-        if known is None and sighting.verdict.p_hazard < self._listed_p:
+        if known is None and sighting.p < self._listed_p:
             return
         if known is None:
             entry = _Entry(len(self._entries) + 1, {run: sighting})
@@ -136,7 +148,7 @@ class Registry:
             worst = max(last.verdict, sighting.verdict, key=lambda verdict: verdict.p_hazard)
             if not same and not self._leads(sighting, last):
                 sighting = last
-            sighting = replace(sighting, verdict=worst)
+            sighting = replace(sighting, verdict=worst, prior=max(last.prior, sighting.prior))
         entry.sightings[run] = sighting
         target = entry.target(self._marked_p)
         moved = math.hypot(target.x - known.x, target.y - known.y) > MOVED_M
@@ -148,5 +160,5 @@ class Registry:
         """True if of two peaks of one object the new one tells the place: the first to be marked, clearly more probable,
         or as probable and stronger."""
         now, before = new.verdict.p_hazard, old.verdict.p_hazard
-        first = now >= self._marked_p > before
+        first = now >= self._marked_p > before or new.p >= self._marked_p > old.p
         return first or now > AS_PROBABLE * before or (AS_PROBABLE * now > before and new.weight > old.weight)

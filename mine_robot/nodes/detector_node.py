@@ -5,8 +5,9 @@ from __future__ import annotations
 from mine_robot.core.types import Health, NavState
 from mine_robot.detection.detector import Detector
 from mine_robot.pipeline.hazard import best_judge
-from mine_robot.pipeline.loading import load_robot
+from mine_robot.pipeline.loading import load_field, load_robot
 from mine_robot.pipeline.parameters import DetectorNodeParams
+from mine_robot.pipeline.priors import priors_of_run
 from mine_robot.pipeline.recall import recall
 from mine_robot.pipeline.scan_queue import ScanQueue
 from mine_robot.records.run_directory import RunDirectory
@@ -25,10 +26,10 @@ class DetectorNode(StackNode[DetectorNodeParams]):
     def __init__(self) -> None:
         super().__init__()
         robot = load_robot(existing_path(self.params.files.urdf, "urdf"))
-        self.detector = Detector(self.params, self.params.limits, robot, best_judge())
-        self.detector.restore(
-            recall(RunDirectory(existing_path(self.params.files.run_directory, "run_directory")).journal).targets
-        )
+        directory = RunDirectory(existing_path(self.params.files.run_directory, "run_directory"))
+        prior = priors_of_run(directory.priors, load_field(existing_path(self.params.files.field, "field")))
+        self.detector = Detector(self.params, self.params.limits, robot, best_judge(), prior)
+        self.detector.restore(recall(directory.journal).targets)
         self.published_revision = -1
         self.waiting: NavState | None = None
         self.scans = ScanQueue(self.detector)

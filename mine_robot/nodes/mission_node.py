@@ -24,6 +24,7 @@ from mine_robot.mission.journal import Journal, JournalError
 from mine_robot.mission.machine import Mission
 from mine_robot.pipeline.disk_watch import disk_health
 from mine_robot.pipeline.parameters import MissionNodeParams
+from mine_robot.pipeline.priors import fingerprints
 from mine_robot.pipeline.recall import Memory, recall
 from mine_robot.records.run_directory import RunDirectory
 from mine_robot.ros import decode, encode
@@ -59,7 +60,8 @@ class MissionNode(StackNode[MissionNodeParams]):
         memory = recall(directory.journal)
         self.journal = Journal(directory.journal)
         parameters = directory.parameters.read_text(encoding="utf-8")
-        self.journal.info({"version": __version__, "field": directory.field.name, "parameters": parameters})
+        known = {"priors": fingerprints(directory.priors)}
+        self.journal.info({"version": __version__, "field": directory.field.name, "parameters": parameters, **known})
         self.mission.restore(memory.requests, memory.results)
         self.mission.set_targets(memory.targets)
         self.memory: Memory | None = memory if memory.began else None  # until it is noted that the run was resumed

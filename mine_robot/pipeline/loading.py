@@ -24,6 +24,7 @@ T = TypeVar("T")
 KML = ".kml"
 WILDCARD = "/**"
 QOS_OVERRIDES = "qos_overrides."  # ROS's own parameters, one for each policy of each end of a topic
+SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml, six times as fast
 ANYWHERE = "/**/"  # a node of that name in whatever namespace
 PACKAGES = {
     "detection": "detector",
@@ -50,6 +51,14 @@ def _opened(path: Path, read: Callable[[Path], T]) -> T:
         raise LoadError(f"{path}: cannot be read: {error}") from None
 
 
+class _ConstantError(ValueError):
+    """NaN or an infinity, which Python reads and JSON does not know."""
+
+
+def _refuse_constant(name: str) -> None:
+    raise _ConstantError(name)
+
+
 def load_field(path: Path) -> Field:
     """Read and check a field file, GeoJSON or KML."""
     try:
@@ -58,14 +67,24 @@ def load_field(path: Path) -> Field:
         raise LoadError(str(error)) from None
 
 
-def read_collection(path: Path) -> Any:
-    """The GeoJSON of a field file that has not been checked yet; a ``.kml`` is converted."""
+def load_json(path: Path) -> Any:
+    """Decode a JSON file."""
     try:
-        if path.suffix.lower() == KML:
-            return collection_from_kml(_opened(path, Path.read_bytes))
-        return json.loads(_read(path))
+        return json.loads(_read(path), parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         raise LoadError(f"{path}: not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
+    except _ConstantError as error:
+        raise LoadError(f"{path}: not JSON: {error} is not a number") from None
+    except RecursionError:
+        raise LoadError(f"{path}: not JSON: brackets are nested too deeply") from None
+
+
+def read_collection(path: Path) -> Any:
+    """The GeoJSON of a field file that has not been checked yet; a ``.kml`` is converted."""
+    if path.suffix.lower() != KML:
+        return load_json(path)
+    try:
+        return collection_from_kml(_opened(path, Path.read_bytes))
     except KmlError as error:
         raise LoadError(f"{path}: {error}") from None
 
@@ -94,7 +113,7 @@ def load_robot(path: Path) -> Robot:
 def load_yaml(path: Path) -> Any:
     """Decode a YAML file."""
     try:
-        return yaml.safe_load(_read(path))
+        return yaml.load(_read(path), Loader=SAFE_LOADER)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1} column {mark.column + 1}" if mark else ""

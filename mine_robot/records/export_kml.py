@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,6 +25,7 @@ COLOURS = {
     "track": "ff606060",
     "target": "ff0000ff",
     "mark": "ffff00ff",
+    "remark": "ff00ffff",
 }
 HALF, CLEAR = "80", "00"
 OUTLINED = ("hazard_area", "safe_area")  # drawn as outline only, so that what lies in them is seen
@@ -72,7 +74,7 @@ def _placemark(folder: Element, layer: Layer, feature: Feature, export: Export) 
 
 
 def _label(kind: str, properties: Any) -> str:
-    if "target_id" in properties:
+    if properties.get("target_id", math.nan) >= 0:
         return f"{kind} {properties['target_id']}"
     return f"gap: {properties['reason']}" if kind == "gap" else kind.replace("_", " ")
 

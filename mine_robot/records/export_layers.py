@@ -13,7 +13,7 @@ from shapely import LineString, MultiPolygon, Point
 from shapely.geometry.base import BaseGeometry
 
 from mine_robot.core.geodesy import Datum
-from mine_robot.core.types import NavState, Target
+from mine_robot.core.types import NavState, Remark, Target
 from mine_robot.coverage.gaps import gap_area
 from mine_robot.records.geojson import position
 from mine_robot.records.marks import Mark
@@ -50,6 +50,7 @@ COLUMNS: dict[str, tuple[str, tuple[Column, ...]]] = {
         ),
     ),
     "mark": (POINT, (Column("target_id", 0), Column("status"), *PLACE)),
+    "remark": (POINT, (Column("target_id", 0), Column("verdict"), Column("author"), Column("comment"), Column("said_s", 1))),
     "track": (LINE, (Column("part", 0), Column("start_s", 2), Column("end_s", 2), Column("length_m", 2))),
 }  # fmt: skip
 
@@ -127,6 +128,7 @@ def _contents(run: RunData) -> Iterator[tuple[str, Content]]:
     yield "track", _tracks(run.log.nav)
     zone = UtmZone.of(run.field.datum)
     yield "target", (_target(target, run, zone) for target in run.outcome.targets)
+    yield "remark", (_remark(remark, run) for remark in run.outcome.remarks)
     placed = (mark for mark in run.outcome.marks.values() if mark.placed)
     yield "mark", (_mark(mark, run.field.datum, zone) for mark in placed)
 
@@ -147,6 +149,18 @@ def _target(target: Target, run: RunData, zone: UtmZone) -> tuple[BaseGeometry |
         "mark": "" if mark is None else mark.state,
         "mark_err_m": round(error, 3),
         **_place(run.field.datum, zone, target.x, target.y),
+    }
+
+
+def _remark(remark: Remark, run: RunData) -> tuple[BaseGeometry | None, dict[str, Any]]:
+    """At its target; one about a hold, or about a target that is nowhere, has no place."""
+    about = next((target for target in run.outcome.targets if target.id == remark.target_id), None)
+    return _point(about.x, about.y) if about is not None else None, {
+        "target_id": remark.target_id if remark.target_id >= 0 else math.nan,
+        "verdict": remark.kind.value,
+        "author": remark.author,
+        "comment": remark.comment,
+        "said_s": round(remark.t, 1),
     }
 
 

@@ -19,7 +19,7 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Font
 
-from mine_robot.records.export_layers import POINT, POLYGON, Export, Layer
+from mine_robot.records.export_layers import POLYGON, Export, Layer
 from mine_robot.records.geojson import DECIMALS, to_wgs84
 
 POINT_COLUMNS = (
@@ -29,6 +29,7 @@ POINT_COLUMNS = (
 SHAPE_COLUMNS = ("PolyID", "kind", "ring", "area_m2", "reason", "points")
 TRACK_COLUMNS = ("part", "PointNo", "Longitude", "Latitude", "Easting", "Northing", "utm_zone")
 SHEET_ROWS = 1_048_576  # of a worksheet, the header included
+SINGLES = ("target", "mark")  # what lies on the ground
 NOT_IN_CELLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -69,7 +70,8 @@ def tables_of(export: Export) -> list[Table]:
             [_row(n, c, utm, c.easting, c.northing) for n, c in enumerate(corners, 1)],
         ),
         Table("shapes", SHAPE_COLUMNS, shapes),
-        _targets(export, layers["target"]),
+        _points("targets", export, layers["target"]),
+        _points("remarks", export, layers["remark"]),
         Table("track", TRACK_COLUMNS, list(_track(export, layers["track"]))),
         Table("run", ("key", "value"), [("title", export.title), *export.members.items()]),
     ]
@@ -148,7 +150,7 @@ def _along(export: Export, poly: int, places: np.ndarray, text: str) -> Iterator
 def _singles(export: Export) -> Iterator[_Corner]:
     number = 0
     for layer in export.layers:
-        for feature in layer.features if layer.geometry == POINT else ():
+        for feature in layer.features if layer.kind in SINGLES else ():
             if feature.geometry is None:
                 continue
             number += 1
@@ -159,7 +161,8 @@ def _singles(export: Export) -> Iterator[_Corner]:
             yield _Corner(None, number, kind, lon, lat, own["easting"], own["northing"], text)
 
 
-def _targets(export: Export, layer: Layer) -> Table:
+def _points(name: str, export: Export, layer: Layer) -> Table:
+    """The features of a layer of points, a row each."""
     names = [column.name for column in layer.columns]
     rows = []
     for feature in layer.features:
@@ -167,7 +170,7 @@ def _targets(export: Export, layer: Layer) -> Table:
         if feature.geometry is not None:
             place = to_wgs84(feature.geometry, export.datum).coords[0]
         rows.append((*(_known(feature.properties[name]) for name in names), *place))
-    return Table("targets", (*names, "longitude", "latitude"), rows)
+    return Table(name, (*names, "longitude", "latitude"), rows)
 
 
 def _track(export: Export, layer: Layer) -> Iterable[tuple[Any, ...]]:

@@ -44,6 +44,11 @@ def _unknown(value: Any) -> bool:
 
 
 def write_collection(path: Path, features: Iterable[Mapping[str, Any]], **members: Any) -> None:
-    """Write a FeatureCollection; ``members`` become further members of the collection."""
-    collection = {"type": "FeatureCollection", **members, "features": list(features)}
-    path.write_text(json.dumps(collection, ensure_ascii=False, indent=1, allow_nan=False), encoding="utf-8")
+    """Write a FeatureCollection, a feature a line; ``members`` become further members of the collection."""
+    head = _compact({"type": "FeatureCollection", **members}).removesuffix("}")
+    lines = ",\n".join(_compact(one) for one in features)  # json's indentation would take several times as long
+    path.write_text(f'{head}, "features": [\n{lines}\n]}}\n', encoding="utf-8")
+
+
+def _compact(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, ensure_ascii=False, allow_nan=False)

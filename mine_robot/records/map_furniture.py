@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
+from matplotlib.patheffects import AbstractPathEffect, withStroke
 
+from mine_robot.core.priors import RASTER
 from mine_robot.core.types import MarkStatus, TargetClass
 from mine_robot.records.audit import AuditResult
 from mine_robot.records.ground import NOT_SEARCHED
@@ -20,15 +23,19 @@ from mine_robot.records.run_data import RunData
 from mine_robot.records.text import clock, percent
 
 HAZARD = "#FF0000"
-SEARCHED = "#0072B2"
+SEARCHED, SEARCHED_ALPHA = "#0072B2", 0.45  # printed in black and white it is darker than what was not searched
 SAFE = "#7A8B7F"
 NO_GO = "#333333"
+PRIOR = "#B07000"  # GICHD's orange of a suspected area, darker: it is a thin line
 HALO = "#CC79A7"
 TARGET = "#1A1A1A"
 MARK = "#E69F00"
 UNSAFE = "#000000"
 TRACK = "#10324A"
 INK = "#222222"
+EDGED: list[AbstractPathEffect] = [
+    withStroke(linewidth=3.4, foreground=INK)
+]  # a mark's ring within its halo, for print in black and white
 TARGET_SHAPES = {
     TargetClass.UNKNOWN: "o",
     TargetClass.AP_MINIMUM_METAL: "v",
@@ -135,7 +142,7 @@ def _legend(run: RunData, audit: AuditResult | None, t: Language) -> list[Patch 
     reasons = {gap.reason for gap in ground.gaps}
     handles: list[Patch | Line2D] = [
         Patch(facecolor="#FF000038", edgecolor=HAZARD, linewidth=1.6, label=t("legend.hazard")),
-        Patch(facecolor="#0072B247", edgecolor="none", label=t("legend.searched")),
+        Patch(facecolor=to_rgba(SEARCHED, SEARCHED_ALPHA), edgecolor="none", label=t("legend.searched")),
         Patch(facecolor="#7A8B7F38", edgecolor=SAFE, label=t("legend.safe")),
     ]
     if reasons - {NOT_SEARCHED}:
@@ -147,6 +154,8 @@ def _legend(run: RunData, audit: AuditResult | None, t: Language) -> list[Patch 
         )
     if not run.field.no_go.is_empty:
         handles.append(Patch(facecolor="none", edgecolor=NO_GO, hatch="xx", label=t("legend.no_go")))
+    if any(suspicion.role != RASTER for suspicion in run.priors.suspicions):
+        handles.append(Patch(facecolor="none", edgecolor=PRIOR, linestyle="--", label=t("legend.prior")))
     for kind in sorted({target.kind for target in run.outcome.targets}):
         name = t("legend.target", kind=t.kind(kind))
         handles.append(Line2D([], [], marker=TARGET_SHAPES[kind], color=TARGET, linestyle="", markersize=5, label=name))
@@ -158,7 +167,7 @@ def _legend(run: RunData, audit: AuditResult | None, t: Language) -> list[Patch 
     states = {mark.status for mark in run.outcome.marks.values() if mark.placed}
     ring: dict[str, Any] = {"marker": "o", "color": MARK, "markerfacecolor": "none", "linestyle": "", "markersize": 10}
     if MarkStatus.CONFIRMED in states:
-        handles.append(Line2D([], [], markeredgewidth=2.0, label=t("legend.confirmed"), **ring))
+        handles.append(Line2D([], [], markeredgewidth=2.0, path_effects=EDGED, label=t("legend.confirmed"), **ring))
     if MarkStatus.UNVERIFIED in states:
         handles.append(Line2D([], [], markeredgewidth=1.0, label=t("legend.unverified"), **ring))
     if run.log.nav:

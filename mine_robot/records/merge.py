@@ -17,6 +17,7 @@ from shapely import MultiPolygon
 from shapely.geometry.base import BaseGeometry
 
 from mine_robot.core.field import MAX_EXTENT_M, Field
+from mine_robot.core.priors import NO_PRIORS
 from mine_robot.core.raster import stamp_disc
 from mine_robot.core.types import Array, Cell, MissionState, Target
 from mine_robot.coverage.ledger import Ledger
@@ -103,6 +104,7 @@ def merge(parts: Sequence[RunData], out: Path) -> MergedRun:
         field=field,
         limits=limits,
         outcome=outcome,
+        priors=NO_PRIORS,
         log=LogData(problems=[one.text for one in contradictions]),
     )
     hazard = ledger.zones.hazard.astype(float)
@@ -214,10 +216,11 @@ def _about_fields(
     if by:
         yield Contradiction(NO_GO, names(runs, closed), names(runs, by), round(float(area.max()), 3))
     hazards = [frame.geometry(part.field.hazard) for part, frame in zip(parts, frames)]
+    hazardous, near = shapely.union_all(hazards), shapely.STRtree(hazards)
     for i, (part, frame) in enumerate(zip(parts, frames)):
-        overlap = frame.geometry(part.field.safe).intersection(shapely.union_all(hazards))
+        overlap = frame.geometry(part.field.safe).intersection(hazardous)
         if overlap.area > MIN_AREA_M2:
-            against = [j for j, hazard in enumerate(hazards) if hazard.intersection(overlap).area > 0.0]
+            against = [j for j in near.query(overlap).tolist() if hazards[j].intersection(overlap).area > 0.0]
             yield Contradiction(SAFE, names(runs, against), (runs[i],), round(overlap.area, 3))
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import shapely
+from scipy.ndimage import find_objects
 
 from mine_robot.core.types import Cell, LedgerGrid
 from mine_robot.coverage.gaps import cells_to_area
@@ -21,16 +23,23 @@ from mine_robot.records.geojson import feature, write_collection
 from mine_robot.records.ground import polygons
 from mine_robot.records.merge import MergedRun, merge
 from mine_robot.records.merge_ledger import names
-from mine_robot.records.run_data import load_run
+from mine_robot.records.run_data import RunData, load_run
 from mine_robot.records.run_directory import RunDirectory, read_json
 from mine_robot.records.summary import summarise, write_summary
 from mine_robot.records.tables import write_targets
 
 
 def merge_runs(
-    paths: Sequence[Path], out: Path, formats: Sequence[str] = (), *, figures: bool = True
+    paths: Sequence[Path],
+    out: Path,
+    formats: Sequence[str] = (),
+    *,
+    figures: bool = True,
+    spread: Callable[[Callable[[Path], RunData], Sequence[Path]], Iterable[RunData]] = map,
 ) -> dict[str, Any]:
     """Merge the runs in ``paths`` and write the record of all to the folder ``out``, with exports in ``formats``; returns its summary.
+
+    ``spread`` applies a function to each run, in order; it may do so elsewhere.
 
     Raises :class:`RecordError` for a folder that is no finished run, runs that cannot belong together (simulated and real ones, too far
     apart, one given twice) and an output that cannot be written.
@@ -42,7 +51,7 @@ def merge_runs(
         raise RecordError(f"{out} is a run directory: give another folder with --out")
     for path in paths:
         RunDirectory(path).require_finished()
-    merged = merge([load_run(path, logs=False) for path in paths], out)
+    merged = merge(list(spread(partial(load_run, logs=False), paths)), out)
     summary = _summary(merged)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -115,11 +124,11 @@ def _write(merged: MergedRun, summary: dict[str, Any], out: Path, figures: bool)
 def _provenance(merged: MergedRun) -> Iterable[dict[str, Any]]:
     """Searched ground by who searched it."""
     grid, index = _grid(merged), merged.provenance.index
-    for number, runs in enumerate(merged.provenance.sets):
-        mask = (index == number) & (grid.cells == Cell.SEARCHED)
-        if not runs or not mask.any():
+    for number, (runs, window) in enumerate(zip(merged.provenance.sets[1:], find_objects(index)), 1):
+        if window is None or not (mask := (index[window] == number) & (grid.cells[window] == Cell.SEARCHED)).any():
             continue
-        area = cells_to_area(mask, grid.x0, grid.y0, grid.resolution)
+        south, west = (axis.start * grid.resolution for axis in window)
+        area = cells_to_area(mask, grid.x0 + west, grid.y0 + south, grid.resolution)
         inside = shapely.simplify(area, 1e-4).intersection(merged.run.field.hazard)
         for polygon in polygons(inside).geoms:
             own = {"kind": "searched", "runs": ", ".join(names(merged.runs, runs)), "passes": len(runs)}

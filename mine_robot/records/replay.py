@@ -10,6 +10,7 @@ from typing import Any
 
 from mine_robot.core.field import Field
 from mine_robot.core.geodesy import Datum
+from mine_robot.core.priors import NO_PRIORS, Prior
 from mine_robot.core.robot import Robot
 from mine_robot.detection.detector import Detector
 from mine_robot.localization.localizer import Localizer
@@ -40,7 +41,7 @@ class ReplayRequest:
 
     ``remap`` maps names of the log's topics to names of ours; the datum of ``area`` is the origin of ``map``, without it the first
     fix. ``run`` is the run directory of the log, whose truth scores the result. ``tell`` hears the part of the work and how much of
-    it is done (0 to 1); without ``pictures`` no B-scans are drawn.
+    it is done (0 to 1); without ``pictures`` no B-scans are drawn. ``prior`` is what is known of the ground beforehand.
     """
 
     log: Path
@@ -52,6 +53,7 @@ class ReplayRequest:
     run: RunDirectory | None = None
     tell: Callable[[str, float], None] = _silent
     pictures: bool = True
+    prior: Prior = NO_PRIORS
 
     @property
     def datum(self) -> Datum | None:
@@ -144,7 +146,7 @@ def replay_all(request: ReplayRequest) -> ReplayResult:
 def _detect(request: ReplayRequest, track: Track | None, datum: Datum | None) -> ReplayResult:
     """Targets and ground from the scans, with the poses of ``track`` or the log's own."""
     params, planner = request.parameters.build("detector"), request.parameters.build("planner")
-    detector = Detector(params, params.limits, request.robot, best_judge())
+    detector = Detector(params, params.limits, request.robot, best_judge(), request.prior)
     states = track.states if track is not None else None
     found = detect_in_log(request.log, request.remap, detector, states, request.progress("detection"))
     datum = datum or request.datum or found.datum

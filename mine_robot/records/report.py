@@ -24,6 +24,7 @@ from mine_robot.coverage.gaps import gap_area
 from mine_robot.records.audit import AuditResult
 from mine_robot.records.geojson import position
 from mine_robot.records.language import DEFAULT, Language, language
+from mine_robot.records.prior_results import PriorResult, prior_results, raised_suspects
 from mine_robot.records.run_data import RunData
 from mine_robot.records.tables import number
 from mine_robot.records.text import clock, datum_text, degrees, percent
@@ -78,6 +79,8 @@ def _context(
         "perimeter": _perimeter(run, t),
         "targets": [_target(run, target, t) for target in run.outcome.targets],
         "remarks": [r for r in run.outcome.remarks if r.kind is not RemarkKind.ACKNOWLEDGE],
+        "priors": [_prior(result, t) for result in prior_results(run)],
+        "raised": [target.id for target in raised_suspects(run)],
         "gaps": _gaps(run, t),
         "audit": audit,
         "unproven": None if audit is None else audit.unproven_m2(run.ground.searched),
@@ -140,6 +143,18 @@ def _target(run: RunData, target: Target, t: Language) -> dict[str, Any]:
         "mark_place": _place(run.field.datum, mark.x, mark.y, t) if mark and placed else "",
         "mark_error": number(math.hypot(mark.x - target.x, mark.y - target.y), 3) if mark and placed else "",
         "mark_detail": mark.detail if mark else "",
+    }
+
+
+def _prior(result: PriorResult, t: Language) -> dict[str, Any]:
+    suspicion = result.suspicion
+    return {
+        "name": suspicion.name,
+        "role": t(f"prior.{suspicion.role}"),
+        "words": suspicion.words,
+        "area": f"{result.area_m2:.2f}" if result.area_m2 > 0.0 else t("priors.outside"),
+        "left": f"{result.left_m2:.2f}" if result.area_m2 > 0.0 else "",
+        "suspects": ", ".join(str(number) for number in result.suspects),
     }
 
 

@@ -15,9 +15,11 @@ from shapely import MultiPolygon
 
 from mine_robot.core.field import Field
 from mine_robot.core.limits import Limits
+from mine_robot.core.priors import NO_PRIORS, Priors
 from mine_robot.core.robot import Robot
 from mine_robot.core.types import Target
 from mine_robot.pipeline.loading import LoadError, ParameterFiles, load_field, load_robot
+from mine_robot.pipeline.priors import priors_of_run
 from mine_robot.records.errors import RecordError
 from mine_robot.records.ground import Ground, partition
 from mine_robot.records.log_data import LogData, read_logs
@@ -40,6 +42,7 @@ class RunData:
     parameters: Mapping[str, Mapping[str, Any]]
     outcome: Outcome
     log: LogData
+    priors: Priors = NO_PRIORS
 
     @property
     def simulated(self) -> bool:
@@ -96,15 +99,17 @@ def load_run(path: Path, *, logs: bool = True) -> RunData:
     info = directory.run_info()
     try:
         files = ParameterFiles([directory.copied("parameters") or directory.parameters])
+        area = load_field(directory.copied("field") or directory.field)
         return RunData(
             directory=directory,
             info=info,
-            field=load_field(directory.copied("field") or directory.field),
+            field=area,
             robot=load_robot(directory.copied("urdf") or directory.urdf),
             limits=files.build("mission").limits,
             parameters=files.nodes,
             outcome=read_outcome(directory.journal),
             log=read_logs(directory.logs()) if logs else LogData(),
+            priors=priors_of_run(directory.priors, area),
         )
     except LoadError as error:
         raise RecordError(str(error)) from None

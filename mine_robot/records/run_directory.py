@@ -44,6 +44,11 @@ class RunDirectory:
         return self.path / "scenario.yaml"
 
     @property
+    def priors(self) -> Path:
+        """Copy of the prior knowledge, its rasters beside it; not there if nothing was known beforehand."""
+        return self.path / "priors" / "priors.geojson"
+
+    @property
     def node_logs(self) -> Path:
         """Folder with what every node printed."""
         return self.path / "log"

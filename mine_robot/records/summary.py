@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mine_robot.core.types import MarkStatus, MissionState, Progress
+from mine_robot.pipeline.priors import fingerprints
 from mine_robot.records.audit import AuditResult
 from mine_robot.records.outcome import Outcome
 from mine_robot.records.run_data import RunData
@@ -43,6 +44,8 @@ def summarise(
     }
     if score is not None:
         summary["score"] = dict(score)
+    if run.priors.suspicions:
+        summary["priors"] = fingerprints(run.directory.priors)
     if run.simulated:
         summary["simulation"] = True
     return summary

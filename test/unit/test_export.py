@@ -33,6 +33,8 @@ from mine_robot.core.types import (
     MarkStatus,
     MissionState,
     MissionStatus,
+    Remark,
+    RemarkKind,
     Target,
     TargetClass,
 )
@@ -53,7 +55,14 @@ TARGETS = (suspect(1, 0.0, 3.0), suspect(2, 1.0, -2.0, p=0.2, kind=TargetClass.C
 CENTIMETRE = 0.01
 GEOD = Geod(ellps="WGS84")
 KML = {"k": "http://www.opengis.net/kml/2.2"}
-LAYERS = {"hazard_area", "safe_area", "no_go", "searched", "gap", "track", "target", "mark"}
+LAYERS = {"hazard_area", "safe_area", "no_go", "searched", "gap", "track", "target", "mark", "remark"}
+
+
+REMARKS = (
+    Remark(9.5, "a1", RemarkKind.REJECT, 1, "=1+1 a can, şübhəsiz", "viewer 1"),
+    Remark(9.7, "a2", RemarkKind.CONFIRM, 3, "", "viewer 2"),  # of a target that is nowhere
+    Remark(9.8, "a3", RemarkKind.ACKNOWLEDGE, -1, "seen", "viewer 1"),
+)
 
 
 def ledger() -> LedgerGrid:
@@ -77,6 +86,8 @@ def make_run(folder: Path) -> Path:
         journal.targets(6.0, TARGETS)
         journal.mark_request(MarkRequest(7.0, 1, 0.0, 3.0))
         journal.mark_result(MarkResult(9.0, 1, MarkStatus.CONFIRMED, 0.03, 3.04, "paint seen"))
+        for remark in REMARKS:
+            journal.remark(remark)
         journal.ledger(ledger())
         journal.status(MissionStatus(62.0, MissionState.DONE, "all searched", Goal.NONE, -1, 0.0))
     nav = lane(0.0, end=-1.0) + lane(0.0, t=30.0, start=-1.0, end=2.0)
@@ -210,6 +221,31 @@ def test_targets_carry_their_marks_and_nothing_is_lost(out: Path) -> None:
     lost = next(f for f in collection["features"] if f["properties"].get("target_id") == 3)
     assert lost["geometry"] is None and lost["properties"]["easting"] is None
     assert collection["simulation"] is True and collection["name"] == NAME
+
+
+def test_what_people_said_is_in_every_format_and_changes_nothing_else(out: Path) -> None:
+    wanted = [(1.0, "reject", "=1+1 a can, şübhəsiz"), (3.0, "confirm", None), (None, "acknowledge", "seen")]
+
+    def known(*row: Any) -> tuple[Any, ...]:
+        return tuple(None if value in ("", None) or value != value else value for value in row)
+
+    _, shapes, values = read_shapes(out / "remark.shp")
+    assert [known(*row) for row in zip(values["target_id"], values["verdict"], values["comment"])] == wanted
+    assert [one is None for one in shapes] == [False, True, True]
+    collection = json.loads((out / "export.geojson").read_text(encoding="utf-8"))
+    said = [f for f in collection["features"] if f["properties"]["kind"] == "remark"]
+    rows = [[f["properties"][key] for key in ("target_id", "verdict", "comment")] for f in said]
+    assert [known(*row) for row in rows] == wanted
+    assert said[0]["geometry"] == next(
+        f["geometry"] for f in collection["features"] if f["properties"].get("target_id") == 1
+    )
+    sheet = openpyxl.load_workbook(out / "export.xlsx")["remarks"]
+    head, *cells = ([cell.value for cell in row] for row in sheet.iter_rows())
+    places = [head.index(name) for name in ("target_id", "verdict", "comment")]
+    assert [known(*(row[i] for i in places)) for row in cells] == wanted
+    assert sheet.cell(2, places[2] + 1).data_type == "s"
+    assert "acknowledge" in (out / "export.kml").read_text(encoding="utf-8")
+    assert "remark nan" not in (out / "export.kml").read_text(encoding="utf-8")
 
 
 def test_points_are_in_the_layout_that_imsma_imports(out: Path) -> None:
