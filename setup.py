@@ -43,6 +43,7 @@ REQUIREMENTS = [
     "ros-jazzy-std-srvs; sys_platform == 'linux'",
 ]
 GAZEBO_REQUIREMENTS = ["grpcio-tools", "protobuf"]  # the messages of Gazebo 11 are generated when it is installed
+RASTER_REQUIREMENTS = ["rasterio"]  # a hundred megabytes that only rasters as prior knowledge need
 TEST_REQUIREMENTS = [
     "hypothesis",
     "mypy",
@@ -82,6 +83,10 @@ setup(
     package_data={PACKAGE: ["**/*.html", "**/*.j2", "**/*.css", "**/*.js", "**/*.json", "**/*.svg", "py.typed"]},
     data_files=shared_files(),
     install_requires=REQUIREMENTS,
-    extras_require={"test": [*TEST_REQUIREMENTS, *GAZEBO_REQUIREMENTS], "gazebo": GAZEBO_REQUIREMENTS},
+    extras_require={
+        "test": [*TEST_REQUIREMENTS, *GAZEBO_REQUIREMENTS, *RASTER_REQUIREMENTS],
+        "gazebo": GAZEBO_REQUIREMENTS,
+        "raster": RASTER_REQUIREMENTS,
+    },
     entry_points={"console_scripts": ["mine-robot = mine_robot.bringup.cli:main"]},
 )

@@ -38,7 +38,8 @@ class LoadError(ValueError):
 
 
 def _read(path: Path) -> str:
-    return _opened(path, lambda file: file.read_text(encoding="utf-8"))
+    """The text of a file, without the byte order mark that some editors put first."""
+    return _opened(path, lambda file: file.read_text(encoding="utf-8-sig"))
 
 
 def _opened(path: Path, read: Callable[[Path], T]) -> T:
@@ -50,6 +51,14 @@ def _opened(path: Path, read: Callable[[Path], T]) -> T:
         raise LoadError(f"{path}: cannot be read: {error}") from None
 
 
+class _ConstantError(ValueError):
+    """NaN or an infinity, which Python reads and JSON does not know."""
+
+
+def _refuse_constant(name: str) -> None:
+    raise _ConstantError(name)
+
+
 def load_field(path: Path) -> Field:
     """Read and check a field file, GeoJSON or KML."""
     try:
@@ -58,14 +67,24 @@ def load_field(path: Path) -> Field:
         raise LoadError(str(error)) from None
 
 
-def read_collection(path: Path) -> Any:
-    """The GeoJSON of a field file that has not been checked yet; a ``.kml`` is converted."""
+def load_json(path: Path) -> Any:
+    """Decode a JSON file."""
     try:
-        if path.suffix.lower() == KML:
-            return collection_from_kml(_opened(path, Path.read_bytes))
-        return json.loads(_read(path))
+        return json.loads(_read(path), parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         raise LoadError(f"{path}: not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
+    except _ConstantError as error:
+        raise LoadError(f"{path}: not JSON: {error} is not a number") from None
+    except RecursionError:
+        raise LoadError(f"{path}: not JSON: brackets are nested too deeply") from None
+
+
+def read_collection(path: Path) -> Any:
+    """The GeoJSON of a field file that has not been checked yet; a ``.kml`` is converted."""
+    if path.suffix.lower() != KML:
+        return load_json(path)
+    try:
+        return collection_from_kml(_opened(path, Path.read_bytes))
     except KmlError as error:
         raise LoadError(f"{path}: {error}") from None
 
