@@ -8,7 +8,9 @@ from pathlib import Path
 from mine_robot.bringup.kills import check_kills
 from mine_robot.bringup.overrides import check_overrides
 from mine_robot.bringup.resources import resource
+from mine_robot.core.field import FieldError
 from mine_robot.core.geodesy import Datum
+from mine_robot.coverage.ledger import raster_of
 from mine_robot.pipeline.consistency import contradictions
 from mine_robot.pipeline.loading import (
     KML,
@@ -26,7 +28,12 @@ def check_file(path: Path) -> str:
     """What the file is, in a line; raises :class:`LoadError` if it cannot be used."""
     if path.suffix.lower() in (".geojson", ".json", KML):
         field = load_field(path)
-        return f"field '{field.name}', {field.area:.1f} m2 to search beside {field.safe.area:.1f} m2 of safe ground: ok"
+        what = f"field '{field.name}', {field.area:.1f} m2 to search beside {field.safe.area:.1f} m2 of safe ground: ok"
+        try:
+            raster_of(field, base_and([]).build("planner").resolution)
+        except FieldError as error:
+            return f"{what}, but only for an estimate: {error}"
+        return what
     if path.suffix in (".xacro", ".urdf"):
         robot = load_robot(path)
         return f"robot '{robot.name}', searches {robot.sweep_width:.2f} m wide, {robot.sweep_ahead:.2f} m ahead: ok"

@@ -271,6 +271,26 @@ def plan(
         )
 
 
+@app.command()
+def slopes(
+    field: FieldFile,
+    dem: Annotated[
+        Path, typer.Option(metavar="DEM.tif|DEM.xyz", help="Heights: a GeoTIFF, or text with x, y and height a line.")
+    ],
+    out: Annotated[Path, typer.Option(help="Field file to write.")],
+    crs: Annotated[
+        str | None,
+        typer.Option(metavar="EPSG:N", help="Reference system of a text file; by default WGS-84, longitude first."),
+    ] = None,
+    params: ParameterFile = None,
+) -> None:
+    """Exclude what is too steep, by a height model: writes a field file with no-go zones and the direction of the lanes."""
+    from mine_robot.bringup.sloping import write_slopes
+
+    for line in write_slopes(field, dem, out, crs, tuple(params or ())):
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+
 @app.command(hidden=True)
 def preview(
     wish: Annotated[Path, typer.Argument(help="What a page asks for (JSON).")],

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mine_robot.bringup.resources import resource
-from mine_robot.core.field import Field
+from mine_robot.core.field import Field, FieldError
 from mine_robot.core.parameters import ParameterError, build
 from mine_robot.core.types import Plan
 from mine_robot.pipeline.estimate import ACCESS_M, Block, Profile, blocks_of, estimate
@@ -37,7 +37,7 @@ def estimate_fields(paths: Sequence[Path], overlays: Sequence[Path], options: Ma
     for path, field in fields:
         try:
             blocks += blocks_of(field, plan, profile)
-        except ScenarioError as error:
+        except (ScenarioError, FieldError) as error:
             raise LoadError(f"{path}: {error}") from None
     result = estimate(blocks, profile, params.limits)
     figures = {key: _rounded(value) for key, value in dataclasses.asdict(result).items()}

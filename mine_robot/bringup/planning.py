@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mine_robot.bringup.resources import resource
+from mine_robot.core.field import FieldError
 from mine_robot.pipeline.first_plan import first_plan
 from mine_robot.pipeline.loading import LoadError, ParameterFiles, load_field, load_robot
 from mine_robot.records.plan_file import plan_to_geojson
@@ -26,7 +27,7 @@ def write_plan(
     begun = clock()
     try:
         plan = first_plan(field, params, params.limits, robot)
-    except ScenarioError as error:
+    except (ScenarioError, FieldError) as error:
         raise LoadError(f"{path}: {error}") from None
     content = plan_to_geojson(plan, field, robot, params.limits, clock() - begun)
     out.write_text(json.dumps(content, indent=1), encoding="utf-8")

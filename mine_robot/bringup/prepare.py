@@ -24,6 +24,8 @@ from mine_robot.bringup.resources import resource
 from mine_robot.bringup.resume import check_resumable, recorded_namespace
 from mine_robot.bringup.security import ENCLAVE, secured
 from mine_robot.console.address import Address
+from mine_robot.core.field import Field, FieldError
+from mine_robot.coverage.ledger import raster_of
 from mine_robot.pipeline.loading import (
     KML,
     LoadError,
@@ -113,6 +115,7 @@ def prepare_run(request: RunRequest, command: Sequence[str] = ()) -> PreparedRun
     load_robot(resource("urdf/mine_robot.urdf.xacro"))
     files = ParameterFiles(parameter_paths(request))
     files.check()
+    check_size(request.field, field, files)
     check_overrides(files)
     into_namespace(files, request.namespace)
     if request.simulated:
@@ -138,6 +141,14 @@ def prepare_run(request: RunRequest, command: Sequence[str] = ()) -> PreparedRun
     _write_parameters(files, directory, request)
     directory.run.write_text(json.dumps(description, indent=2), encoding="utf-8")
     return PreparedRun(directory, request, _nodes(request))
+
+
+def check_size(path: Path, field: Field, files: ParameterFiles) -> None:
+    """Raise :class:`LoadError` if the field in ``path`` is too large for the ledger."""
+    try:
+        raster_of(field, files.build("planner").resolution)
+    except FieldError as error:
+        raise LoadError(f"{path}: {error}") from None
 
 
 def resume_run(request: RunRequest) -> PreparedRun:

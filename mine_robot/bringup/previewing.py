@@ -48,7 +48,7 @@ def preview(path: Path, overlays: Sequence[Path], out: Path) -> dict[str, Any]:
     sketch = sketch_of_field(collection, field.datum)
     try:
         return {"sketch": sketch, **_planned(field, overlays, out), "field": collection}
-    except (LoadError, ScenarioError) as error:
+    except (LoadError, FieldError, ScenarioError) as error:
         return {"sketch": sketch, "problem": str(error).removeprefix(f"{out}: ")}
 
 

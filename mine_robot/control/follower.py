@@ -2,7 +2,8 @@
 
 Steering is linear state feedback on cross-track offset and heading error with poles placed over the *driven distance*
 (Siciliano et al., *Robotics*, 2009, section 11.6), hence the same for every speed and, with the sign of the speed, for
-both directions. A disturbance observer takes out the curvature that uneven slip of the tracks causes.
+both directions. Two disturbance observers take out what slip causes: the curvature of uneven slip of the tracks, and the drift downhill
+of a robot that drives across a slope.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mine_robot.control.drift import DriftObserver
 from mine_robot.control.params import FollowerParams
 from mine_robot.core.limits import Limits
 from mine_robot.core.parameters import ParameterError
@@ -92,6 +94,7 @@ class Follower:
         self._fault = ""
         self._speed = self._rate = 0.0
         self._model_rate = self._slip_curvature = 0.0
+        self._drift = DriftObserver()
         self._begin(None)
 
     def set_plan(self, plan: Plan) -> None:
@@ -115,7 +118,7 @@ class Follower:
         if self._fault == "the pose is not finite":
             self._fault = ""
         self._observe_slip(nav, period)
-        speed, rate = self._wanted(nav)
+        speed, rate = self._wanted(nav, period)
         self._ramp(speed, rate, period)
         return Twist2(nav.t, self._speed, self._rate), self._progress(nav.t, stopped=self._standing(nav))
 
@@ -144,6 +147,7 @@ class Follower:
         self._limit: float | None = None
         self._cross_track = math.nan
         self._left = math.nan
+        self._drift.begin_line()
 
     def _follows(self) -> bool:
         """True if there is a plan and the mission wants it driven."""
@@ -153,7 +157,8 @@ class Follower:
         )
 
     @property
-    def _current(self) -> PlanStep | None:
+    def current(self) -> PlanStep | None:
+        """The step that is driven now; None without a plan and at its end."""
         return self._plan.steps[self._step] if self._plan and self._step < len(self._plan.steps) else None
 
     def _standing(self, nav: NavState) -> bool:
@@ -161,20 +166,22 @@ class Follower:
         return self._speed == 0.0 and self._rate == 0.0 and moving < self._params.settle_speed
 
     # --- control -------------------------------------------------------------------------------------------------
-    def _wanted(self, nav: NavState) -> tuple[float, float]:
+    def _wanted(self, nav: NavState, period: float) -> tuple[float, float]:
         """Speed and yaw rate before acceleration limits; advances the step where one is finished."""
         if not self._follows() or self._fault:
+            self._drift.begin_line()  # who stands may be moved
             return 0.0, 0.0
         for _ in range(3):  # at most: end of a drive, an empty pivot, the next drive
-            step = self._current
+            step = self.current
             if step is None:
                 self._cross_track = math.nan
                 return 0.0, 0.0
-            command = self._pivot(step, nav) if step.is_pivot else self._straight(step, nav)
+            command = self._pivot(step, nav) if step.is_pivot else self._straight(step, nav, period)
             if command is not None:
                 return command
             self._step += 1
             self._halting = False
+            self._drift.begin_line()
         return 0.0, 0.0
 
     def _pivot(self, step: PlanStep, nav: NavState) -> tuple[float, float] | None:
@@ -194,7 +201,7 @@ class Follower:
         rate = approach_speed(abs(error), 0.7 * self._params.yaw_acceleration, self._params.stop_lag)
         return 0.0, math.copysign(min(max(rate, CREEP_SPEED), step.speed, self._limits.pivot_rate), error)
 
-    def _straight(self, step: PlanStep, nav: NavState) -> tuple[float, float] | None:
+    def _straight(self, step: PlanStep, nav: NavState, period: float) -> tuple[float, float] | None:
         """Command of a straight drive, None when it is finished."""
         line = _Line.of(step)
         left, offset, error = line.errors(nav.pose)
@@ -213,10 +220,11 @@ class Follower:
             return 0.0, 0.0
         speed = self._speed_limit(line, left) * max(1.0 - abs(error) / self._params.heading_limit, 0.0)
         speed = line.sign * min(max(speed, CREEP_SPEED), step.speed)
-        return speed, self._steer(offset, error)
+        drift = self._drift.update(line.heading, offset, error, float(nav.velocity[0]) * period)
+        return speed, self._steer(offset, error + line.sign * drift)
 
     def _steer(self, offset: float, error: float) -> float:
-        """Yaw rate that brings offset and heading error to zero at the speed commanded now."""
+        """Yaw rate that brings offset and course error to zero at the speed commanded now."""
         gain, damping = self._params.path_gain, self._params.damping
         reach = self._params.heading_limit * damping / gain  # keeps the heading asked for within half the heading limit
         bend = -self._speed * gain**2 * min(max(offset, -reach), reach)
@@ -279,7 +287,7 @@ class Follower:
             period / max(self._params.response_time, period, 1e-3), 1.0
         )
         speed = float(nav.velocity[0])
-        step = self._current
+        step = self.current
         if step is None or step.is_pivot or abs(speed) < SLIP_OBSERVED_FROM:
             return
         seen = (float(nav.rate[2]) - self._model_rate) / speed
@@ -293,7 +301,7 @@ class Follower:
     # --- report --------------------------------------------------------------------------------------------------
     def _progress(self, t: float, *, stopped: bool) -> Progress:
         """Progress; stamps of a missing plan and the offset while turning are NaN."""
-        step = self._current
+        step = self.current
         rest = self._plan.steps[self._step + 1 :] if self._plan else ()
         left = (self._left if math.isfinite(self._left) else step.length) if step else 0.0
         partial = 0.0 if step is None else (step.duration if step.is_pivot else left / step.speed)

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import shapely
+from pyproj import CRS
+from pyproj.exceptions import ProjError
 from shapely import MultiPolygon, Polygon
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
@@ -37,7 +39,11 @@ class FieldError(ValueError):
 
 @dataclass(frozen=True)
 class Field:
-    """A field in ``map`` coordinates about ``datum``; ``name`` and ``imsma_id`` are carried into every export."""
+    """A field in ``map`` coordinates about ``datum``; ``name`` and ``imsma_id`` are carried into every export.
+
+    ``excluded`` are the no-go zones that say why (reason, area), ``lane_direction`` the direction in rad in which all lanes have to lie,
+    None for whichever suit.
+    """
 
     name: str
     imsma_id: str
@@ -46,6 +52,8 @@ class Field:
     safe: MultiPolygon
     no_go: MultiPolygon
     known_targets: Array  # (n, 2)
+    excluded: tuple[tuple[str, MultiPolygon], ...] = ()
+    lane_direction: float | None = None
 
     @property
     def area(self) -> float:
@@ -78,10 +86,13 @@ class _Reader:
     def __init__(self, data: Any, region: tuple[float, float, float, float] | None) -> None:
         if not isinstance(data, Mapping) or data.get("type") != "FeatureCollection":
             raise FieldError("not a GeoJSON FeatureCollection")
+        _check_crs(data.get("crs"))
         features = data.get("features")
         if not isinstance(features, list) or not features:
             raise FieldError("the FeatureCollection has no features")
         self.properties: dict[str, str] = {}
+        self.reasons: dict[str, list[BaseGeometry]] = {}
+        self.lane_heading: float | None = None
         self.shapes: dict[str, list[tuple[str, BaseGeometry]]] = {role: [] for role in ROLES}
         for index, feature in enumerate(features):
             self._add(index, feature)
@@ -96,14 +107,30 @@ class _Reader:
             name = f" '{properties['name']}'" if isinstance(properties, Mapping) and properties.get("name") else ""
             raise FieldError(f"feature {index}{name} has no properties.role (one of {', '.join(ROLES)})")
         role = properties["role"]
-        label = f"feature {index} ({role}" + (f" '{properties['name']}')" if properties.get("name") else ")")
+        name = " ".join(str(properties.get("name") or "").split())
+        label = f"feature {index} ({role} '{name}')" if name else f"feature {index} ({role})"
         if role not in ROLES:
             raise FieldError(f"feature {index} has the unknown role {role!r} (known: {', '.join(ROLES)})")
         self.shapes[role].append((label, checked_geometry(label, feature.get("geometry"), KINDS[role])))
+        if role == "no_go" and properties.get("reason"):
+            reason = " ".join(str(properties["reason"]).split())
+            self.reasons.setdefault(reason, []).append(self.shapes[role][-1][1])
         if role == "hazard_area":
+            self._set_lane_heading(label, properties.get("lane_heading_deg"))
             for key in ("name", "imsma_id"):
                 if properties.get(key) is not None:
                     self.properties.setdefault(key, str(properties[key]))
+
+    def _set_lane_heading(self, label: str, value: Any) -> None:
+        if value is None:
+            return
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not -360.0 <= value <= 360.0:
+            raise FieldError(
+                f"{label}: 'lane_heading_deg' must be degrees clockwise from north, got {str(value)[:40]!r}"
+            )
+        if self.lane_heading not in (None, float(value)):
+            raise FieldError(f"{label}: 'lane_heading_deg' differs from that of another hazard_area")
+        self.lane_heading = float(value)
 
     def _check_region(self, region: tuple[float, float, float, float] | None) -> None:
         lon, lat = self._centre()
@@ -142,6 +169,8 @@ class _Reader:
             safe=_multi(safe.difference(hazard)),
             no_go=no_go,
             known_targets=np.array(points).reshape(-1, 2),
+            excluded=tuple((reason, _to_map(datum, parts)) for reason, parts in self.reasons.items()),
+            lane_direction=None if self.lane_heading is None else math.radians(90.0 - self.lane_heading),
         )
 
     def _check_touch(self, datum: Datum, hazard: MultiPolygon, safe: MultiPolygon) -> None:
@@ -163,10 +192,10 @@ class _Reader:
 
     def _local(self, role: str, datum: Datum) -> Iterator[tuple[str, BaseGeometry]]:
         for label, geometry in self.shapes[role]:
-            yield label, shapely.transform(geometry, lambda c: datum.to_map(c[:, 0], c[:, 1])[:, :2])
+            yield label, _shift(datum, geometry)
 
     def _polygons(self, role: str, datum: Datum) -> MultiPolygon:
-        return _multi(shapely.union_all([part for _, part in self._local(role, datum)]))
+        return _to_map(datum, [geometry for _, geometry in self.shapes[role]])
 
 
 def checked_geometry(label: str, geometry: Any, wanted: tuple[str, ...]) -> BaseGeometry:
@@ -176,7 +205,7 @@ def checked_geometry(label: str, geometry: Any, wanted: tuple[str, ...]) -> Base
         raise FieldError(f"{label} must be a {' or '.join(wanted)}, not {kind}")
     try:
         built = shapely.force_2d(shape(geometry))
-    except (ValueError, TypeError, IndexError, AttributeError, shapely.errors.ShapelyError) as error:
+    except (ValueError, TypeError, LookupError, OverflowError, AttributeError, shapely.errors.ShapelyError) as error:
         raise FieldError(f"{label} has broken coordinates: {error}") from None
     if built.is_empty:
         raise FieldError(f"{label} is empty")
@@ -192,6 +221,31 @@ def checked_geometry(label: str, geometry: Any, wanted: tuple[str, ...]) -> Base
     if not built.is_valid:
         raise FieldError(f"{label} is not a valid polygon: {explain_validity(built)}")
     return built
+
+
+def _check_crs(crs: Any) -> None:
+    """Refuse a collection that says its coordinates are not WGS-84; the member is of GeoJSON 2008, and GIS tools still write it."""
+    if crs is None:
+        return
+    try:
+        name = str(crs["properties"]["name"])
+        known = name.endswith("CRS84") or CRS.from_user_input(name).to_epsg() in (4326, 4979)
+    except (TypeError, LookupError, ProjError):
+        name, known = " ".join(str(crs).split())[:60], False
+    if not known:
+        raise FieldError(
+            f"the coordinates are in {name}, not in WGS-84: export the field as GeoJSON with longitude and latitude"
+        )
+
+
+def _shift(datum: Datum, geometry: BaseGeometry) -> BaseGeometry:
+    """A geometry in degrees, in ``map``."""
+    return shapely.transform(geometry, lambda c: datum.to_map(c[:, 0], c[:, 1])[:, :2])
+
+
+def _to_map(datum: Datum, parts: list[BaseGeometry]) -> MultiPolygon:
+    """Polygons in degrees as one, in ``map``."""
+    return _multi(shapely.union_all([_shift(datum, part) for part in parts]))
 
 
 def _multi(geometry: BaseGeometry) -> MultiPolygon:

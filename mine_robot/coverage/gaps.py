@@ -14,6 +14,8 @@ from mine_robot.core.types import LedgerGrid, PlanGap
 
 HALO = "target halo"
 NO_GO = "no-go zone"
+TOO_STEEP = "too steep"
+TOO_STEEP_ACROSS = "too steep across the lanes"
 NEAR_HALO = "too close to a target halo"
 NEAR_NO_GO = "too close to a no-go zone"
 NEAR_BORDER = "too close to the border of the field"
@@ -45,7 +47,11 @@ def to_gaps(area: shapely.Geometry, reason: str) -> Iterator[PlanGap]:
 def clip_to_hazard(gaps: Iterable[PlanGap], field: Field) -> tuple[PlanGap, ...]:
     """``gaps`` of a raster, cut to the field's hazard area, with its no-go zones added; none overlaps another."""
     no_go = field.hazard.intersection(field.no_go)
-    clipped = list(to_gaps(no_go, NO_GO))
+    clipped: list[PlanGap] = []
+    for reason, area in field.excluded:
+        clipped += to_gaps(no_go.intersection(area), reason)
+        no_go = no_go.difference(area)
+    clipped += to_gaps(no_go, NO_GO)
     searchable = field.hazard.difference(field.no_go)
     for gap in gaps:
         clipped += to_gaps(gap_area(gap).intersection(searchable), gap.reason)

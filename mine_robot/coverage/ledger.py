@@ -17,12 +17,13 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from mine_robot.core.field import TOUCH_TOLERANCE_M, Field
+from mine_robot.core.field import TOUCH_TOLERANCE_M, Field, FieldError
 from mine_robot.core.limits import Limits
 from mine_robot.core.raster import cell_range, stamp_disc
 from mine_robot.core.robot import Robot
 from mine_robot.core.types import Cell, LedgerGrid, SweepEvidence, Target, wrap_angle
 
+MAX_CELLS = 100_000_000  # about 1.5 GB in the ledger, twice that while it is made
 MARGIN_M = 1.5  # around the field: the head overhangs its border, and distances to the border stay defined
 MAX_STEP_S = 0.21  # evidence comes at 20 Hz; four missed records break the sweep
 MAX_STEP_M = 0.15
@@ -219,11 +220,26 @@ def _beside(first: SweepEvidence, second: SweepEvidence) -> bool:
     return 0.0 < second.t - first.t <= MAX_STEP_S and math.hypot(second.x - first.x, second.y - first.y) <= MAX_STEP_M
 
 
-def rasterise(field: Field, resolution: float) -> Zones:
-    """What the field says about each cell of a raster over its bounds and :data:`MARGIN_M` around."""
+def raster_of(field: Field, resolution: float) -> tuple[float, float, int, int]:
+    """South-west corner in m, rows and columns of the raster over a field's bounds and :data:`MARGIN_M` around.
+
+    Raises :class:`FieldError` if it would not fit into the memory of a robot.
+    """
     west, south, east, north = field.bounds
     x0, y0 = west - MARGIN_M, south - MARGIN_M
     cols, rows = math.ceil((east + MARGIN_M - x0) / resolution), math.ceil((north + MARGIN_M - y0) / resolution)
+    if rows * cols > MAX_CELLS:
+        raise FieldError(
+            f"the field is too large for one mission: it spans {east - west:.0f} x {north - south:.0f} m, "
+            f"{rows * cols / 1e6:.0f} million cells of {resolution:g} m, and {MAX_CELLS / 1e6:.0f} million "
+            f"({MAX_CELLS * resolution**2 / 1e4:.0f} ha) are the most: split it, or use `mine-robot estimate`"
+        )
+    return x0, y0, rows, cols
+
+
+def rasterise(field: Field, resolution: float) -> Zones:
+    """What the field says about each cell of its raster (:func:`raster_of`)."""
+    x0, y0, rows, cols = raster_of(field, resolution)
     # Surveyed borders that should coincide may differ: the ground between them is searched like the hazard area beside it.
     reach = TOUCH_TOLERANCE_M / 2.0 + 1e-3
     bridge = field.hazard.buffer(reach).intersection(field.safe.buffer(reach)).difference(field.safe)

@@ -54,3 +54,17 @@ class CoverageParams:
         high=3600.0,
         default=120.0,
     )
+    slope_max: float = param(
+        "Steepest ground that the robot drives on, by a height model (`mine-robot slopes`).",
+        unit="rad",
+        low=0.02,
+        high=1.0,
+        default=0.35,
+    )
+    side_slope_max: float = param(
+        "Steepest slope across a lane, by a height model; turns and the short ways between lanes are held to `slope_max` alone.",
+        unit="rad",
+        low=0.02,
+        high=1.0,
+        default=0.26,
+    )

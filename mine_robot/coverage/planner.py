@@ -38,10 +38,13 @@ class Planner:
     """Plans for a robot under limits; holds no state.
 
     ``obstacles`` (rows, columns) are cells the head must not enter (no-go zones), ``keep_off`` cells that no track may touch even when
-    searched (they reach beyond the field).
+    searched (they reach beyond the field). ``lane_direction`` in rad is that of all lanes, None for whichever suit the ground.
     """
 
-    def __init__(self, params: CoverageParams, limits: Limits, robot: Robot) -> None:
+    def __init__(
+        self, params: CoverageParams, limits: Limits, robot: Robot, lane_direction: float | None = None
+    ) -> None:
+        self.lane_direction = lane_direction
         self.params = params
         self.limits = limits
         self.robot = robot
@@ -61,10 +64,12 @@ class Planner:
     def layout_of_large(
         self, grid: LedgerGrid, *, obstacles: Mask | None = None, keep_off: Mask | None = None
     ) -> Layout | None:
-        """The layout for a field so large that :meth:`plan_search` would take minutes; None for others."""
+        """The layout of a field that asks for one, or so large that :meth:`plan_search` would take minutes; None for others."""
         return self._layout_of_large(Ground(grid, self.footprint, obstacles, keep_off))
 
     def _layout_of_large(self, ground: Ground) -> Layout | None:
+        if self.lane_direction is not None:
+            return Layout(self.lane_direction)
         if not self._is_large(ground):
             return None
         return reckon(ground, main_directions(ground.all_of(PENDING), self.params.directions), self.limits)
@@ -79,7 +84,7 @@ class Planner:
         if layout.strips:
             search.open_strips(layout.direction)
         search.main_lanes(layout.direction)
-        search.complete()
+        search.complete(turned=self.lane_direction is None)
         return search
 
     def _best_of_all(self, ground: Ground, pose: Pose2) -> Search | None:

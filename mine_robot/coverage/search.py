@@ -120,8 +120,14 @@ class Search:
         self.layout = Layout(direction, self.layout.strips)
         self._lanes_along(direction)
 
-    def complete(self) -> None:
-        """Search the pockets that the main lanes left behind halos and holes: by lanes across and along, then in all headings."""
+    def complete(self, turned: bool = True) -> None:
+        """Search the pockets that the main lanes left behind halos and holes: by lanes across and along, then in all headings.
+
+        Unless lanes may be ``turned``, all lie like the main ones.
+        """
+        if not turned:
+            self._sweep_all(self._headings(2), nominal=False)
+            return
         self._sweep_all(self._headings(4), nominal=True)
         self._rest()
 

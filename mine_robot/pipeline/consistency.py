@@ -52,6 +52,13 @@ def _stop_before_halo(nodes: Nodes, robot: Robot) -> str:
     )
 
 
+def _slopes(nodes: Nodes, _: Robot) -> str:
+    planner = nodes["planner"]
+    if planner.side_slope_max <= planner.slope_max:
+        return ""
+    return f"no ground is steeper than {planner.slope_max:g} rad, so {planner.side_slope_max:g} rad across a lane forbid nothing"
+
+
 def _drive_speed(nodes: Nodes, _: Robot) -> str:
     limits = nodes["mission"].limits
     if limits.drive_speed >= limits.search_speed:
@@ -226,6 +233,9 @@ RULES = (
         ),
         "The mission waits as long as a mark may take.",
         _mark_time,
+    ),
+    Rule(
+        ("planner.side_slope_max", "planner.slope_max"), "A lane across a slope is worse than one up or down.", _slopes
     ),
     Rule(("mission.health_age",), "Health is stale only after more than one missing report.", _health_age),
 )

@@ -54,7 +54,7 @@ class CoverageManager:
         self.ledger = Ledger(field, robot, limits, params.resolution, params.halo_growth_max)
         self.home: Pose2 | None = None
         self._robot = robot
-        self._planner = Planner(params, limits, robot)
+        self._planner = Planner(params, limits, robot, field.lane_direction)
         self._pose: Pose2 | None = None
         self._targets: dict[int, Target] = {}
         self._answered: float | None = None

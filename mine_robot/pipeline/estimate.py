@@ -74,6 +74,9 @@ def blocks_of(field: Field, plan: PlanField, profile: Profile) -> list[Block]:
     if field.hazard.area <= max(profile.block_m**2, PLANNED_WHOLE_M2):
         return [_block(plan(field), float(field.hazard.difference(field.no_go).area))]
     pieces, corners = cut(field, profile.block_m)
+    if field.lane_direction is not None:  # the pieces stand upright
+        turn = _direction(field.hazard.difference(field.no_go))
+        field = replace(field, lane_direction=field.lane_direction - turn)
     areas = shapely.area(pieces)
     order = np.argsort(areas, kind="stable")
     blocks: list[Block] = []

@@ -22,7 +22,7 @@ def first_plan(field: Field, params: CoverageParams, limits: Limits, robot: Robo
     """
     ledger = Ledger(field, robot, limits, params.resolution, params.halo_growth_max)
     zones = ledger.zones
-    plan, _ = Planner(params, limits, robot).plan_search(
+    plan, _ = Planner(params, limits, robot, field.lane_direction).plan_search(
         ledger.grid(0.0), start_pose(field, robot), 0.0, obstacles=zones.no_go, keep_off=zones.border
     )
     return replace(plan, gaps=gaps.clip_to_hazard(plan.gaps, field))

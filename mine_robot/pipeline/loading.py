@@ -39,7 +39,8 @@ class LoadError(ValueError):
 
 
 def _read(path: Path) -> str:
-    return _opened(path, lambda file: file.read_text(encoding="utf-8"))
+    """The text of a file, without the byte order mark that some editors put first."""
+    return _opened(path, lambda file: file.read_text(encoding="utf-8-sig"))
 
 
 def _opened(path: Path, read: Callable[[Path], T]) -> T:

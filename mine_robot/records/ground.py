@@ -73,7 +73,7 @@ def partition(field: Field, grid: LedgerGrid | None, reach: float) -> Ground:
     halo = _cells(grid, Cell.HALO)
     searched = polygons(_cells(grid, Cell.SEARCHED).intersection(field.hazard.difference(field.no_go)))
     border = shapely.union_all(shapely.buffer([field.hazard, field.safe], TOUCH_TOLERANCE_M / 2.0)).boundary
-    pieces: list[tuple[str, BaseGeometry]] = [(NO_GO, field.no_go), (HALO, halo)]
+    pieces: list[tuple[str, BaseGeometry]] = [*field.excluded, (NO_GO, field.no_go), (HALO, halo)]
     obstacles = ((NEAR_HALO, halo), (NEAR_NO_GO, field.no_go), (NEAR_BORDER, border))
     zones = [(name, obstacle.buffer(reach)) for name, obstacle in obstacles]
     for part in _cells(grid, Cell.GAP).geoms:

@@ -10,7 +10,16 @@ from functools import cache
 from importlib.resources import files
 
 from mine_robot.core.types import MissionState, TargetClass
-from mine_robot.coverage.gaps import HALO, NEAR_BORDER, NEAR_HALO, NEAR_NO_GO, NO_GO, UNREACHABLE
+from mine_robot.coverage.gaps import (
+    HALO,
+    NEAR_BORDER,
+    NEAR_HALO,
+    NEAR_NO_GO,
+    NO_GO,
+    TOO_STEEP,
+    TOO_STEEP_ACROSS,
+    UNREACHABLE,
+)
 from mine_robot.records.errors import RecordError
 from mine_robot.records.ground import NOT_SEARCHED
 
@@ -18,6 +27,8 @@ DEFAULT = "en"
 GAPS = {
     HALO: "halo",
     NO_GO: "no_go",
+    TOO_STEEP: "too_steep",
+    TOO_STEEP_ACROSS: "too_steep_across",
     NEAR_HALO: "near_halo",
     NEAR_NO_GO: "near_no_go",
     NEAR_BORDER: "near_border",

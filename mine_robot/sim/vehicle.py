@@ -94,8 +94,8 @@ class Vehicle:
 
     ``slip`` is the longitudinal slip on the flat. The base commands the tracks as for a differential drive; slip then takes a share of
     the yaw rate and of the speed, and the centre of rotation wanders along x, which makes the base skid sideways in turns (Mandow et
-    al. 2007, "Experimental kinematics for wheeled skid-steer mobile robots"). The pose lies on the terrain: z is its height, roll and
-    pitch its slope.
+    al. 2007, "Experimental kinematics for wheeled skid-steer mobile robots"). Across a slope it drives at a slip angle: downhill of where
+    it points. The pose lies on the terrain: z is its height, roll and pitch its slope.
     """
 
     def __init__(
@@ -130,6 +130,9 @@ class Vehicle:
         self._slip += (slip - self._slip) * dt / SLIP_LAG_S
         forward = track_speed * (1.0 - self._slip)
         lateral = -params.skid_sigma * self._wander[2] * yaw_rate
+        lateral -= (
+            params.slip_side * math.tan(float(self.state.rpy[0])) * abs(forward)
+        )  # downhill is where the roll leans
         self.state = self._true_state(t, dt, forward, lateral, yaw_rate)
         return self.state
 

@@ -31,9 +31,15 @@ def limits() -> Limits:
 
 
 class Plant:
-    """True pose and track speeds; ``slip`` is the share of each track's speed that is lost (left, right)."""
+    """True pose and track speeds; ``slip`` is the share of each track's speed that is lost (left, right).
 
-    def __init__(self, pose: Pose2, slip: tuple[float, float] = (0.1, 0.1)) -> None:
+    ``drift`` (2,) is how far it slides in ``map`` for each metre it drives.
+    """
+
+    def __init__(
+        self, pose: Pose2, slip: tuple[float, float] = (0.1, 0.1), drift: tuple[float, float] = (0.0, 0.0)
+    ) -> None:
+        self.drift = drift
         self.t = 0.0
         self.pose = pose
         self.slip = np.array(slip)
@@ -55,8 +61,8 @@ class Plant:
         for _ in range(5):
             self.tracks += (wanted - self.tracks) * (1.0 - math.exp(-STEP / 5.0 / TRACK_TIME))
             yaw = self.pose.yaw + self.rate * STEP / 10.0
-            x = self.pose.x + self.speed * math.cos(yaw) * STEP / 5.0
-            y = self.pose.y + self.speed * math.sin(yaw) * STEP / 5.0
+            x = self.pose.x + (self.speed * math.cos(yaw) + abs(self.speed) * self.drift[0]) * STEP / 5.0
+            y = self.pose.y + (self.speed * math.sin(yaw) + abs(self.speed) * self.drift[1]) * STEP / 5.0
             self.pose = Pose2(x, y, self.pose.yaw + self.rate * STEP / 5.0)
         self.t += STEP
 

@@ -46,6 +46,7 @@ def test_the_delivered_parameters_fit_each_other(name: str) -> None:
         (["limits.reaction_time=0.6"], "within the halo"),
         (["limits.deceleration=0.3"], "within the halo"),
         (["limits.drive_speed=0.3"], "faster than driving"),
+        (["planner.side_slope_max=0.5"], "forbid nothing"),
         (["limits.lane_overlap=0.05"], "although 0.05 m are asked for"),
         (["planner.resolution=0.1"], "strips stay between lanes"),
         (["limits.head_height_min=0.2"], "nothing counts"),

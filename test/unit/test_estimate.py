@@ -215,3 +215,20 @@ def test_a_field_without_room_to_start_is_refused(tmp_path: Path) -> None:
     path.write_text(json.dumps(data))
     with pytest.raises(LoadError, match=r"tight\.geojson"):
         run(path)
+
+
+def test_the_direction_of_lanes_turns_with_the_blocks() -> None:
+    ground, beside = (
+        affinity.rotate(shape, 30.0, origin=(0, 0))
+        for shape in (shapely.box(0, 0, 150, 40), shapely.box(0, -4, 150, 0))
+    )
+    asked: list[float] = []
+
+    def plan(field: Field) -> Plan:
+        asked.append(math.remainder(field.lane_direction or 0.0, math.pi))
+        return lanes_only(field)
+
+    field = replace(field_of(ground, beside), lane_direction=math.radians(30.0))
+    blocks_of(field, plan, Profile(block_m=30.0, samples=2))
+    assert asked
+    assert asked == pytest.approx([0.0] * len(asked), abs=0.02)

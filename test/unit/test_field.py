@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mine_robot.core.field import FieldError, field_from_geojson
+from mine_robot.coverage.gaps import NO_GO, clip_to_hazard
 
 LON, LAT = 46.93, 39.99
 D = 1e-4  # about 8.5 m east, 11.1 m north
@@ -63,6 +64,25 @@ def test_holes_parts_no_go_and_known_targets(data: dict[str, Any]) -> None:
     assert field.area == pytest.approx(8.5407 * 11.1035 * (1.5 - 0.01), rel=1e-3)
     assert field.known_targets.shape == (1, 2)
     assert field.no_go.area > 0.9
+
+
+def test_no_go_zones_with_a_reason_and_the_direction_of_the_lanes(data: dict[str, Any]) -> None:
+    data["features"].append(feature("no_go", box(LON, LAT, 0.1 * D, 0.1 * D), reason="too steep"))
+    data["features"].append(feature("no_go", box(LON + 0.5 * D, LAT, 0.1 * D, 0.1 * D)))
+    data["features"][0]["properties"]["lane_heading_deg"] = 30
+    field = field_from_geojson(data)
+    ((reason, area),) = field.excluded
+    assert reason == "too steep"
+    assert area.area == pytest.approx(field.no_go.area / 2.0, rel=1e-3)
+    assert field.lane_direction == pytest.approx(math.radians(60.0))
+    listed = {gap.reason: gap.area for gap in clip_to_hazard((), field)}
+    assert listed == {"too steep": pytest.approx(area.area), NO_GO: pytest.approx(area.area, rel=1e-3)}
+
+
+@pytest.mark.parametrize("value", ["north", True, [1], float("nan"), 10**400])
+def test_a_lane_heading_that_is_no_angle(data: dict[str, Any], value: Any) -> None:
+    data["features"][0]["properties"]["lane_heading_deg"] = value
+    assert "'lane_heading_deg' must be degrees" in problem(data)
 
 
 def test_self_crossing_ring(data: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from control_plant import STEP, Plant, drive, limits, nav_state, pivot, plan, robot, status
 
+from mine_robot.control.drift import MAX_DRIFT, DriftObserver
 from mine_robot.control.follower import Follower, approach_speed
 from mine_robot.control.params import FollowerParams
 from mine_robot.core.parameters import ParameterError
@@ -57,6 +58,38 @@ def test_lanes_are_tracked_within_two_centimetres(slip: tuple[float, float]) -> 
         assert abs(offsets[-1]) < 0.01
     assert rows[-1][2].x == pytest.approx(4.0, abs=0.02)
     assert rows[-1][2].y == pytest.approx(1.05, abs=0.02)
+
+
+@pytest.mark.parametrize("heading", [0, 100, -135])
+def test_a_slope_does_not_push_it_off_the_line_forwards_or_backwards(heading: float) -> None:
+    yaw = math.radians(heading)
+    far = (8.0 * math.cos(yaw), 8.0 * math.sin(yaw))
+    plant = Plant(Pose2(0.0, 0.0, yaw), drift=(0.02, -0.04))
+    steps = drive(0, 0, *far), drive(*far, 0, 0, reverse=True, speed=0.8, sweep=False)
+    rows = run(started(follower(), *steps), plant, 60.0, noise=0.003)
+    assert rows[-1][1].done
+    offsets = np.array([pose.y * math.cos(yaw) - pose.x * math.sin(yaw) for _, _, pose, _ in rows])
+    assert np.max(np.abs(offsets)) <= 0.03
+    back = np.array([step == 1 for step, *_ in rows])
+    assert np.sqrt(np.mean(offsets[back] ** 2)) <= 0.01  # the way back is driven with what the way there has taught
+
+
+def test_a_place_that_jumps_moves_the_drift_within_its_bounds() -> None:
+    observer = DriftObserver()
+    for step in range(2000):
+        drift = observer.update(0.3, 5.0 * (-1.0) ** step, 0.0, 0.05)
+        assert abs(drift) <= MAX_DRIFT
+
+
+def test_drift_keeps_its_place_in_the_map() -> None:
+    observer = DriftObserver()
+    for step in range(400):
+        seen = observer.update(0.0, -0.03 * 0.025 * step, 0.0, 0.025)
+    assert seen == pytest.approx(-0.03, abs=1e-3)
+    observer.begin_line()
+    assert observer.update(math.pi, 0.2, 0.0, 0.0) == pytest.approx(0.03, abs=1e-3)
+    observer.begin_line()
+    assert observer.update(math.pi / 2, 0.2, 0.0, 0.0) == pytest.approx(0.0, abs=1e-9)
 
 
 @pytest.mark.parametrize("reverse", [False, True])

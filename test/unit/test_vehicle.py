@@ -70,6 +70,15 @@ def test_it_stops_within_the_stopping_distance_of_the_limits() -> None:
     assert np.all(after.rate == 0.0)
 
 
+@pytest.mark.parametrize("speed", [0.5, -0.5])
+def test_across_a_slope_it_slips_downhill_in_both_directions(speed: float) -> None:
+    spec = TerrainSpec(roughness_m=0.0, slope_deg=5.0, aspect_deg=0.0)  # rises to the north
+    robot = vehicle(spec=spec, slip_sigma=0.0, skid_sigma=0.0)
+    robot.vehicle.restore({**robot.vehicle.export(), "pose": [0.0, 0.0, 0.0]})
+    state = run(robot, 3.0, speed, 0.0)[-1]
+    assert state.position[1] == pytest.approx(-0.1 * math.tan(math.radians(5.0)) * abs(state.position[0]), rel=0.02)
+
+
 def test_it_stops_by_itself_when_commands_cease() -> None:
     robot = vehicle()
     run(robot, 2.0, 0.5, 0.0)
