@@ -19,7 +19,7 @@ from mine_robot.core.field import ROLES
 
 MAX_BYTES = 20_000_000
 MAX_DEPTH = 50  # folders within folders
-RECORDED = ("searched", "gap", "track", "target", "mark")  # layers of our own exports that are no field's
+RECORDED = ("searched", "gap", "track", "target", "mark", "remark")  # layers of our own exports that are no field's
 OTHER_NAMES = {"hazardous_area": "hazard_area", "no_go_zone": "no_go", "no_go_area": "no_go"}
 
 

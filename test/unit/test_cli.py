@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,11 @@ DEMO = ROOT / "config" / "missions" / "demo_field.geojson"
 
 def mine_robot(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "mine_robot.bringup.cli", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120)
+    here = {
+        **os.environ,
+        "ROS_DOMAIN_ID": str(os.getpid()),
+    }  # one of its own: another mission may be running on this machine
+    return subprocess.run(command, cwd=cwd, env=here, capture_output=True, text=True, timeout=120)
 
 
 def refused(*arguments: object, cwd: Path) -> str:

@@ -106,7 +106,8 @@ def broken(one: dict[str, Any], **changes: Any) -> dict[str, Any]:
         ([broken(AREA, per_m2=-1.0)], "not -1.0"),
         ([broken(AREA, per_m2="many")], "not 'many'"),
         ([broken(POINT, p=1.5)], r"feature 0 \(suspected_point 'radio call'\): 'p' must be .* at most 1, not 1.5"),
-        ([broken(POINT, sigma_m=math.nan)], "'sigma_m'"),
+        ([broken(POINT, sigma_m=-0.5)], "'sigma_m'"),
+        ([broken(POINT, sigma_m=math.nan)], "NaN is not a number"),
         ([broken(ROW, spacing_m=True)], "'spacing_m'"),
         ([{**POINT, "geometry": AREA["geometry"]}], "must be a Point, not Polygon"),
         ([{**AREA, "geometry": None}], "must be a Polygon or MultiPolygon, not None"),
@@ -255,7 +256,7 @@ def test_a_replay_with_priors_finds_the_same_and_more_and_searches_no_more(tmp_p
     for old in before:
         (new,) = [row for row in after if (row["east"], row["north"]) == (old["east"], old["north"])]
         p, most = float(old["p_hazard"]), raised(float(old["p_hazard"]), math.log(3.0))  # the factor that is allowed
-        assert p <= float(new["p_hazard"]) <= most + 1e-4
+        assert p <= float(new["p_hazard"]) <= most + 2.5e-4  # four decimals each
     assert sum(float(row["p_hazard"]) for row in after) > sum(float(row["p_hazard"]) for row in before)
 
 
@@ -298,7 +299,7 @@ def test_the_report_says_what_was_known_what_of_it_was_not_searched_and_whom_it_
     cells[90:] = Cell.SEARCHED  # the northern half, from the datum on
     with Journal(tmp_path / "journal.sqlite") as journal:
         journal.status(MissionStatus(1.0, MissionState.DONE, "", Goal.NONE, -1, 0.0))
-        journal.targets(2.0, [suspect(1, 0.9, 0.9, p=0.012), suspect(2, 0.0, 4.0, p=0.012)])
+        journal.targets(2.0, [suspect(1, 0.9, 0.9, p=0.01), suspect(2, 0.0, 4.0, p=0.01)])
         journal.ledger(LedgerGrid(3.0, -2.0, SOUTH, 0.05, cells))
     summary = finish_run(tmp_path)
     assert list(summary["priors"]) == ["priors.geojson"]
