@@ -54,6 +54,8 @@ class Tally:
 class Run:
     """One mission of real processes."""
 
+    options: tuple[str, ...] = ()  # of the first start
+
     def __init__(self, folder: Path, seed: int) -> None:
         folder.mkdir(parents=True)
         self.seed, self.out = seed, folder / "run"
@@ -66,7 +68,7 @@ class Run:
     def start(self) -> subprocess.Popen[bytes]:
         """``mine-robot run``, or the same with ``--resume``."""
         words = ["run", str(self.field)]
-        new = ["--scenario", str(self.scenario), "--out", str(self.out)]
+        new = ["--scenario", str(self.scenario), "--out", str(self.out), *self.options]
         words += ["--resume", str(self.out)] if self.out.exists() else new
         environment = {key: value for key, value in os.environ.items() if key != "_ROS_WHEELS_BOOTSTRAP_COMPLETE"}
         with self.log.open("ab") as log:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import os
 import shutil
 import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -122,6 +123,15 @@ def prepare_run(request: RunRequest, command: Sequence[str] = ()) -> PreparedRun
         scenario = load_scenario(request.scenario, field, -1 if request.seed is None else request.seed)
         check_kills(scenario, request.scenario or request.field)
     directory = RunDirectory(_new_folder(request))
+    with _writing(directory):
+        _write_inputs(directory, request, files, command)
+        if request.sim in GENERATIONS:
+            write_gazebo_world(request.sim, directory, field, scenario)
+    return PreparedRun(directory, request, _nodes(request))
+
+
+def _write_inputs(directory: RunDirectory, request: RunRequest, files: ParameterFiles, command: Sequence[str]) -> None:
+    """Copy what the run is made of into its directory."""
     directory.node_logs.mkdir(parents=True)
     if request.field.suffix.lower() == KML:
         directory.field.write_text(json.dumps(read_collection(request.field), indent=1), encoding="utf-8")
@@ -132,15 +142,22 @@ def prepare_run(request: RunRequest, command: Sequence[str] = ()) -> PreparedRun
         shutil.copyfile(request.scenario, directory.scenario)
     if request.priors is not None:
         copy_priors(request.priors, directory.priors)
-    if request.sim in GENERATIONS:
-        write_gazebo_world(request.sim, directory, field, scenario)
     description = _description(request, directory, command)
     files.nodes["marker"]["run"] = zlib.crc32(f"{directory.path} {description['started']}".encode()) % 65535 + 1
     if request.simulated and request.seed is not None:
         files.nodes["simulator"]["seed"] = request.seed
     _write_parameters(files, directory, request)
     directory.run.write_text(json.dumps(description, indent=2), encoding="utf-8")
-    return PreparedRun(directory, request, _nodes(request))
+
+
+@contextlib.contextmanager
+def _writing(directory: RunDirectory) -> Iterator[None]:
+    """What is written in the block has reached the disk at its end: a run whose power is cut in its first seconds can go on."""
+    try:
+        yield
+        directory.settle()
+    except OSError as error:
+        raise LoadError(f"{directory.path}: the run directory cannot be written: {error.strerror or error}") from None
 
 
 def check_size(path: Path, field: Field, files: ParameterFiles) -> None:
@@ -156,7 +173,8 @@ def resume_run(request: RunRequest) -> PreparedRun:
     assert request.resume is not None
     directory = RunDirectory(request.resume.absolute())
     files = check_resumable(request, directory)
-    _write_parameters(files, directory, request)
+    with _writing(directory):
+        _write_parameters(files, directory, request)
     scenario = directory.scenario if request.simulated and directory.scenario.is_file() else None
     namespace = checked_namespace(recorded_namespace(directory), os.environ)
     return PreparedRun(directory, replace(request, scenario=scenario, namespace=namespace), _nodes(request))

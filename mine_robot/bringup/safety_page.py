@@ -45,6 +45,9 @@ def safety_page() -> str:
         "  with code 1; `mine-robot run --resume` goes on. `marker` and `recorder` are started again; the robot stands meanwhile.",
         "* **The mission dies**: its state grows stale and the guard stops the robot (`guard.mission_age`). The guard dies:",
         "  `cmd_vel` falls silent and the base stops by itself.",
+        "* **The clock jumps**: set forward, everything is stale until it has spoken again, and the robot stands meanwhile. Set back",
+        "  by more than a second, no stamp can be compared with now: the nodes end with that line, and with them the run, which can",
+        "  be resumed.",
         "* **The actuator fails while it marks**: the robot waits for a person (`mission.marker_wait`), then goes on without that mark and",
         "  says so; a mark that may or may not be on the ground is *unverified* until the actuator's record settles it.",
     ]

@@ -8,8 +8,8 @@ from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
 from mine_robot.core.types import Health, Level
 from mine_robot.pipeline.parameters import RecorderNodeParams
-from mine_robot.records.bag import BagWriter
 from mine_robot.records.run_directory import RunDirectory
+from mine_robot.records.run_log import RunLog
 from mine_robot.ros.node import RAW, StackNode, existing_path
 from mine_robot.ros.qos import profile
 from mine_robot.ros.topics import CLOCK, TOPICS, Topic
@@ -27,7 +27,7 @@ class RecorderNode(StackNode[RecorderNodeParams]):
     def __init__(self) -> None:
         super().__init__()
         directory = RunDirectory(existing_path(self.params.files.run_directory, "run_directory"))
-        self.bag = BagWriter(directory.next_log())
+        self.log = RunLog(directory)
         self.count = 0
         self.broken = ""
         for topic in TOPICS:
@@ -38,7 +38,7 @@ class RecorderNode(StackNode[RecorderNodeParams]):
         """Write every message of a topic."""
         name = self.resolve_topic_name(topic.name)
         qos = profile(topic.delivery, reader=True)
-        self.bag.add_topic(
+        self.log.add_topic(
             name,
             topic.type_name,
             reliable=qos.reliability == ReliabilityPolicy.RELIABLE,
@@ -49,7 +49,7 @@ class RecorderNode(StackNode[RecorderNodeParams]):
         def write(data: bytes) -> None:
             sec, nanosec = STAMP.unpack_from(data, 4)
             try:
-                self.bag.write(name, sec * 1_000_000_000 + nanosec, data)
+                self.log.write(name, max(sec * 1_000_000_000 + nanosec, 0), data)  # MCAP knows no time before 0
             except OSError as error:
                 self.broken = f"the log cannot be written: {error.strerror or error}"
                 return
@@ -60,7 +60,7 @@ class RecorderNode(StackNode[RecorderNodeParams]):
 
     def destroy_node(self) -> None:
         """Finish the file before the node goes."""
-        self.bag.close()
+        self.log.close()
         super().destroy_node()
 
     def health(self, t: float) -> tuple[Health, ...]:

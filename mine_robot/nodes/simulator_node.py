@@ -70,6 +70,7 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
         self.commands: list[Twist2] = []
         self.earliest_wall = 0.0
         self.loss: tuple[float, ConnectionError] | None = None
+        self.unsaved = ""
         self.outputs = {
             topic: self.talk(topic) for topic in (CLOCK, IMU, GNSS_FIX, GNSS_HEADING, WHEELS, GPR_SCAN, METAL_SCAN)
         }
@@ -146,9 +147,19 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
             self.outputs[topic].publish(message)
         if self.steps % CLOCK_EVERY == 0:
             self.outputs[CLOCK].publish(encode.clock(batch.t))
-        self.files.record()  # before the stack can hear of a pulse: what it knows has happened in the world of a resumed run too
-        if self.port and to_marker:
+        # Before the stack can hear of a pulse: what it knows has happened in the world of a resumed run too.
+        if self.save() and self.port and to_marker:
             self.port.write(to_marker)
+
+    def save(self) -> bool:
+        """Write the truth; a full disk is the stack's trouble, not the end of the world."""
+        try:
+            self.files.record()
+        except OSError as error:
+            self.unsaved = f"the world cannot be saved: {error.strerror or error}"
+            return False
+        self.unsaved = ""
+        return True
 
     def destroy_node(self) -> None:
         """Write what is left of the truth."""
@@ -165,6 +176,8 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
         level, words = Level.OK, "simulating"
         if left:
             level, words = Level.WARN, f"no answer from {left}: simulated time goes on without"
+        if self.unsaved:
+            level, words = Level.WARN, self.unsaved
         return (Health("simulator", level, words), *self.simulation.reports())
 
 

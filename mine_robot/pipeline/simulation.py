@@ -127,7 +127,7 @@ class SimulationFiles:
         self._write_world()
 
     def record(self) -> None:
-        """Write the state after a step, before its answer to the marker is sent."""
+        """Write the state after a step, before its answer to the marker is sent; an :class:`OSError` means that it must not be."""
         truth = self._simulation.truth
         pose = truth.pose
         self._truth.write(f"{truth.t:.3f},{pose.x:.5f},{pose.y:.5f},{pose.yaw:.6f}\n")
@@ -137,8 +137,8 @@ class SimulationFiles:
         self._place_marks(pose)
         remembers = self._simulation.actuator.remembers
         if remembers != self._remembers or self._rows % STATE_EVERY == 0:
-            self._remembers = remembers
             self._write_state()
+            self._remembers = remembers
         if len(self._marks) != self._written:
             self._write_world()
 

@@ -1,13 +1,14 @@
 """The log of a run: an MCAP file that ``ros2 bag``, Foxglove and PlotJuggler read, and whose beginning survives a
 killed writer.
 
-Chunks are closed and handed to the operating system at least once a second, so that a killed process loses no more
+Chunks are closed and synchronised to the disk at least once a second, so that a killed process or a power cut loses no more
 than that. A lone ``.mcap`` is a complete rosbag2 recording (``ros2 bag info log.mcap``), therefore no
 ``metadata.yaml`` is written beside it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import struct
@@ -106,14 +107,20 @@ class BagWriter:
             self._flushed_t_ns = t_ns
 
     def flush(self) -> None:
-        """Close the chunk and hand everything to the operating system: what was written survives a killed process now."""
+        """Close the chunk and have everything on the disk: what was written survives a power cut now, as the journal's entries do."""
         self._writer.flush()
+        os.fdatasync(self._file.fileno())
         self._flushed_at = self._clock()
 
     def close(self) -> None:
         """Write the index and close the file; further calls do nothing."""
         if not self._file.closed:
             self._writer.finish()
+            self._file.close()
+
+    def abandon(self) -> None:
+        """Let the file go as it is, without an index: it cannot be written."""
+        with contextlib.suppress(OSError):
             self._file.close()
 
     def __enter__(self) -> BagWriter:

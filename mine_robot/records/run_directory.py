@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,16 @@ class RunDirectory:
 
     def _part(self, number: int) -> Path:
         return self.path / f"log_{number}.mcap"
+
+    def settle(self) -> None:
+        """Have everything in the directory, and the directory itself, on the disk when the call returns."""
+        for path in (*self.path.rglob("*"), self.path, self.path.parent):
+            if path.is_file() or path.is_dir():
+                descriptor = os.open(path, os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
 
     def require_finished(self) -> None:
         """Raise :class:`RecordError` unless this is a run directory with a summary: one of a run that is over."""

@@ -44,6 +44,7 @@ READY_POLL_S = 0.05  # wall time between looks at whether the inputs are matched
 GC_THRESHOLD = 10_000  # allocations between collections of the young
 TICK_S = 0.1  # on the clock of the stack
 HEARTBEAT_S = 0.5  # health is published at least this often, and at once when it changes
+CLOCK_BACK_S = 1.0  # beyond which a clock that runs back is no correction: silence would look like news for as long
 IGNORED_PARAMETERS = ("use_sim_time", "start_type_description_service", "qos_overrides.")
 
 
@@ -57,6 +58,10 @@ Decode = Callable[[Any], Any]
 def RAW(data: bytes) -> bytes:
     """The decoder of those who want serialised messages."""
     return data
+
+
+class ClockSetBack(RuntimeError):
+    """Nothing that was noted with a time can be compared with now any more."""
 
 
 class Polled(CallbackGroup):
@@ -90,7 +95,10 @@ class StackNode(Node, Generic[P]):
         self._health_publisher = self.talk(DIAGNOSTICS)
         self._said: list[tuple[str, int, str]] = []
         self._said_t = -1.0
-        self.create_timer(TICK_S, self._on_tick)
+        self._tick_t = float("-inf")
+        # A timer on a clock that is set back sleeps for as long: only simulated time, which may run fast, paces the ticks itself.
+        simulated = self.get_parameter("use_sim_time").value
+        self.create_timer(TICK_S, self._on_tick, clock=None if simulated else Clock(clock_type=ClockType.STEADY_TIME))
         # Readiness is about processes, not about the mission: it is polled on the steady clock, before simulated time runs.
         self._ready_timer = self.create_timer(
             READY_POLL_S, self._poll_ready, clock=Clock(clock_type=ClockType.STEADY_TIME)
@@ -247,8 +255,11 @@ class StackNode(Node, Generic[P]):
         raise NotImplementedError
 
     def _on_tick(self) -> None:
-        self.take_polled()
         t = self.now
+        if t < self._tick_t - CLOCK_BACK_S:
+            raise ClockSetBack(f"the clock was set back by {self._tick_t - t:.1f} s; the run can be resumed")
+        self._tick_t = t
+        self.take_polled()
         self.tick(t)
         reports = tuple(self.health(t))
         said = [(report.name, report.level, report.message) for report in reports]
@@ -290,7 +301,10 @@ def run(node_class: type[StackNode[Any]]) -> int:
             raise
         print(f"{node_class.name}: {error}", file=sys.stderr)
         code = 2
-    except ConnectionError as error:  # a process or device that the node cannot do without is gone
+    except (
+        ConnectionError,
+        ClockSetBack,
+    ) as error:  # a process, a device or a clock that the node cannot do without is gone
         print(f"{node_class.name}: {error}", file=sys.stderr)
         code = 1
     except Exception as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import rclpy
+from rclpy.clock import ClockType
 from rclpy.parameter import Parameter
 from rclpy.qos import HistoryPolicy, ReliabilityPolicy
 
@@ -17,6 +18,7 @@ from mine_robot.nodes.follower_node import FollowerNode
 from mine_robot.pipeline.loading import LoadError
 from mine_robot.pipeline.parameters import NODE_PARAMETERS
 from mine_robot.ros import encode
+from mine_robot.ros.node import ClockSetBack
 from mine_robot.ros.topics import CLOCK
 
 FIELD = Path(__file__).parents[1] / "data" / "small_field.geojson"
@@ -122,3 +124,20 @@ def test_simulated_time_rules_where_it_is_asked_for(tmp_path: Path) -> None:
     with node(tmp_path / "robot", "", "-p", "use_sim_time:=false") as follower:
         assert follower.now > 1e9
         assert CLOCK.name not in {reader.topic_name for reader in follower.subscriptions}
+
+
+def test_a_clock_that_is_set_back_ends_the_node(tmp_path: Path) -> None:
+    """A correction of less than a second is taken as it is, and a jump ahead is what every staleness is for."""
+    with node(tmp_path) as follower:
+        (clock,) = [reader for reader in follower.subscriptions if reader.topic_name == CLOCK.name]
+        for t in (5000.0, 5000.1, 4999.5, 8600.0):
+            clock.callback(encode.clock(t))
+            follower._on_tick()
+        clock.callback(encode.clock(5000.2))
+        with pytest.raises(ClockSetBack, match=r"set back by 3599\.8 s"):
+            follower._on_tick()
+
+
+def test_ticks_on_the_robot_do_not_sleep_through_a_clock_that_is_set_back(tmp_path: Path) -> None:
+    with node(tmp_path, "", "-p", "use_sim_time:=false") as follower:
+        assert {timer.clock.clock_type for timer in follower.timers} == {ClockType.STEADY_TIME}

@@ -40,6 +40,24 @@ print(future.result().success)
 rclpy.try_shutdown()
 """
 
+JUMP = """
+import time
+import rclpy
+from mine_robot.ros import encode
+from mine_robot.ros.messages import message_class
+from mine_robot.ros.qos import profile
+from mine_robot.ros.topics import CLOCK
+rclpy.init()
+node = rclpy.create_node("stranger")
+voice = node.create_publisher(message_class(CLOCK.type_name), CLOCK.name, profile(CLOCK.delivery))
+while voice.get_subscription_count() < 8:
+    time.sleep(0.05)
+for _ in range(20):
+    voice.publish(encode.clock(3600.0))
+    time.sleep(0.05)
+rclpy.try_shutdown()
+"""
+
 
 def begin(out: Path, domain: int, *options: str, field: Path = SMALL_FIELD) -> subprocess.Popen[str]:
     return subprocess.Popen(
@@ -107,6 +125,24 @@ def test_an_emergency_stop_is_obeyed_within_100_ms_and_makes_the_actuator_safe(t
     assert len(after) > 5
     assert all(twist.speed == 0.0 and twist.yaw_rate == 0.0 for twist in after)
     assert safe, "the marker was not made safe"
+
+
+def test_a_clock_that_jumps_stops_the_robot_with_one_line_and_loses_nothing(tmp_path: Path) -> None:
+    """Someone else's time on /clock: an hour ahead, and back again with the next word of the simulator."""
+    out, field, scenario = tmp_path / "run", plot(tmp_path), tmp_path / "scenario.yaml"
+    scenario.write_text(json.dumps(world(3)))
+    with begin(out, 87, "--scenario", str(scenario), field=field) as process:
+        wait_for(out, lambda found: drives(found) and len(found.targets) > 0)
+        before = read_journal(out / "journal.sqlite")
+        subprocess.run([sys.executable, "-c", JUMP], env=environment(87), capture_output=True, timeout=120, check=True)
+        output = process.communicate(timeout=90)[0]
+    assert process.returncode == 1, output
+    assert "the clock was set back by" in output
+    assert "Traceback" not in output + logs(out)
+    after = read_journal(out / "journal.sqlite")
+    assert {target.id for target in before.targets} <= {target.id for target in after.targets}
+    assert len(after.mark_requests) >= len(before.mark_requests)
+    assert not after.damaged
 
 
 @pytest.mark.timeout(600)

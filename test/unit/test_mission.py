@@ -433,3 +433,27 @@ def test_that_a_hold_was_seen_is_shown_as_long_as_it_lasts_and_ends_nothing() ->
     bench.levels["localization"] = Level.OK
     bench.run(20.0, S.SEARCH)
     assert bench.status.acknowledged == ""
+
+
+@pytest.mark.parametrize("state", [S.SEARCH, S.APPROACH, S.RETURN])
+def test_a_clock_set_forward_by_an_hour_loses_and_doubles_nothing(state: MissionState) -> None:
+    """What is silent for the hour is silent for a moment; every target is marked once, and the mission comes to its end."""
+    bench = MissionBench(lanes=2)
+    bench.reach(state)
+    bench.answers_marks = bench.drives = True
+    bench.silent = {"guard"}
+    bench.t += 3600.0
+    bench.run(0.2)
+    assert not bench.status.state.drives, "a component that has not spoken since"
+    bench.silent = set()
+    bench.levels = dict.fromkeys(bench.levels, Level.OK)
+    bench.targets = [target(1)]
+    assert bench.run(60.0, S.DONE) is S.DONE
+    assert [request.target_id for request in bench.requests] == [1]
+
+
+def test_a_clock_set_forward_during_a_hold_ends_the_mission_with_the_reason() -> None:
+    bench = MissionBench().reach(S.HOLD)
+    bench.t += 3600.0
+    assert bench.run(1.0, S.ABORTED) is S.ABORTED
+    assert bench.status.reason.startswith("gave up after 36")
