@@ -23,12 +23,14 @@ from pathlib import Path
 
 import yaml
 from process_kill_campaign import Run, Tally, check_targets, judge
+from witness import STANDS, Witness
 
 from mine_robot.core.types import MissionState
 
 IMAGE_MIB = 96
 MIB = 2**20
 FULL_S = 4.0  # of wall time, well within mission.hold_timeout
+REACTION_S = 2.0  # the limit of the rows for journal and recorder, in time of the stack
 LEAST_MIB = 20.0  # free, below which the robot drives home
 LIMIT_S = 240.0
 Say = dict[str, object]
@@ -119,12 +121,6 @@ class DiskRun(Run):
         record = self.record()
         return bool(record and record.targets and record.statuses[-1].state is MissionState.SEARCH)
 
-    def stood(self) -> bool:
-        """The true robot has not moved in the last two seconds of its time; the world may end with its disk."""
-        lines = (self.out / "sim" / "truth.csv").read_text(encoding="utf-8").splitlines()[-42:-1]
-        first, last = ([float(value) for value in line.split(",")] for line in (lines[0], lines[-1]))
-        return abs(first[1] - last[1]) + abs(first[2] - last[2]) < 0.01
-
     def end(self, process: subprocess.Popen[bytes]) -> int:
         """Ctrl-C."""
         if process.poll() is None:
@@ -136,7 +132,13 @@ class DiskRun(Run):
         return [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
 
 
-def strike(kind: str, run: DiskRun, disk: Disk, tally: Tally) -> Say:
+def stood(seen: Witness, begin: float, until: float) -> bool:
+    """No command to drive between two times of the stack."""
+    commands = [command for command in list(seen.commands) if begin + REACTION_S <= command.t <= until]
+    return bool(commands) and all(abs(command.speed) + abs(command.yaw_rate) < STANDS for command in commands)
+
+
+def strike(kind: str, run: DiskRun, disk: Disk, tally: Tally, seen_by: Witness) -> Say:
     """One mission with one trouble; returns what was seen."""
     process = run.start()
     if not run.wait(process, run.searched):
@@ -150,18 +152,21 @@ def strike(kind: str, run: DiskRun, disk: Disk, tally: Tally) -> Say:
         disk.break_down()
     else:
         disk.leave(0.0)
-    struck = time.monotonic()
+    struck, struck_t = time.monotonic(), seen_by.t
     seen: Say = {"kind": kind}
     if kind == "full":
         time.sleep(FULL_S)
+        seen["stood"] = stood(seen_by, struck_t, seen_by.t)
         disk.free()
     if kind in ("full", "filling"):
         code = process.wait(600.0)
     else:
         run.wait(process, lambda: time.monotonic() - struck > 30.0)
-        seen["ran on by itself, s"] = round(time.monotonic() - struck, 1)
+        seen["stood"] = stood(seen_by, struck_t, seen_by.t)
         code = run.end(process)
-    seen |= {"exit": code, "stood": run.stood(), "said": run.said()[-4:]}
+    if not seen.get("stood", True):
+        tally.failures.append(f"{kind}: the robot drove on")
+    seen |= {"exit": code, "said": run.said()[-4:]}
     after = run.record()
     if after is None or not {target.id for target in before.targets} <= {target.id for target in after.targets}:
         tally.failures.append(f"{kind}: something recorded is lost")
@@ -202,7 +207,8 @@ def main() -> int:
         folder = arguments.out / kind
         with disk_in(folder) as disk:
             run = DiskRun(folder / "mission", arguments.seed, disk)
-            seen = strike(kind, run, disk, tally)
+            with Witness() as witness:
+                seen = strike(kind, run, disk, tally, witness)
             if seen:
                 go_on(kind, run, disk, tally, seen)
             print(json.dumps(seen), flush=True)

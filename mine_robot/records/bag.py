@@ -68,11 +68,14 @@ class BagWriter:
         self._counts: dict[str, int] = {}
         try:
             self._file = path.open("xb")
+            self._writer = Writer(self._file, compression=CompressionType.ZSTD)
+            self._writer.start(profile="ros2")
+            self._file.flush()
         except OSError as error:
+            if not isinstance(error, FileExistsError):
+                path.unlink(missing_ok=True)  # a full disk has room for a name
             raise RecordError(f"the log {path} cannot be written: {error.strerror}") from None
-        self._writer = Writer(self._file, compression=CompressionType.ZSTD)
-        self._writer.start(profile="ros2")
-        self._file.flush()
+        self._path, self._head = path, self._file.tell()
         self._flushed_at = clock()
         self._flushed_t_ns: int | None = None
 
@@ -119,9 +122,12 @@ class BagWriter:
             self._file.close()
 
     def abandon(self) -> None:
-        """Let the file go as it is, without an index: it cannot be written."""
+        """Let the file go as it is, without an index: it cannot be written. One that holds nothing is removed."""
         with contextlib.suppress(OSError):
             self._file.close()
+        with contextlib.suppress(OSError):
+            if self._path.stat().st_size <= self._head:
+                self._path.unlink()
 
     def __enter__(self) -> BagWriter:
         return self

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 
 import pytest
+from mcap.writer import Writer
 
 from mine_robot.records.bag import BagReader, BagWriter
 from mine_robot.records.run_directory import RunDirectory
@@ -47,14 +49,17 @@ def test_after_a_full_disk_a_new_part_goes_on(tmp_path: Path, monkeypatch: pytes
     log = RunLog(RunDirectory(tmp_path))
     log.add_topic(TOPIC, TYPE)
     full = False
-    write = BagWriter.write
 
-    def on_the_disk(self: BagWriter, topic: str, t_ns: int, data: bytes) -> None:
-        if full:
-            raise OSError(28, "No space left on device")
-        write(self, topic, t_ns, data)
+    def limited(act: Callable[..., None]) -> Callable[..., None]:
+        def on_the_disk(*arguments: object, **named: object) -> None:
+            if full:
+                raise OSError(28, "No space left on device")
+            act(*arguments, **named)
 
-    monkeypatch.setattr(BagWriter, "write", on_the_disk)
+        return on_the_disk
+
+    monkeypatch.setattr(BagWriter, "write", limited(BagWriter.write))
+    monkeypatch.setattr(Writer, "start", limited(Writer.start))
     written, refused = [], []
     for step in range(100):
         t, full = step * SECOND // 4, 20 <= step < 60
@@ -70,6 +75,7 @@ def test_after_a_full_disk_a_new_part_goes_on(tmp_path: Path, monkeypatch: pytes
         "only the last second before the disk was full is lost"
     )
     assert read[-1] == 99 * SECOND // 4
+    assert len(RunDirectory(tmp_path).logs()) == 2, "what could not be begun leaves no file"
     assert all(15 * SECOND // 4 < t < 65 * SECOND // 4 for t in refused)
 
 
