@@ -1,7 +1,7 @@
 """The rows of the table of safety reactions, injected into the real processes of ``mine-robot run`` while the robot searches.
 
-``python benchmarks/process_fault_campaign.py --out DIR`` runs two missions. In the first the simulated world has the faults, at set times:
-dead sensors, a lost link, the button, and so on. In the second the campaign strikes when the robot drives: it freezes
+``python benchmarks/process_fault_campaign.py --out DIR --page PAGE`` runs two missions. In the first the simulated world has the
+faults, at set times: dead sensors, a lost link, the button. In the second the campaign strikes when the robot drives: it freezes
 processes (SIGSTOP: one that is killed is started again or ends the run), and where a row is about what a healthy node cannot be made to
 say it says so in its stead on ``/diagnostics``. Measured is the time of the stack from the cause to the first command to stand that no
 command to drive follows; for a frozen guard until the true robot stands, for driving home until the decision. Exit code 1 if a row is
@@ -205,9 +205,8 @@ def by_hand(folder: Path, seed: int) -> list[Measured]:
         process = run.start()
         try:
             for event, node in FROZEN.items():
-                number = run.nodes()[node]
-                strike(seen, event, f"SIGSTOP: {node}", lambda: os.kill(number, signal.SIGSTOP))  # noqa: B023
-                os.kill(number, signal.SIGCONT)
+                strike(seen, event, f"SIGSTOP: {node}", lambda: os.kill(run.nodes()[node], signal.SIGSTOP))  # noqa: B023
+                os.kill(run.nodes()[node], signal.SIGCONT)
             for event in (*SAID, LAST_WORD):
                 row = ROWS[event]
                 until = [0.0]
@@ -230,9 +229,20 @@ def true_stand(run: Run, t: float, until: float) -> float:
     return next((item[0] - t for item in track if math.dist(item[1:3], track[-1][1:3]) < STANDS_M), math.nan)
 
 
-def table(rows: list[Measured]) -> str:
-    """Markdown."""
-    lines = ["| event | injected as | reaction | seconds | limit |", "|---|---|---|---|---|"]
+def page(rows: list[Measured]) -> str:
+    """The table for the documentation."""
+    lines = [
+        "# Fault campaign with the real processes",
+        "",
+        "Written by `python benchmarks/process_fault_campaign.py --out DIR --page docs/fault_campaign_processes.md`: rows of the",
+        "[safety reactions](safety_reactions.md) injected into `mine-robot run` while the robot searches: by the simulated world, by",
+        "freezing a process (SIGSTOP), or by a report in a component's stead. *Seconds* are time of the stack from the cause to the",
+        "command to stand; for the frozen guard until the true robot stands, for RETURN until the decision. Without ROS:",
+        "[fault_campaign.md](fault_campaign.md); full and read-only disks: `benchmarks/disk_campaign.py`.",
+        "",
+        "| event | injected as | reaction | seconds | limit |",
+        "|---|---|---|---|---|",
+    ]
     for row in rows:
         word = row.got if row.good else f"**{row.got}**"
         lines.append(f"| {row.event} | {row.injected} | {word} | {row.seconds:.2f} | {row.limit:g} |")
@@ -244,12 +254,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--out", type=Path, required=True, help="Folder for the runs.")
+    parser.add_argument("--page", type=Path, help="Markdown page to write.")
     parser.add_argument("--parts", nargs="+", choices=("world", "hand"), default=("world", "hand"))
     arguments = parser.parse_args()
     rows = []
     for part in arguments.parts:
         rows += {"world": in_the_world, "hand": by_hand}[part](arguments.out / part, arguments.seed)
-    print(table(rows))
+    if arguments.page:
+        arguments.page.write_text(page(rows), encoding="utf-8")
     return 0 if all(row.good for row in rows) else 1
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from mine_robot.core.types import GprScan, MetalScan
 from mine_robot.detection.detector import Detector
+
+WAITING_MAX = 512  # 5 s of both sensors at 50 Hz; what is further ahead has a clock of its own, and is silent for it
 
 
 class ScanQueue:
@@ -11,7 +15,7 @@ class ScanQueue:
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
-        self._waiting: list[GprScan | MetalScan] = []
+        self._waiting: deque[GprScan | MetalScan] = deque(maxlen=WAITING_MAX)
 
     def add(self, scan: GprScan | MetalScan) -> None:
         """Take a scan."""
@@ -20,7 +24,7 @@ class ScanQueue:
     def hand_over(self, t: float) -> None:
         """Give the detector the scans up to ``t``; one whose time is not a number goes too, the detector refuses it."""
         due = [scan for scan in self._waiting if not scan.t > t + 1e-6]
-        self._waiting = [scan for scan in self._waiting if scan.t > t + 1e-6]
+        self._waiting = deque((scan for scan in self._waiting if scan.t > t + 1e-6), maxlen=WAITING_MAX)
         for scan in due:
             if isinstance(scan, GprScan):
                 self._detector.add_gpr(scan)

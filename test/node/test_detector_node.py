@@ -10,7 +10,7 @@ import pytest
 
 from mine_robot.core.types import GprScan
 from mine_robot.nodes.detector_node import POSE_WAIT_S, DetectorNode
-from mine_robot.pipeline.scan_queue import ScanQueue
+from mine_robot.pipeline.scan_queue import WAITING_MAX, ScanQueue
 
 
 class Wiring(SimpleNamespace):
@@ -55,3 +55,11 @@ def test_a_scan_without_a_usable_stamp_does_not_wait(stamp: float) -> None:
     pose(node, 1.00)
     pose(node, 1.05)
     assert len(node.log) == 2 and node.log[0][0] == "scan"
+
+
+def test_scans_of_a_clock_that_is_an_hour_ahead_do_not_pile_up() -> None:
+    node = Wiring([3600.0 + 0.05 * index for index in range(3 * WAITING_MAX)])
+    assert len(node.scans._waiting) == WAITING_MAX
+    node.scans.add(GprScan(1.0, np.zeros((1, 1), dtype=np.float32)))
+    node.scans.hand_over(2.0)
+    assert node.log == [("scan", 1.0)]

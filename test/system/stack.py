@@ -13,6 +13,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 SMALL_FIELD = ROOT / "test" / "data" / "small_field.geojson"
 TIMEOUT_S = 280
+CLI = ("-m", "mine_robot.bringup.cli")
 
 
 @dataclass(frozen=True)
@@ -35,15 +36,21 @@ def environment(domain: int) -> dict[str, str]:
     return values
 
 
-def command(field: Path, out: Path, *options: str) -> list[str]:
-    return [sys.executable, "-m", "mine_robot.bringup.cli", "run", str(field), "--out", str(out), *options]
+def command(field: Path, out: Path, *options: str, program: tuple[str, str] = CLI) -> list[str]:
+    return [sys.executable, *program, "run", str(field), "--out", str(out), *options]
 
 
 def run(
-    field: Path, out: Path, *options: str, domain: int, resumed: Path | None = None, timeout: float = TIMEOUT_S
+    field: Path,
+    out: Path,
+    *options: str,
+    domain: int,
+    resumed: Path | None = None,
+    timeout: float = TIMEOUT_S,
+    program: tuple[str, str] = CLI,
 ) -> FinishedRun:
     """``mine-robot run`` to its end; ``resumed`` is the directory of a run that goes on."""
-    words = command(field, out, *options)
+    words = command(field, out, *options, program=program)
     if resumed is not None:
         del words[words.index("--out") : words.index("--out") + 2]
         out = resumed

@@ -58,6 +58,12 @@ for _ in range(20):
 rclpy.try_shutdown()
 """
 
+REVERSED = """
+from mine_robot.bringup import cli, graph
+graph.GRAPH = graph.GRAPH[::-1]
+cli.main()
+"""
+
 
 def begin(out: Path, domain: int, *options: str, field: Path = SMALL_FIELD) -> subprocess.Popen[str]:
     return subprocess.Popen(
@@ -147,15 +153,19 @@ def test_a_clock_that_jumps_stops_the_robot_with_one_line_and_loses_nothing(tmp_
 
 @pytest.mark.timeout(600)
 def test_a_run_whose_processes_are_all_killed_goes_on_and_loses_nothing(tmp_path: Path) -> None:
+    """Before that two nodes are killed that are started again and rejoin; afterwards the nodes start in the opposite order."""
     out, field, scenario = tmp_path / "run", plot(tmp_path), tmp_path / "scenario.yaml"
-    scenario.write_text(json.dumps(world(3)))
+    kills = [{"kind": "node_kill", "at_s": at, "node": node} for at, node in ((4.0, "marker"), (6.0, "recorder"))]
+    scenario.write_text(json.dumps({**world(3), "faults": kills}))
     with begin(out, 86, "--scenario", str(scenario), field=field) as process:
         wait_for(out, lambda found: drives(found) and len(found.targets) > 0)
         os.kill(process.pid, signal.SIGKILL)
-        process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=30)
+    assert all(f"node '{node}' is started again" in output for node in ("marker", "recorder")), output
     before = read_journal(out / "journal.sqlite")
-    resumed = run(field, tmp_path / "unused", "--resume", str(out), domain=86, resumed=out)
+    resumed = run(field, tmp_path / "unused", "--resume", str(out), domain=86, resumed=out, program=("-c", REVERSED))
     assert resumed.code == 0, resumed.output + logs(out)
+    assert [part.name for part in sorted(out.glob("*.mcap"))] == ["log.mcap", "log_2.mcap", "log_3.mcap"]
     after = read_journal(out / "journal.sqlite")
     assert {target.id for target in before.targets} <= {target.id for target in after.targets}
     assert any(kind == "resumed" for _, kind, _ in after.events)
