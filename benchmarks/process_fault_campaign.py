@@ -134,7 +134,9 @@ def measure(seen: Witness, row: Reaction, injected: str, t: float) -> Measured:
         status
         for status in list(seen.statuses)
         if t <= status.t <= t + row.limit + LASTS_S
-        and row.label in status.reason
+        and (
+            row.label in status.reason or row.action is Action.HOLD
+        )  # another row may be faster than the component's own
         and (row.action is Action.RETURN or status.state is wanted[row.action])
     ]
     if row.action is Action.RETURN:
@@ -146,6 +148,8 @@ def measure(seen: Witness, row: Reaction, injected: str, t: float) -> Measured:
     else:
         seconds = stood_after(seen, t)
     got = row.action.name if decided else f"not {row.action.name}"
+    if decided and row.label not in decided[0].reason:
+        got += f" ({decided[0].reason.removeprefix('holding: ').split(':')[0]})"
     return Measured(row.event, injected, got, round(seconds if decided else math.nan, 2), row.limit)
 
 
