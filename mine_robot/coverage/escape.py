@@ -31,7 +31,7 @@ LINE_UP_ASIDE_M = 0.8  # from the line the robot stands on to the turning ground
 
 
 def ways_out(route: Route, turning: TurningGround, reach: float = ESCAPE_REACH_M) -> Iterator[Sequence[Move]]:
-    """Ways from the route's pose to turning ground, the simplest first; straight ones of at most ``reach`` m.
+    """Ways from the route's pose to turning ground, the simplest first; straight ones of at most ``reach`` m, only simple ones if that is short.
 
     What cannot be left with room for an error of tracking is left without: where the robot stands it has that error already, and the
     guard watches every metre.
@@ -41,7 +41,7 @@ def ways_out(route: Route, turning: TurningGround, reach: float = ESCAPE_REACH_M
         yield ()
         return
     excused = ground.standing(pose)
-    for find in (_simple_ways, _wriggled):
+    for find in (_simple_ways, _wriggled) if reach >= ESCAPE_REACH_M else (_simple_ways,):
         for room in (ground, ground.tight()):
             ways = find(room, turning, pose, excused, reach)
             yield from ways
