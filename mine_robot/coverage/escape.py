@@ -31,8 +31,9 @@ LINE_UP_ASIDE_M = 0.8  # from the line the robot stands on to the turning ground
 
 
 def ways_out(route: Route, turning: TurningGround, reach: float = ESCAPE_REACH_M) -> Iterator[Sequence[Move]]:
-    """Ways from the route's pose to turning ground, the simplest first; straight ones of at most ``reach`` m, only simple ones if that is short.
+    """Ways from the route's pose to turning ground, the simplest first; straight ones of at most ``reach`` m.
 
+    A ``reach`` below the usual asks for a way near by, and only simple ones are looked for.
     What cannot be left with room for an error of tracking is left without: where the robot stands it has that error already, and the
     guard watches every metre.
     """
