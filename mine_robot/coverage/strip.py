@@ -47,11 +47,11 @@ def lay_strips(ground: Ground, heading: float, position: Pose2) -> list[Strip]:
     pending = raster.all_of(PENDING)
     width = LANES * (2 * raster.half_lane + 1)
     depth = width + round(max(ground.pivot_room - ground.footprint.half_lane, 0.0) / ground.resolution)
-    beside = cv2.dilate(raster.drivable.astype(np.uint8), np.ones(2 * (2 * BESIDE_CELLS + 1,), np.uint8)) > 0
+    beside = _dilated(raster.drivable)
     corridors = _Corridors(raster, pending, width, position)
     columns = np.arange(hazard.shape[1])
     ends = (-1, hazard.argmax(axis=1)), (1, hazard.shape[1] - 1 - hazard[:, ::-1].argmax(axis=1))
-    strips: list[Strip] = []
+    left: list[tuple[Ints, Mask, float]] = []  # rows, cells and heading of strips that are not reached yet
     for side, border in ends:
         open_already = safe_beyond(raster, np.arange(len(border)), border, side)
         for level in _levels(border, np.asarray(hazard.any(axis=1)), width, raster.resolution):
@@ -60,17 +60,26 @@ def lay_strips(ground: Ground, heading: float, position: Pose2) -> list[Strip]:
             slope = float(np.polyfit(level, border[level], 1)[0])
             cells = np.zeros_like(hazard)
             cells[level] = hazard[level] & (np.abs(columns - border[level, None]) < depth * math.hypot(1.0, slope))
-            if np.count_nonzero(cells & pending) < OPEN_SHARE * np.count_nonzero(cells):
+            if np.count_nonzero(cells & pending) >= OPEN_SHARE * np.count_nonzero(cells):
+                left.append((level, cells, heading + math.atan2(1.0, slope)))
+    strips: list[Strip] = []
+    while left:
+        reached = [number for number, (_, cells, _) in enumerate(left) if np.count_nonzero(cells & beside) >= width]
+        level, cells, along = left.pop(reached[0] if reached else 0)
+        if not reached:
+            first = corridors.best(level)
+            if first is None:
                 continue
-            if np.count_nonzero(cells & beside) < width:
-                first = corridors.best(level)
-                if first is None:
-                    continue
-                corridor = np.zeros_like(hazard)
-                corridor[first : first + width] = hazard[first : first + width]
-                strips.append(Strip(raster.to_ground(corridor), heading))
-            strips.append(Strip(raster.to_ground(cells), heading + math.atan2(1.0, slope)))
+            corridor = np.zeros_like(hazard)
+            corridor[first : first + width] = hazard[first : first + width]
+            strips.append(Strip(raster.to_ground(corridor), heading))
+        strips.append(Strip(raster.to_ground(cells), along))
+        beside |= _dilated(cells)  # the next one may begin where this one ends
     return strips
+
+
+def _dilated(cells: Mask) -> Mask:
+    return np.asarray(cv2.dilate(cells.astype(np.uint8), np.ones(2 * (2 * BESIDE_CELLS + 1,), np.uint8)) > 0)
 
 
 def _levels(border: Ints, used: Mask, width: int, resolution: float) -> Iterator[Ints]:

@@ -48,8 +48,6 @@ COVERED_M = 0.08  # the radar's line has to be this far beyond a spot that only 
 CANDIDATES = 256
 POSITION_SIGMA_M = 0.025  # of a peak's centre, without the pose's part
 EDGE_M, EDGE_WEIGHT = 0.09, 0.05  # a peak this near to the end of the radar's array may have its centre beyond
-INWARD_M = (0.15, 0.30)  # from the end: where the echo of such a peak is looked at
-OUTWARD_M, OUTWARD_SLOPE, OUTWARD_MOST_M = 0.10, 0.018, 0.20  # by regression on 266 peaks (seeds 60600 to 60635)
 
 S = TypeVar("S", GprScan, MetalScan)
 
@@ -354,23 +352,11 @@ class Detector:
         verdict = self._judge(radar, coil)
         self.candidates.append(Candidate(x, y, radar, coil, verdict))
         weight = math.exp(min(gpr.score, 12.0)) if gpr is not None else 1.0
-        end = float(np.abs(self._gpr.strip.lateral).max())
-        if gpr is not None and abs(gpr.lateral) > end - EDGE_M:
+        if gpr is not None and abs(gpr.lateral) > float(np.abs(self._gpr.strip.lateral).max()) - EDGE_M:
             weight *= EDGE_WEIGHT
-            if end > INWARD_M[1]:
-                left = math.copysign(_outward(gpr, self._gpr.strip.lateral, end), gpr.lateral)
-                spot = _beyond(Pose2(x, y, gpr.row.line.yaw), 0.0, left)
-                x, y = spot.x, spot.y
         prior, height = min(self._prior(x, y), self._prior_max), float(nav.position[2])
         self._registry.update(self._run.number, Sighting(x, y, height, sigma, weight, verdict, prior))
         return verdict.p_hazard
-
-
-def _outward(peak: Peak[GprCell], lateral: Array, end: float) -> float:
-    """How far in m beyond a peak at the array's ``end`` its body lies: the less the echo falls off inwards, the farther."""
-    places = math.copysign(1.0, peak.lateral) * (end - np.array(INWARD_M))
-    near, far = np.interp(places, lateral[::-1], peak.row.scores[::-1])
-    return min(max(OUTWARD_M - OUTWARD_SLOPE * float(near - far), 0.0), OUTWARD_MOST_M)
 
 
 def _beyond(pose: Pose2, ahead: float, left: float) -> Pose2:

@@ -142,18 +142,6 @@ def test_an_object_passed_again_keeps_its_id() -> None:
     assert after[0].sigma_x <= before[0].sigma_x and distance(after[0], mine) < 0.08
 
 
-@pytest.mark.parametrize("side", [1.0, -1.0])
-def test_a_mine_beyond_the_end_of_the_array_is_declared_beyond_it(side: float) -> None:
-    mines = [BuriedObject("tm62", 1.5, side * 0.62, 0.08), BuriedObject("pmn", 3.5, side * 0.57, 0.05)]
-    lane = Lane(mines)
-    lane.drive(-0.3, 5.0)
-    end = max(lane.robot.gpr_offsets)
-    for mine in mines:
-        target = min(lane.detector.targets(), key=lambda t, item=mine: distance(t, item))
-        assert target.p_hazard >= SUSPECT and abs(target.y) > end
-        assert distance(target, mine) < 0.10
-
-
 def test_standing_and_reversing_create_nothing() -> None:
     lane = Lane([TM62])
     lane.drive(0.0, 2.1)
