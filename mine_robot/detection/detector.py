@@ -47,7 +47,7 @@ LOOK_M = 0.13  # one sensor looks this far around what the other has found
 COVERED_M = 0.08  # the radar's line has to be this far beyond a spot that only metal speaks for
 CANDIDATES = 256
 POSITION_SIGMA_M = 0.025  # of a peak's centre, without the pose's part
-EDGE_M, EDGE_WEIGHT = 0.09, 0.05  # a peak this near to the end of the radar's array may have its centre beyond
+EDGE_M, EDGE_SIGMA_M = 0.05, 0.10  # a peak this near to the end of the radar's array may have its centre beyond
 
 S = TypeVar("S", GprScan, MetalScan)
 
@@ -353,7 +353,7 @@ class Detector:
         self.candidates.append(Candidate(x, y, radar, coil, verdict))
         weight = math.exp(min(gpr.score, 12.0)) if gpr is not None else 1.0
         if gpr is not None and abs(gpr.lateral) > float(np.abs(self._gpr.strip.lateral).max()) - EDGE_M:
-            weight *= EDGE_WEIGHT
+            sigma = math.hypot(sigma, EDGE_SIGMA_M)
         prior, height = min(self._prior(x, y), self._prior_max), float(nav.position[2])
         self._registry.update(self._run.number, Sighting(x, y, height, sigma, weight, verdict, prior))
         return verdict.p_hazard

@@ -42,6 +42,11 @@ class Sighting:
         """Probability of a hazard with the prior knowledge."""
         return raised(self.verdict.p_hazard, self.prior)
 
+    @property
+    def say(self) -> float:
+        """How much it counts for the place of its target."""
+        return self.weight / self.sigma**2
+
 
 @dataclass
 class _Entry:
@@ -58,7 +63,7 @@ class _Entry:
         best = max(every, key=lambda look: look.verdict.p_hazard)
         looks = [look for look in every if look.verdict.p_hazard >= marked_p]
         looks = looks or [look for look in every if look.p >= marked_p] or every
-        weights = np.array([look.weight / look.sigma**2 for look in looks])
+        weights = np.array([look.say for look in looks])
         x, y, z = (float(weights @ [getattr(look, axis) for look in looks] / weights.sum()) for axis in "xyz")
         sigma = math.sqrt(float((weights**2) @ [look.sigma**2 for look in looks])) / float(weights.sum())
         verdict = best.verdict
@@ -158,7 +163,7 @@ class Registry:
 
     def _leads(self, new: Sighting, old: Sighting) -> bool:
         """True if of two peaks of one object the new one tells the place: the first to be marked, clearly more probable,
-        or as probable and stronger."""
+        or as probable and stronger or better placed."""
         now, before = new.verdict.p_hazard, old.verdict.p_hazard
         first = now >= self._marked_p > before or new.p >= self._marked_p > old.p
-        return first or now > AS_PROBABLE * before or (AS_PROBABLE * now > before and new.weight > old.weight)
+        return first or now > AS_PROBABLE * before or (AS_PROBABLE * now > before and new.say > old.say)

@@ -136,7 +136,7 @@ class Mission(Planning):
         return drive is Drive.DONE
 
     def _search(self) -> None:
-        target = self._suspects.next(self._position())
+        target = self._suspects.next(self._position()) or self._suspects.found()
         if target is not None:
             self._replan(f"target {target.id} found")
         elif self._driven():

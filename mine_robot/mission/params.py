@@ -28,6 +28,13 @@ class MissionParams:
     plan_timeout: float = param(
         "Time after which a plan is asked for again.", default=30.0, unit="s", low=1.0, high=600.0
     )
+    mark_sigma_max: float = param(
+        "Position sigma of a target beyond which its mark waits for a better look, or for the end of the search.",
+        default=0.08,
+        unit="m",
+        low=0.0,
+        high=1.0,
+    )
     mark_timeout: float = param("Longest wait for the result of a mark.", default=60.0, unit="s", low=5.0, high=600.0)
     mark_resend: float = param(
         "Time after which a mark request is repeated.", default=2.0, unit="s", low=0.2, high=30.0

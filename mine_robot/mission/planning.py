@@ -51,6 +51,7 @@ class Planning(Holding):
         if self._now <= self._request_t:
             return  # two requests never share a stamp
         goal, target = self._choose()
+        self._suspects.plan()
         if target != self._goal_target:
             self._approach_replans = 0
         self._goal, self._goal_target, self._goal_place = goal, target, self._suspects.place(target)

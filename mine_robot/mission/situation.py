@@ -47,7 +47,7 @@ class Situation:
         self._params = params
         self._now = -math.inf
         self._watch = HealthWatch(params.health_age)
-        self._suspects = Suspects(limits.mark_p_hazard)
+        self._suspects = Suspects(limits.mark_p_hazard, params.mark_sigma_max)
         self._new_health: list[Health] = []
         self._new_results: list[MarkResult] = []
         self._plan: Plan | None = None

@@ -19,15 +19,21 @@ class _Entry:
     deferred: bool = False  # tried again when the search is finished
     retried: bool = False
     unsettled: bool = False  # asked for before a restart: the marker has yet to say what became of it
+    planned: bool = False  # a plan was asked for since it became a suspect
 
 
 class Suspects:
-    """Bookkeeping of the marks; a suspect is a target whose ``p_hazard`` reaches ``threshold``."""
+    """Bookkeeping of the marks; a suspect is a target whose ``p_hazard`` reaches ``threshold``.
+
+    A mark cannot be moved, and a body that only the end of the array has passed may lie a hand's breadth beyond. So a suspect whose place
+    is not known within a sigma of ``sigma_max`` m waits for a better look, or for the end of the search; its halo is closed meanwhile.
+    """
 
     MAX_FAILURES = 2
 
-    def __init__(self, threshold: float) -> None:
-        self._threshold = threshold
+    def __init__(self, threshold: float, sigma_max: float) -> None:
+        self._threshold, self._sigma_max = threshold, sigma_max
+        self._better_looks_come = True
         self._targets: dict[int, Target] = {}
         self._entries: dict[int, _Entry] = {}
 
@@ -52,14 +58,30 @@ class Suspects:
             entry.unsettled = not entry.closed and answered.get(request.target_id, -math.inf) < request.t
 
     def wanted(self, target_id: int) -> bool:
-        """True if the target is (still) a suspect that has to be marked now."""
+        """True if the target is (still) a suspect that has to be marked."""
         target, entry = self._targets.get(target_id), self._entries.get(target_id)
         open_ = entry is not None and not (entry.closed or entry.deferred or entry.unsettled)
         return open_ and target is not None and target.p_hazard >= self._threshold
 
+    def _waits(self, target: Target) -> bool:
+        """True if its place is not known well enough yet."""
+        return self._better_looks_come and max(target.sigma_x, target.sigma_y) > self._sigma_max
+
+    def found(self) -> Target | None:
+        """A suspect for which no plan was asked yet, if only because it waits: the present plan may lead through its halo."""
+        new = (target for target in self._targets.values() if self.wanted(target.id))
+        return next((target for target in new if not self._entries[target.id].planned), None)
+
+    def plan(self) -> None:
+        """A plan is being asked for, which takes in all that is known now."""
+        for entry in self._entries.values():
+            entry.planned = True
+
     def next(self, position: tuple[float, float] | None) -> Target | None:
         """The suspect to mark next, nearest to ``position`` first."""
-        candidates = [target for target in self._targets.values() if self.wanted(target.id)]
+        candidates = [
+            target for target in self._targets.values() if self.wanted(target.id) and not self._waits(target)
+        ]
         if position is None:
             return min(candidates, key=lambda target: target.id, default=None)
         x, y = position
@@ -114,11 +136,13 @@ class Suspects:
         entry.closed = entry.closed or entry.retried
 
     def retry(self) -> bool:
-        """Open the targets that were put off, once; False if there are none."""
+        """The search is finished: open the targets that were put off, once, and those that wait; False if there are none."""
+        waiting = [target for target in self._targets.values() if self.wanted(target.id) and self._waits(target)]
+        self._better_looks_come = False
         again = [entry for entry in self._entries.values() if entry.deferred and not entry.closed and not entry.retried]
         for entry in again:
             entry.deferred, entry.retried = False, True
-        return bool(again)
+        return bool(again or waiting)
 
     @property
     def unsettled(self) -> tuple[int, ...]:
@@ -150,5 +174,6 @@ class Suspects:
             if entry.outcome is MarkStatus.CONFIRMED or not (suspect or entry.requested is not None):
                 continue
             word = {MarkStatus.UNVERIFIED: "unverified: ", MarkStatus.FAILED: "failed: ", None: ""}[entry.outcome]
-            rows.append((target_id, word + (entry.why or "not tried yet")))
+            rough = target is not None and self._waits(target)
+            rows.append((target_id, word + (entry.why or ("waits for a better look" if rough else "not tried yet"))))
         return tuple(rows)

@@ -48,7 +48,7 @@ DISK_PERIOD_S = 5.0
 
 
 class MissionNode(StackNode[MissionNodeParams]):
-    """Binds :class:`Mission` to its topics; everything is in the journal before it is published."""
+    """Binds :class:`Mission` to its topics; what moves anything is in the journal before it is published, a stop waits for no disk."""
 
     name = "mission"
 
@@ -134,10 +134,11 @@ class MissionNode(StackNode[MissionNodeParams]):
         """A service handler: the command takes effect at once, not at the next tick."""
 
         def handle(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+            t = self.now
             response.success, response.message = act()
+            self.step(t)
             done = {"accepted": response.success, "answer": response.message}
-            self.write(lambda: self.journal.event(self.now, service, done))
-            self.step(self.now)
+            self.write(lambda: self.journal.event(t, service, done))
             return response
 
         return handle
@@ -148,7 +149,7 @@ class MissionNode(StackNode[MissionNodeParams]):
         self.step(t)
 
     def step(self, t: float) -> None:
-        """One update: journal, then publish."""
+        """One update: journal, then publish; a robot that has to stand hears so first."""
         if (memory := self.memory) is not None and t > 0.0:
             self.memory = None
             counts = {"targets": len(memory.targets), "unsettled marks": len(memory.unresolved)}
@@ -156,10 +157,13 @@ class MissionNode(StackNode[MissionNodeParams]):
         output = self.mission.update(t)
         status = output.status
         if output.changed:
+            if not status.state.drives:
+                self.state.publish(encode.mission_status(status))
             if (status.state, status.reason, status.request_t) != self.noted:
                 self.noted = (status.state, status.reason, status.request_t)
                 self.write(lambda: self.journal.status(status))
-            self.state.publish(encode.mission_status(status))
+            if status.state.drives:
+                self.state.publish(encode.mission_status(status))
         for request in output.mark_requests:
             if self.write(lambda request=request: self.journal.mark_request(request)):
                 self.request.publish(encode.mark_request(request))

@@ -36,8 +36,7 @@ def test_the_mission_is_complete_and_safe(finished: FinishedRun) -> None:
     assert score["n_hazards"] == 2
     assert score["detonations"] == 0
     assert score["double_marks"] == 0
-    # 0.16 where a target is declared at the end of the array (docs/detection.md)
-    assert score["mark_error_p95_m"] < 0.20
+    assert score["mark_error_p95_m"] < 0.12
     assert score["position_rmse_m"] < 0.03
 
 

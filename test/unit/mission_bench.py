@@ -29,8 +29,8 @@ COMPONENTS = ("localization", "gpr", "metal_detector", "coverage", "follower", "
 PERIOD = 0.1
 
 
-def target(target_id: int, x: float = 5.0, y: float = 0.0, p: float = 0.9) -> Target:
-    return Target(target_id, x, y, 0.0, 0.02, 0.02, 0.1, 3.0, 1.0, p, TargetClass.UNKNOWN)
+def target(target_id: int, x: float = 5.0, y: float = 0.0, p: float = 0.9, sigma: float = 0.02) -> Target:
+    return Target(target_id, x, y, 0.0, sigma, sigma, 0.1, 3.0, 1.0, p, TargetClass.UNKNOWN)
 
 
 class MissionBench:

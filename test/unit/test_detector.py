@@ -142,6 +142,17 @@ def test_an_object_passed_again_keeps_its_id() -> None:
     assert after[0].sigma_x <= before[0].sigma_x and distance(after[0], mine) < 0.08
 
 
+@pytest.mark.parametrize(("aside", "rough"), [(0.1, False), (0.72, True)])
+def test_a_mine_beyond_the_end_of_the_array_has_a_rough_place(aside: float, rough: bool) -> None:
+    """Its echo peaks in the outermost channel, a hand's breadth or more off its middle: the sigma says so."""
+    lane = Lane([BuriedObject("tm62", 1.5, aside, 0.1)])
+    lane.drive(0.0, 3.0)
+    mine = max(lane.detector.targets(), key=lambda t: t.p_hazard)
+    assert mine.p_hazard >= SUSPECT
+    assert (mine.sigma_y > 0.08) is rough
+    assert abs(mine.y - aside) < 3.0 * mine.sigma_y
+
+
 def test_standing_and_reversing_create_nothing() -> None:
     lane = Lane([TM62])
     lane.drive(0.0, 2.1)

@@ -457,3 +457,35 @@ def test_a_clock_set_forward_during_a_hold_ends_the_mission_with_the_reason() ->
     bench.t += 3600.0
     assert bench.run(1.0, S.ABORTED) is S.ABORTED
     assert bench.status.reason.startswith("gave up after 36")
+
+
+def test_a_target_that_is_known_roughly_is_marked_when_the_search_is_done() -> None:
+    bench = MissionBench(lanes=3).go()
+    bench.targets = [target(1, sigma=0.1)]
+    bench.run(1.0, S.PLAN)
+    assert bench.status.reason == "target 1 found"  # a new plan round its halo, at once
+    assert bench.run(90.0, S.APPROACH) is S.APPROACH
+    assert bench.lanes == 0 and not bench.requests
+    assert bench.run(60.0, S.DONE) is S.DONE
+    assert [goal for goal, _, _ in bench.goals] == [Goal.SEARCH] * 4 + [Goal.TARGET, Goal.HOME, Goal.SEARCH, Goal.HOME]
+    assert bench.status.marks_confirmed == 1
+
+
+@pytest.mark.parametrize("sigma", [0.02, math.nan])
+def test_a_target_that_was_seen_better_is_marked_at_once(sigma: float) -> None:
+    bench = MissionBench(lanes=9).go()
+    bench.targets = [target(1, sigma=0.1)]
+    bench.run(3.0)
+    assert Goal.TARGET not in [goal for goal, _, _ in bench.goals]
+    bench.targets = [target(1, x=5.1, sigma=sigma)]
+    assert bench.run(20.0, S.MARK) is S.MARK
+    bench.step()
+    assert [round(request.x, 3) for request in bench.requests] == [5.1]
+
+
+def test_a_target_that_waits_for_a_better_look_is_named_when_the_mission_ends_before() -> None:
+    bench = MissionBench(lanes=9).go()
+    bench.targets = [target(1, sigma=0.1)]
+    bench.run(3.0)
+    bench.mission.abort()
+    assert dict(bench.step().unmarked) == {1: "waits for a better look"}
