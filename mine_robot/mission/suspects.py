@@ -79,9 +79,7 @@ class Suspects:
 
     def next(self, position: tuple[float, float] | None) -> Target | None:
         """The suspect to mark next, nearest to ``position`` first."""
-        candidates = [
-            target for target in self._targets.values() if self.wanted(target.id) and not self._waits(target)
-        ]
+        candidates = [target for target in self._targets.values() if self.wanted(target.id) and not self._waits(target)]
         if position is None:
             return min(candidates, key=lambda target: target.id, default=None)
         x, y = position
