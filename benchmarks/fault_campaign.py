@@ -11,9 +11,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from kill_campaign import plot
@@ -54,6 +55,11 @@ class Measured:
     def good(self) -> bool:
         """True if the right thing happened in time."""
         return self.got == self.wanted and self.seconds <= self.limit + 1e-9
+
+    @property
+    def reaction(self) -> str:
+        """What followed, for the table."""
+        return self.got if self.good else f"**{self.got}, wanted {self.wanted}**"
 
 
 class Struck:
@@ -154,13 +160,18 @@ def page(rows: list[Measured]) -> str:
         "[safety reactions](safety_reactions.md) that can strike while the robot searches, injected on a lane. *Seconds* are time of the",
         "stack from the cause to the command to stand, for RETURN to the decision.",
         "",
+        *table(rows),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def table(rows: Sequence[Any]) -> list[str]:
+    """Lines of Markdown; a row has ``event``, ``injected``, ``reaction``, ``seconds`` and ``limit``."""
+    return [
         "| event | injected as | reaction | seconds | limit |",
         "|---|---|---|---|---|",
+        *(f"| {row.event} | {row.injected} | {row.reaction} | {row.seconds:.2f} | {row.limit:g} |" for row in rows),
     ]
-    for row in rows:
-        word = row.got if row.good else f"**{row.got}, wanted {row.wanted}**"
-        lines.append(f"| {row.event} | {row.injected} | {word} | {row.seconds:.2f} | {row.limit:g} |")
-    return "\n".join(lines) + "\n"
 
 
 def main() -> int:

@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import yaml
+from fault_campaign import table
 from kill_campaign import plot
 from process_kill_campaign import Run
 from witness import STANDS, Witness
@@ -77,6 +78,11 @@ class Measured:
     def good(self) -> bool:
         """In time?"""
         return self.seconds <= self.limit + 1e-9
+
+    @property
+    def reaction(self) -> str:
+        """What followed, for the table."""
+        return self.got if self.good else f"**{self.got}**"
 
 
 class FaultRun(Run):
@@ -246,12 +252,8 @@ def page(rows: list[Measured]) -> str:
         "comes late or not at all here (bold). Without ROS: [fault_campaign.md](fault_campaign.md); full and read-only disks:",
         "`benchmarks/disk_campaign.py`.",
         "",
-        "| event | injected as | reaction | seconds | limit |",
-        "|---|---|---|---|---|",
+        *table(rows),
     ]
-    for row in rows:
-        word = row.got if row.good else f"**{row.got}**"
-        lines.append(f"| {row.event} | {row.injected} | {word} | {row.seconds:.2f} | {row.limit:g} |")
     return "\n".join(lines) + "\n"
 
 
