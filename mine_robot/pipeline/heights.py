@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import shapely
 from pyproj import CRS, Transformer
 from pyproj.exceptions import ProjError
 
 from mine_robot.core.field import Field
 from mine_robot.core.types import Array
 from mine_robot.pipeline.loading import LoadError
+from mine_robot.pipeline.rasters import WGS84, open_raster, pixels_over
 
-WGS84 = "EPSG:4326"
 TEXT = (".xyz", ".txt", ".csv", ".asc")
 MARGIN_M = 5.0  # around the field
 MARGIN_PIXELS = 3  # and at least so many, however coarse
@@ -72,42 +70,21 @@ def _read_text(path: Path) -> Array:
 
 def _read_raster(path: Path, field: Field) -> tuple[Array, Transformer]:
     """Middle points of the pixels over the field (n, 3) in the raster's system, and the way from there to WGS-84."""
-    try:
-        import rasterio  # an extra: a hundred megabytes that only rasters need
-        from rasterio.windows import Window
-    except ImportError:
-        raise LoadError(f"{path}: rasters need rasterio: pip install 'mine_robot[raster]'") from None
-    try:
-        with rasterio.open(path) as image:
-            if image.crs is None or image.transform.is_identity:
-                raise LoadError(f"{path}: does not say where on the ground it lies")
-            system = image.crs.to_wkt()
-            left, top, right, bottom = _pixels(field, image, Transformer.from_crs(WGS84, system, always_xy=True))
-            width, height = right - left, bottom - top
-            if width <= 0 or height <= 0:
-                return np.empty((0, 3)), Transformer.from_crs(system, WGS84, always_xy=True)
-            step = max(1, round((width * height / MAX_PIXELS) ** 0.5))
-            shape = max(height // step, 1), max(width // step, 1)
-            band = image.read(1, window=Window(left, top, width, height), out_shape=shape, masked=True)
-            values = band.astype(float).filled(np.nan)
-            column = left + (np.arange(shape[1]) + 0.5) * width / shape[1]
-            row = top + (np.arange(shape[0]) + 0.5) * height / shape[0]
-            x, y = image.transform @ np.meshgrid(column, row)
-    except rasterio.errors.RasterioError as error:
-        raise LoadError(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
-    points = np.column_stack([x.ravel(), y.ravel(), values.ravel()])
-    return points, Transformer.from_crs(system, WGS84, always_xy=True)
-
-
-def _pixels(field: Field, image: Any, from_wgs84: Transformer) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of the pixels over the field and a margin, within the image."""
-    west, south, east, north = field.bounds
-    corners = shapely.get_coordinates(shapely.box(west, south, east, north).buffer(MARGIN_M, join_style="mitre"))
-    lon, lat = field.datum.to_wgs84(corners[:, 0], corners[:, 1])[:, :2].T
-    column, row = ~image.transform @ from_wgs84.transform(lon, lat)
-    if not np.isfinite([column, row]).all():  # beyond the reach of the raster's projection
-        return 0, 0, 0, 0
-    edges = [np.floor(np.min(v)) - MARGIN_PIXELS for v in (column, row)]
-    edges += [np.ceil(np.max(v)) + MARGIN_PIXELS for v in (column, row)]
-    left, top, right, bottom = np.clip(edges, 0, [image.width, image.height] * 2).astype(int)
-    return int(left), int(top), int(right), int(bottom)
+    with open_raster(path) as image:
+        system = image.crs.to_wkt()
+        from_wgs84 = Transformer.from_crs(WGS84, system, always_xy=True)
+        to_wgs84 = Transformer.from_crs(system, WGS84, always_xy=True)
+        west, south, east, north = field.bounds
+        around = (west - MARGIN_M, south - MARGIN_M, east + MARGIN_M, north + MARGIN_M)
+        left, top, right, bottom = pixels_over(around, field.datum, image, from_wgs84, MARGIN_PIXELS)
+        width, height = right - left, bottom - top
+        if width <= 0 or height <= 0:
+            return np.empty((0, 3)), to_wgs84
+        step = max(1, round((width * height / MAX_PIXELS) ** 0.5))
+        shape = max(height // step, 1), max(width // step, 1)
+        band = image.read(1, window=((top, bottom), (left, right)), out_shape=shape, masked=True)
+        values = band.astype(float).filled(np.nan)
+        column = left + (np.arange(shape[1]) + 0.5) * width / shape[1]
+        row = top + (np.arange(shape[0]) + 0.5) * height / shape[0]
+        x, y = image.transform @ np.meshgrid(column, row)
+    return np.column_stack([x.ravel(), y.ravel(), values.ravel()]), to_wgs84

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,40 +47,49 @@ class Raster:
 
 def read_raster(path: Path, band: int, field: Field) -> Raster:
     """Read what lies over ``field``, however large the file is; raises :class:`LoadError` with one line."""
+    with open_raster(path) as image:
+        if not 1 <= band <= image.count:
+            raise LoadError(f"{path}: has {image.count} bands, not band {band}")
+        from_wgs84 = Transformer.from_crs(WGS84, image.crs.to_wkt(), always_xy=True)
+        around = field.hazard.buffer(MARGIN_M).bounds
+        left, top, right, bottom = pixels_over(around, field.datum, image, from_wgs84)
+        values = image.read(band, window=((top, bottom), (left, right)), masked=True).astype(float).filled(math.nan)
+        footprint = _footprint(image, from_wgs84, field.datum)
+        to_pixel = _matrix(~image.transform) - [[0.0, 0.0, left], [0.0, 0.0, top]]
+    return Raster(values, to_pixel, from_wgs84, field.datum, footprint)
+
+
+@contextmanager
+def open_raster(path: Path) -> Iterator[Any]:
+    """A raster as rasterio's dataset that knows where on the ground it lies; :class:`LoadError` with one line for it and its reading."""
     if not path.is_file():
         raise LoadError(f"{path}: no such file")
     try:
         import rasterio  # an extra: a hundred megabytes that only rasters need
-        from rasterio.windows import Window
     except ImportError:
         raise LoadError(f"{path}: rasters need rasterio: pip install 'mine_robot[raster]'") from None
     try:
         with rasterio.open(path) as image:
             if image.crs is None or image.transform.is_identity:
                 raise LoadError(f"{path}: does not say where on the ground it lies")
-            if not 1 <= band <= image.count:
-                raise LoadError(f"{path}: has {image.count} bands, not band {band}")
-            from_wgs84 = Transformer.from_crs(WGS84, image.crs.to_wkt(), always_xy=True)
-            to_pixel = _matrix(~image.transform)
-            columns, rows = _pixels_of(field, to_pixel, from_wgs84)
-            left, right = (int(np.clip(edge, 0, image.width)) for edge in columns)
-            top, bottom = (int(np.clip(edge, 0, image.height)) for edge in rows)
-            window = Window(left, top, right - left, bottom - top)
-            values = image.read(band, window=window, masked=True).astype(float).filled(math.nan)
-            footprint = _footprint(image, from_wgs84, field.datum)
+            yield image
     except rasterio.errors.RasterioError as error:
-        raise LoadError(f"{path}: cannot be read: {error}") from None
-    return Raster(values, to_pixel - [[0.0, 0.0, left], [0.0, 0.0, top]], from_wgs84, field.datum, footprint)
+        raise LoadError(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
 
 
-def _pixels_of(field: Field, to_pixel: Array, from_wgs84: Transformer) -> Array:
-    """Half-open ranges of columns and rows (2, 2) over the field and a margin."""
-    corners = shapely.get_coordinates(shapely.box(*field.hazard.buffer(MARGIN_M).bounds))
-    lon, lat = field.datum.to_wgs84(corners[:, 0], corners[:, 1])[:, :2].T
-    places = to_pixel @ np.array([*from_wgs84.transform(lon, lat), np.ones_like(lon)])
-    if not np.isfinite(places).all():  # beyond the reach of the raster's projection
-        return np.zeros((2, 2))
-    return np.stack([np.floor(places.min(axis=1)), np.ceil(places.max(axis=1))], axis=1)
+def pixels_over(
+    bounds: tuple[float, float, float, float], datum: Datum, image: Any, from_wgs84: Transformer, margin: int = 0
+) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom (half-open) of the pixels of ``image`` over ``bounds`` (west, south, east, north in ``map``, m) and
+    ``margin`` pixels more on each side."""
+    corners = shapely.get_coordinates(shapely.box(*bounds))
+    lon, lat = datum.to_wgs84(corners[:, 0], corners[:, 1])[:, :2].T
+    column, row = ~image.transform @ from_wgs84.transform(lon, lat)
+    if not np.isfinite([column, row]).all():  # beyond the reach of the raster's projection
+        return 0, 0, 0, 0
+    edges = [np.floor(np.min(v)) - margin for v in (column, row)] + [np.ceil(np.max(v)) + margin for v in (column, row)]
+    left, top, right, bottom = np.clip(edges, 0, [image.width, image.height] * 2).astype(int)
+    return int(left), int(top), int(right), int(bottom)
 
 
 def _footprint(image: Any, from_wgs84: Transformer, datum: Datum) -> Polygon:
