@@ -13,7 +13,7 @@ import gazebo_plot
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "system"))
-from stack import SMALL_FIELD, FinishedRun, command, environment, leftovers, logs, run
+from stack import SMALL_FIELD, FinishedRun, command, leftovers, logs, run, started
 
 from mine_robot.core.types import MissionState
 from mine_robot.gazebo.place import gazebo11
@@ -48,16 +48,10 @@ def test_a_mission_in_gazebo_is_complete_and_safe(tmp_path: Path) -> None:
 
 def test_a_killed_gazebo_stops_the_robot_and_ends_the_run(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    words = command(SMALL_FIELD, out, "--sim", "gazebo")
-    with subprocess.Popen(
-        words, env=environment(69), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        try:
-            wait_until_it_drives(out)
-            os.kill(gzserver(out), signal.SIGKILL)
-            said, _ = process.communicate(timeout=90)
-        finally:
-            process.kill()
+    with started(command(SMALL_FIELD, out, "--sim", "gazebo"), 69) as process:
+        wait_until_it_drives(out)
+        os.kill(gzserver(out), signal.SIGKILL)
+        said, _ = process.communicate(timeout=90)
     assert process.returncode == 1, said
     assert "gzserver died (killed by SIGKILL)" in said
     assert "gzserver died (killed by SIGKILL)" in FinishedRun(1, said, out).summary["reason"]

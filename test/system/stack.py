@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +66,20 @@ def run(
         timeout=timeout,
     )
     return FinishedRun(done.returncode, done.stdout, out)
+
+
+@contextmanager
+def started(words: list[str], domain: int) -> Iterator[subprocess.Popen[str]]:
+    """A command that goes on beside the test; Ctrl-C ends it if the test has not."""
+    process = subprocess.Popen(
+        words, env=environment(domain), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
 
 
 def leftovers(out: Path) -> list[str]:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stack import SMALL_FIELD, command, environment, logs
+from stack import SMALL_FIELD, command, logs, started
 
 from mine_robot.core.types import Cell, Goal, MarkStatus, MissionState, MissionStatus, RemarkKind
 from mine_robot.mission.journal import Journal
@@ -57,17 +57,8 @@ def mission(tmp_path: Path, port: int) -> Iterator[subprocess.Popen[str]]:
     scenario = tmp_path / "scenario.yaml"
     scenario.write_text(SCENARIO)
     options = ("--scenario", str(scenario), "--rate", "2", "--console", "--console-port", str(port), "--wait")
-    process = subprocess.Popen(
-        command(SMALL_FIELD, tmp_path / "run", *options),
-        env=environment(DOMAIN),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    yield process
-    if process.poll() is None:
-        process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    with started(command(SMALL_FIELD, tmp_path / "run", *options), DOMAIN) as process:
+        yield process
 
 
 @pytest.fixture

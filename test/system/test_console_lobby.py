@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stack import ROOT, SMALL_FIELD, environment
+from stack import CLI, SMALL_FIELD, started
 from test_console_browser import (  # noqa: F401
     CHROMIUM,
     START_MS,
@@ -40,18 +40,8 @@ def lobby(tmp_path: Path, port: int) -> Iterator[subprocess.Popen[str]]:  # noqa
     folder.mkdir()
     shutil.copy(SMALL_FIELD, folder / "survey.geojson")
     words = ["console", "--missions", str(folder), "--sim", "builtin", "--rate", "4", "--port", str(port)]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mine_robot.bringup.cli", *words],
-        env=environment(DOMAIN),
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    yield process
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
+    with started([sys.executable, *CLI, *words], DOMAIN) as process:
+        yield process
 
 
 def test_a_mission_is_started_on_a_field_of_the_page(

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from rclpy.serialization import serialize_message
 from rich.console import Console
-from stack import ROOT, SMALL_FIELD, environment
+from stack import CLI, SMALL_FIELD, started
 from test_console_browser import (  # noqa: F401
     CHROMIUM,
     STEP_MS,
@@ -161,18 +161,8 @@ def test_what_is_no_recording_of_a_run_is_one_line(tmp_path: Path) -> None:
 @pytest.fixture
 def replay(tmp_path: Path, port: int) -> Iterator[subprocess.Popen[str]]:  # noqa: F811
     words = ["console", "--replay", str(recorded(tmp_path / "run")), "--rate", "2", "--port", str(port)]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mine_robot.bringup.cli", *words],
-        env=environment(93),
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    yield process
-    if process.poll() is None:
-        process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    with started([sys.executable, *CLI, *words], 93) as process:
+        yield process
 
 
 @pytest.mark.system

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import socket
 import subprocess
 import sys
@@ -11,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from stack import SMALL_FIELD, command, environment, logs
+from stack import SMALL_FIELD, command, environment, logs, started
 
 pytestmark = pytest.mark.system
 
@@ -45,21 +44,12 @@ def test_topics_and_services_are_what_the_documentation_says(tmp_path: Path) -> 
     from mine_robot.ros.topics import DIAGNOSTICS, SERVICE_TYPE, SERVICES, TOPICS
 
     out = tmp_path / "run"
-    with subprocess.Popen(
-        command(SMALL_FIELD, out, "--rate", "1", "--console", "--console-port", str(free_port())),
-        env=environment(84),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        try:
-            wait_for(out / "journal.sqlite")
-            look = subprocess.run(
-                [sys.executable, "-c", LOOK], env=environment(84), capture_output=True, text=True, timeout=120
-            )
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.communicate(timeout=60)
+    options = ("--rate", "1", "--console", "--console-port", str(free_port()))
+    with started(command(SMALL_FIELD, out, *options), 84):
+        wait_for(out / "journal.sqlite")
+        look = subprocess.run(
+            [sys.executable, "-c", LOOK], env=environment(84), capture_output=True, text=True, timeout=120
+        )
     assert look.returncode == 0, look.stderr + logs(out)
     seen = json.loads(look.stdout.splitlines()[-1])
     for topic in TOPICS:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
-import signal
 import subprocess
 import sys
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from stack import command, environment, logs
+from stack import command, environment, logs, started
 from typer.testing import CliRunner
 
 from mine_robot.bringup import cli
@@ -81,31 +81,21 @@ def names(robot: str) -> set[str]:
     return {f"/{robot}/{topic.name.lstrip('/')}" for topic in TOPICS}
 
 
-def begin(folder: Path, robot: str, seed: int) -> subprocess.Popen[str]:
+def begin(folder: Path, robot: str, seed: int) -> AbstractContextManager[subprocess.Popen[str]]:
     field, world = part(folder, robot)
     options = ("--scenario", str(world), "--seed", str(seed), "--namespace", robot)
-    return subprocess.Popen(
-        command(field, folder / robot, *options),
-        env=environment(DOMAIN),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    return started(command(field, folder / robot, *options), DOMAIN)
 
 
 def test_two_robots_share_a_field_and_a_domain(tmp_path: Path) -> None:
-    robots = {robot: begin(tmp_path, robot, seed) for seed, robot in enumerate(MINES, start=5)}
-    try:
+    with ExitStack() as both:
+        robots = {robot: both.enter_context(begin(tmp_path, robot, seed)) for seed, robot in enumerate(MINES, start=5)}
         services = [f"/{robot}/{service}" for robot in MINES for service in SERVICES]
         wanted = json.dumps([sorted(set().union(*map(names, MINES))), services])
         look = subprocess.run(
             [sys.executable, "-c", LOOK, wanted], env=environment(DOMAIN), capture_output=True, text=True, timeout=150
         )
         said = {robot: process.communicate(timeout=270)[0] for robot, process in robots.items()}
-    finally:
-        for process in robots.values():
-            process.send_signal(signal.SIGINT)
-            process.wait(timeout=60)
     for robot, process in robots.items():
         assert process.returncode == 0, said[robot] + logs(tmp_path / robot)
     assert look.returncode == 0, look.stderr
