@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html.parser
 import json
 import math
 from collections.abc import Sequence
@@ -12,7 +13,24 @@ import numpy as np
 from rclpy.serialization import serialize_message
 
 from mine_robot.core.geodesy import Datum
-from mine_robot.core.types import NavState, Progress, SweepEvidence, Target, TargetClass
+from mine_robot.core.types import (
+    Cell,
+    Goal,
+    LedgerGrid,
+    MarkRequest,
+    MarkResult,
+    MarkStatus,
+    MissionState,
+    MissionStatus,
+    NavState,
+    Progress,
+    Remark,
+    RemarkKind,
+    SweepEvidence,
+    Target,
+    TargetClass,
+)
+from mine_robot.mission.journal import Journal
 from mine_robot.pipeline.loading import ParameterFiles, expand_urdf
 from mine_robot.records.bag import BagWriter
 from mine_robot.ros import encode
@@ -112,3 +130,65 @@ def write_log(
             writer.add_topic("/" + topic.name, topic.type_name)
         for t, topic, message in sorted(messages, key=lambda item: item[0]):
             writer.write("/" + topic.name, round(t * 1e9), serialize_message(message))
+
+
+SUSPECTS = (suspect(1, 0.0, 3.0), suspect(2, 1.0, -2.0, p=0.002, kind=TargetClass.CLUTTER))
+
+
+def status(t: float, state: MissionState, reason: str = "") -> MissionStatus:
+    return MissionStatus(t, state, reason, Goal.NONE, -1, 0.0)
+
+
+def ledger(searched_to: float = NORTH) -> LedgerGrid:
+    """Everything in the hazard area searched south of ``searched_to``."""
+    cells = np.full((200, 100), Cell.OUTSIDE, dtype=np.int8)  # [-2.5, 2.5] x [-5, 5], 5 cm
+    north = -5.0 + (np.arange(200) + 0.5) * 0.05
+    cells[:, 10:90] = np.where(north > searched_to, Cell.PENDING, Cell.SEARCHED)[:, None]
+    cells[north < SOUTH, :] = Cell.SAFE
+    cells[(north > NORTH), :] = Cell.OUTSIDE
+    return LedgerGrid(50.0, -2.5, -5.0, 0.05, cells)
+
+
+def write_journal(
+    folder: Path, *, end: MissionState | None = MissionState.DONE, reason: str = "all searched", remarks: bool = True
+) -> None:
+    with Journal(folder / "journal.sqlite") as journal:
+        journal.status(status(0.0, MissionState.IDLE))
+        journal.status(status(2.0, MissionState.ALIGN, "aligning"))
+        journal.status(status(4.0, MissionState.SEARCH, "searching"))
+        journal.status(status(5.0, MissionState.SEARCH, "searching"))
+        journal.targets(6.0, SUSPECTS)
+        journal.mark_request(MarkRequest(7.0, 1, 0.0, 3.0))
+        journal.mark_result(MarkResult(9.0, 1, MarkStatus.CONFIRMED, 0.03, 3.04, "paint seen"))
+        journal.event(10.0, "hold", {"cause": "gnss"})
+        if remarks:
+            journal.remark(Remark(9.5, "a1", RemarkKind.REJECT, 1, "<b>a can</b>", "viewer 1"))
+            journal.remark(Remark(9.8, "a2", RemarkKind.ACKNOWLEDGE, -1, "", "viewer 1"))
+        journal.ledger(ledger())
+        if end is not None:
+            journal.status(status(62.0, end, reason))
+
+
+class _Reader(html.parser.HTMLParser):
+    """Text and tags of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, value in attrs:
+            assert not (name in ("src", "href") and str(value).startswith(("http", "/"))), (
+                "the report needs nothing else"
+            )
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def read_page(path: Path) -> _Reader:
+    reader = _Reader()
+    reader.feed(path.read_text())
+    return reader

@@ -7,8 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from records_examples import write_inputs
-from test_records_run import write_journal
+from records_examples import write_inputs, write_journal
 from typer.testing import CliRunner
 
 from mine_robot.bringup.cli import app
