@@ -26,9 +26,8 @@ from mine_robot.core.types import Array
 POLYGON_ROLES = ("hazard_area", "safe_area", "no_go")
 KINDS = {**dict.fromkeys(POLYGON_ROLES, ("Polygon", "MultiPolygon")), "known_target": ("Point",)}
 ROLES = tuple(KINDS)
-MAX_EXTENT_M = (
-    10_000.0  # beyond it a local tangent plane and one robot's mission make no sense: see `mine-robot estimate`
-)
+# Beyond it a local tangent plane and one robot's mission make no sense: see `mine-robot estimate`.
+MAX_EXTENT_M = 10_000.0
 TOUCH_TOLERANCE_M = 0.10  # surveyed borders that should coincide differ by centimetres
 DEFAULT_REGION = (44.7, 38.3, 50.7, 42.0)  # Azerbaijan: west, south, east, north
 

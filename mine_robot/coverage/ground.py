@@ -25,9 +25,8 @@ Mask = NDArray[np.bool_]
 Window = tuple[slice, slice]
 EVERYWHERE = (slice(None), slice(None))
 ROTATION_STEP = math.radians(2.5)
-PIECE_M = (
-    8.0  # long drives askew to the raster are looked at in pieces: a window around one would be most of the raster
-)
+# Long drives askew to the raster are looked at in pieces of this length: a window around one would be most of the raster.
+PIECE_M = 8.0
 # What a cell is:
 DRIVABLE = np.uint8(1)  # safe or searched, and no track is forbidden there
 SEARCHABLE = np.uint8(2)  # becomes drivable when it is searched

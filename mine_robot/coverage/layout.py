@@ -17,9 +17,7 @@ from mine_robot.coverage.ground import HAZARD, Ground, Mask
 from mine_robot.coverage.sortie import Raster
 
 TURN_S = 7.0  # from one lane to the next
-STRIP_S = (
-    220.0  # what a strip takes besides its length: to enter it and leave it, and for the narrow rest along the border
-)
+STRIP_S = 220.0  # of a strip besides its length: to enter it and leave it, and for the narrow rest along the border
 FAR_FROM_SAFE = 3.0  # times as long takes a lane that begins and ends beside unsearched ground
 BEYOND_CELLS = 4  # from the border into what lies beyond it, past cells that belong to neither
 
@@ -57,9 +55,8 @@ def _seconds(raster: Raster, direction: float, limits: Limits) -> list[tuple[flo
     near, far = safe_beyond(raster, rows, first, -1), safe_beyond(raster, rows, last, 1)
     length = (last - first + 1) * raster.resolution
     lanes_a_row = 1.0 / (2 * raster.half_lane + 1)
-    in_and_out = np.maximum(
-        length - raster.line * raster.resolution, 0.0
-    )  # the searched line is ahead of what is driven
+    # The searched line is ahead of what is driven.
+    in_and_out = np.maximum(length - raster.line * raster.resolution, 0.0)
     there = (
         np.select([near & far, near | far], [length, in_and_out], FAR_FROM_SAFE * length) / limits.search_speed + TURN_S
     )

@@ -24,9 +24,8 @@ from mine_robot.coverage.route import STOP_S
 from mine_robot.coverage.transit import TurningGround
 
 Ints = NDArray[np.signedinteger[Any]]
-OPEN_EDGE_COST_M = (
-    0.3  # a new edge against unsearched ground costs as much as a strip of this width: lanes go side by side
-)
+# A new edge against unsearched ground costs as much as a strip of this width: lanes go side by side.
+OPEN_EDGE_COST_M = 0.3
 SHIFT_ROWS = 2  # a lane that cannot lie this much farther out lies as far out as it can
 SIDE_ENTRY_M = 0.4  # a lane may lie this far beside turning ground: it is entered by strokes
 SIDE_ENTRY_S = 15.0  # time the strokes take, in and out

@@ -32,9 +32,8 @@ class TurningGround:
         self.mask: Mask = ground.pivotable()
         count, labels = cv2.connectedComponents(self.mask.astype(np.uint8), connectivity=4, ltype=cv2.CV_16U)
         self._labels: NDArray[np.uint16] = np.asarray(labels, dtype=np.uint16)
-        self._parts: NDArray[np.uint16] = np.arange(
-            count, dtype=np.uint16
-        )  # parts that have grown together have several labels
+        # By label: parts that have grown together have several.
+        self._parts: NDArray[np.uint16] = np.arange(count, dtype=np.uint16)
         near = math.ceil(FAR_M / ground.resolution)
         self._distances = Tiles(shape, np.float32, near, self._distances_in)
         # Where the robot can be while it drives straight, on the strength of its width alone.

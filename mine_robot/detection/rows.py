@@ -19,9 +19,8 @@ SHOULDER_M = 0.03
 FALLEN = 0.7  # logarithm: where the score is so much lower the object ends
 SEPARATION_M = 0.12  # nearer peaks along the track are one
 CENTROID_M = 0.18  # half length of the square in which a peak's centre is taken
-SHIFT_M = (
-    0.03  # a centre lies at most this far along the track from its peak: what lies farther back was reported before
-)
+# A centre lies at most this far along the track from its peak: what lies farther back was reported before.
+SHIFT_M = 0.03
 CENTROID_FLOOR = 0.35  # of the peak's energy: what is weaker has no part in its centre
 CAPACITY = 160  # rows
 T = TypeVar("T")

@@ -13,9 +13,8 @@ from mine_robot.detection.rows import median
 DEAD_SHARE = 0.02  # a channel with less of the others' signal is dead
 SOME_SAMPLES = 32
 CLIPPED_SAMPLES = 4  # so many samples exactly at a trace's extreme are no wave
-CLIPPED_SCANS = (
-    3  # so many scans exactly at a coil's extreme are no noise, unless the extreme is a few steps of the converter
-)
+# So many scans exactly at a coil's extreme are no noise, unless the extreme is a few steps of the converter.
+CLIPPED_SCANS = 3
 FEW_STEPS = 100
 
 

@@ -16,9 +16,8 @@ from mine_robot.records.log_topics import NAVIGATION, find_topics, missing, rena
 from mine_robot.ros import decode
 from mine_robot.ros.topics import GNSS_FIX, GNSS_HEADING, IMU, WHEELS, Topic
 
-CLOCKS_APART_S = (
-    0.4  # stamps of one sensor that differ so much from the IMU's, against the recorder's clock, are of another clock
-)
+# Stamps of one sensor that differ so much from the IMU's, against the recorder's clock, are of another clock.
+CLOCKS_APART_S = 0.4
 
 DECODERS: dict[Topic, Callable[[Any], Sample]] = {
     IMU: decode.imu,
