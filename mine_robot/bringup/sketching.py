@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import shapely
 
-from mine_robot.core.field import KINDS, POLYGON_ROLES, ROLES, FieldError, checked_geometry
+from mine_robot.core.field import KINDS, POLYGON_ROLES, ROLES, FieldError, checked_geometry, in_map
 from mine_robot.core.geodesy import Datum
 
 POINT_ROLE = "known_target"
@@ -67,8 +67,7 @@ def sketch_of_field(collection: Mapping[str, Any], datum: Datum | None) -> dict[
         datum = Datum((south + north) / 2.0, (west + east) / 2.0)
     polygons = []
     for role, shape in shapes:
-        local = shapely.transform(shape, lambda c: datum.to_map(c[:, 0], c[:, 1])[:, :2])
-        for part in shapely.get_parts(local):
+        for part in shapely.get_parts(in_map(shape, datum)):
             rings = [part] if role == POINT_ROLE else [part.exterior, *part.interiors]
             points = [np.round(shapely.get_coordinates(ring), 3).tolist() for ring in rings]
             polygons.append([role, points if role == POINT_ROLE else [ring[:-1] for ring in points]])

@@ -191,7 +191,7 @@ class _Reader:
 
     def _local(self, role: str, datum: Datum) -> Iterator[tuple[str, BaseGeometry]]:
         for label, geometry in self.shapes[role]:
-            yield label, _shift(datum, geometry)
+            yield label, in_map(geometry, datum)
 
     def _polygons(self, role: str, datum: Datum) -> MultiPolygon:
         return _to_map(datum, [geometry for _, geometry in self.shapes[role]])
@@ -237,14 +237,14 @@ def _check_crs(crs: Any) -> None:
         )
 
 
-def _shift(datum: Datum, geometry: BaseGeometry) -> BaseGeometry:
-    """A geometry in degrees, in ``map``."""
+def in_map(geometry: BaseGeometry, datum: Datum) -> BaseGeometry:
+    """A geometry in degrees (longitude, latitude), in m in ``map`` about ``datum``."""
     return shapely.transform(geometry, lambda c: datum.to_map(c[:, 0], c[:, 1])[:, :2])
 
 
 def _to_map(datum: Datum, parts: list[BaseGeometry]) -> MultiPolygon:
     """Polygons in degrees as one, in ``map``."""
-    return _multi(shapely.union_all([_shift(datum, part) for part in parts]))
+    return _multi(shapely.union_all([in_map(part, datum) for part in parts]))
 
 
 def _multi(geometry: BaseGeometry) -> MultiPolygon:

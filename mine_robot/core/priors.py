@@ -16,7 +16,7 @@ import shapely
 from shapely import LineString, MultiLineString, MultiPolygon, Point, Polygon
 from shapely.geometry.base import BaseGeometry
 
-from mine_robot.core.field import Field, FieldError, checked_geometry
+from mine_robot.core.field import Field, FieldError, checked_geometry, in_map
 
 CALIBRATED_PER_M2 = 0.05  # hazards by m² for which the detector's probabilities are calibrated (docs/detection.md)
 REACH = 3.0  # standard deviations: beyond it a place that is uncertain means next to nothing
@@ -106,9 +106,8 @@ def _suspicion(index: int, feature: Any, field: Field, rasters: Rasters) -> Susp
         )
     wanted, keys, build = SHAPES[role]
     geometry = checked_geometry(label, feature.get("geometry"), wanted)
-    local = shapely.transform(geometry, lambda c: field.datum.to_map(c[:, 0], c[:, 1])[:, :2])
     values = [_figure(label, properties, key) for key in keys]
-    return Suspicion(name, role, _words(properties, keys), *build(local, *values))
+    return Suspicion(name, role, _words(properties, keys), *build(in_map(geometry, field.datum), *values))
 
 
 def _words(properties: Mapping[str, Any], keys: Iterable[str]) -> str:
