@@ -89,19 +89,19 @@ def run(
         console.print(which, highlight=False, soft_wrap=True)
     request = RunRequest(
         field,
-        scenario,
-        tuple(params or ()),
-        out,
-        sim,
-        _rate(rate),
-        seed,
-        resume,
-        remote,
-        address,
-        wait,
-        language,
-        namespace,
-        priors,
+        scenario=scenario,
+        parameters=tuple(params or ()),
+        out=out,
+        sim=sim,
+        rate=_rate(rate),
+        seed=seed,
+        resume=resume,
+        remote=remote,
+        console=address,
+        wait=wait,
+        language=language,
+        namespace=namespace,
+        priors=priors,
     )
     raise typer.Exit(run_mission(request, console, ["mine-robot", *sys.argv[1:]]))
 
