@@ -28,14 +28,14 @@ class Witness:
         self.t = 0.0
         self.commands: list[Twist2] = []
         self.statuses: list[MissionStatus] = []
-        self.health: dict[str, tuple[float, Health]] = {}
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
         self._node = rclpy.create_node("witness")
         self._hear(CLOCK, self._on_clock)
         self._hear(CMD, lambda message: self.commands.append(decode.twist(message)))
         self._hear(MISSION_STATE, lambda message: self.statuses.append(decode.mission_status(message)))
-        self._hear(DIAGNOSTICS, self._on_diagnostics)
-        self._voices = {topic: self._voice(topic) for topic in (DIAGNOSTICS, CLOCK)}
+        self._voice = self._node.create_publisher(
+            message_class(DIAGNOSTICS.type_name), DIAGNOSTICS.name, profile(DIAGNOSTICS.delivery)
+        )
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
         self._thread = threading.Thread(target=self._executor.spin)
@@ -52,24 +52,13 @@ class Witness:
         kind = message_class(topic.type_name)
         self._node.create_subscription(kind, topic.name, callback, profile(topic.delivery, reader=True))
 
-    def _voice(self, topic: Topic) -> Any:
-        return self._node.create_publisher(message_class(topic.type_name), topic.name, profile(topic.delivery))
-
     def _on_clock(self, message: Any) -> None:
         self.t = message.clock.sec + message.clock.nanosec * 1e-9
-
-    def _on_diagnostics(self, message: Any) -> None:
-        t, reports = decode.diagnostics(message)
-        self.health.update({report.name: (t, report) for report in reports})
 
     # --- speaking -----------------------------------------------------------------------------------------------------
     def report(self, reports: Iterable[Health]) -> None:
         """Say on ``/diagnostics`` how components are."""
-        self._voices[DIAGNOSTICS].publish(encode.diagnostics(self.t, tuple(reports)))
-
-    def set_clock(self, t: float) -> None:
-        """Publish a time on ``/clock``."""
-        self._voices[CLOCK].publish(encode.clock(t))
+        self._voice.publish(encode.diagnostics(self.t, tuple(reports)))
 
     def call(self, service: str, timeout: float = 10.0) -> bool:
         """Call one of the mission's services."""
@@ -94,10 +83,6 @@ class Witness:
     def speed(self) -> float:
         """Newest commanded speed, m/s."""
         return self.commands[-1].speed if self.commands else 0.0
-
-    def stood_since(self, t: float) -> float | None:
-        """Time of the first command to stand after ``t``."""
-        return next((c.t for c in list(self.commands) if c.t >= t and abs(c.speed) + abs(c.yaw_rate) < STANDS), None)
 
     def wait(self, what: Callable[[], bool], wall_s: float) -> bool:
         """Wait until something is the case; False after so much wall time."""
