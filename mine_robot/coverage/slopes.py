@@ -1,7 +1,7 @@
 """Slopes from heights: which ground is too steep for the robot, and in which direction lanes do not lie across the slope.
 
 Heights are smoothed over the robot's length, because its tracks bridge what is shorter (a moving average; the gradient is that of
-Horn-type central differences over it).
+central differences over it).
 """
 
 from __future__ import annotations
