@@ -26,7 +26,6 @@ from typing import Any
 
 from rich.console import Console
 
-from mine_robot.bringup.check import base_and
 from mine_robot.bringup.prepare import RunRequest, parameter_paths
 from mine_robot.bringup.resources import resource
 from mine_robot.bringup.solo import LOG, Solo
@@ -37,7 +36,7 @@ from mine_robot.console.seats import Viewer
 from mine_robot.console.traces import Traces
 from mine_robot.core.children import how_it_ended
 from mine_robot.core.field import FieldError, field_from_geojson
-from mine_robot.pipeline.loading import LoadError, load_field, load_robot, load_scenario
+from mine_robot.pipeline.loading import LoadError, ParameterFiles, load_field, load_robot, load_scenario
 from mine_robot.records.run_directory import RunDirectory
 
 NOTHING_RUNS = "no mission runs here"
@@ -103,7 +102,7 @@ def serve_lobby(offer: Offer, console: Console) -> None:
 
 def _wait_for_a_field(offer: Offer, news: str) -> Path:
     """Serve the page until it starts a mission; returns the file of its field."""
-    files = base_and(parameter_paths(RunRequest(Path(), parameters=offer.parameters, sim=offer.sim))[1:])
+    files = ParameterFiles(parameter_paths(RunRequest(Path(), parameters=offer.parameters, sim=offer.sim)))
     asked: Future[Path] = Future()
     with tempfile.TemporaryDirectory() as scratch:
         parameters = Path(scratch) / "parameters.yaml"
