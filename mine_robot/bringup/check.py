@@ -26,7 +26,7 @@ from mine_robot.pipeline.priors import load_priors
 
 def check_file(path: Path) -> str:
     """What the file is, in a line; raises :class:`LoadError` if it cannot be used."""
-    if path.suffix.lower() in (".geojson", ".json", KML):
+    if is_field_file(path):
         field = load_field(path)
         what = f"field '{field.name}', {field.area:.1f} m2 to search beside {field.safe.area:.1f} m2 of safe ground: ok"
         try:
@@ -50,11 +50,16 @@ def check_file(path: Path) -> str:
     return "scenario: ok"
 
 
+def is_field_file(path: Path) -> bool:
+    """True if the name says that it is a field."""
+    return path.suffix.lower() in (".geojson", ".json", KML)
+
+
 def check_priors(path: Path, files: Sequence[Path]) -> list[str]:
     """What prior knowledge ``path`` holds for the field among ``files``, and what of it lies elsewhere, a line each."""
-    fields = [file for file in files if file.suffix in (".geojson", ".json")]
+    fields = [file for file in files if is_field_file(file)]
     if len(fields) != 1:
-        raise LoadError(f"--priors {path}: give the one FIELD.geojson that it is about")
+        raise LoadError(f"--priors {path}: give the one field that it is about")
     field = load_field(fields[0])
     priors = load_priors(path, field)
     roles = [one.role for one in priors.suspicions]

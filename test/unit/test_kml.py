@@ -63,6 +63,20 @@ def test_whatever_reads_a_field_reads_kml(tmp_path: Path) -> None:
         load_field(path)
 
 
+def test_priors_are_checked_for_a_field_in_kml(tmp_path: Path) -> None:
+    field, known = tmp_path / "field.KML", tmp_path / "priors.geojson"
+    field.write_bytes(GOOD)
+    place = {"type": "Point", "coordinates": [47.0001, 40.00005]}
+    suspected = {
+        "type": "Feature",
+        "geometry": place,
+        "properties": {"role": "suspected_point", "p": 0.5, "sigma_m": 1},
+    }
+    known.write_text(json.dumps({"type": "FeatureCollection", "features": [suspected]}))
+    result = CliRunner().invoke(app, ["check", str(field), "--priors", str(known)])
+    assert result.exit_code == 0 and "1 suspected_point: ok" in result.output
+
+
 @given(st.lists(st.tuples(st.floats(-179.0, 179.0), st.floats(-89.0, 89.0)), min_size=3, max_size=30))
 def test_places_are_read_as_they_are_written(places: list[tuple[float, float]]) -> None:
     text = " ".join(f"{lon!r},{lat!r},0" for lon, lat in places)
