@@ -301,10 +301,7 @@ def run(node_class: type[StackNode[Any]]) -> int:
             raise
         print(f"{node_class.name}: {error}", file=sys.stderr)
         code = 2
-    except (
-        ConnectionError,
-        ClockSetBack,
-    ) as error:  # a process, a device or a clock that the node cannot do without is gone
+    except (ConnectionError, ClockSetBack) as error:  # what the node cannot do without is gone
         print(f"{node_class.name}: {error}", file=sys.stderr)
         code = 1
     except Exception as error:

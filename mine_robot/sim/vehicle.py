@@ -130,9 +130,8 @@ class Vehicle:
         self._slip += (slip - self._slip) * dt / SLIP_LAG_S
         forward = track_speed * (1.0 - self._slip)
         lateral = -params.skid_sigma * self._wander[2] * yaw_rate
-        lateral -= (
-            params.slip_side * math.tan(float(self.state.rpy[0])) * abs(forward)
-        )  # downhill is where the roll leans
+        # Downhill is where the roll leans.
+        lateral -= params.slip_side * math.tan(float(self.state.rpy[0])) * abs(forward)
         self.state = self._true_state(t, dt, forward, lateral, yaw_rate)
         return self.state
 

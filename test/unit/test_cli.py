@@ -16,10 +16,8 @@ DEMO = ROOT / "config" / "missions" / "demo_field.geojson"
 
 def mine_robot(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "mine_robot.bringup.cli", *map(str, arguments)]
-    here = {
-        **os.environ,
-        "ROS_DOMAIN_ID": str(os.getpid()),
-    }  # one of its own: another mission may be running on this machine
+    # A domain of its own: another mission may be running on this machine.
+    here = {**os.environ, "ROS_DOMAIN_ID": str(os.getpid())}
     return subprocess.run(command, cwd=cwd, env=here, capture_output=True, text=True, timeout=120)
 
 
