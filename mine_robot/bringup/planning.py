@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mine_robot.bringup.resources import resource
+from mine_robot.bringup.saving import saving
 from mine_robot.core.field import FieldError
 from mine_robot.pipeline.first_plan import first_plan
 from mine_robot.pipeline.loading import LoadError, ParameterFiles, load_field, load_robot
@@ -30,7 +31,9 @@ def write_plan(
     except (ScenarioError, FieldError) as error:
         raise LoadError(f"{path}: {error}") from None
     content = plan_to_geojson(plan, field, robot, params.limits, clock() - begun)
-    out.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    with saving(out):
+        out.write_text(json.dumps(content, indent=1), encoding="utf-8")
     if plot is not None:
-        plot_plan(plan, field, robot, plot)
+        with saving(plot):
+            plot_plan(plan, field, robot, plot)
     return dict(content["summary"])

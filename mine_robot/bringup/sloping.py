@@ -10,6 +10,7 @@ from typing import Any
 import shapely
 
 from mine_robot.bringup.resources import resource
+from mine_robot.bringup.saving import saving
 from mine_robot.core.field import Field, FieldError, field_from_geojson
 from mine_robot.core.types import Cell
 from mine_robot.coverage.gaps import TOO_STEEP, TOO_STEEP_ACROSS
@@ -48,7 +49,8 @@ def write_slopes(path: Path, dem: Path, out: Path, system: str | None, overlays:
             if item["properties"]["role"] == "hazard_area":
                 item["properties"]["lane_heading_deg"] = heading_deg(steep.lane_direction)
     features += [_no_go(field, reason, area) for reason, area in steep.excluded]
-    out.write_text(json.dumps({**content, "features": features}, indent=1), encoding="utf-8")
+    with saving(out):
+        out.write_text(json.dumps({**content, "features": features}, indent=1), encoding="utf-8")
     return _lines(field, slopes, steep, params.slope_max, out)
 
 

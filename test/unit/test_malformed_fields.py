@@ -146,3 +146,14 @@ def test_a_field_too_large_to_search_may_be_checked_for_an_estimate(
     assert "only for an estimate: the field is too large" in " ".join(capsys.readouterr().out.split())
     assert run(monkeypatch, "run", path, "--out", tmp_path / "run") == 2
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("option", ["--out", "--plot"])
+def test_a_plan_that_cannot_be_written_is_one_line(
+    option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, nowhere = tmp_path / "field.geojson", tmp_path / "none" / "plan.png"
+    path.write_text(json.dumps(field()))
+    out = () if option == "--out" else ("--out", tmp_path / "plan.geojson")
+    assert run(monkeypatch, "plan", path, *out, option, nowhere) == 2
+    assert capsys.readouterr().err.strip() == f"mine-robot: {nowhere}: No such file or directory"
