@@ -39,10 +39,8 @@ from mine_robot.sim.world import start_pose  # noqa: E402
 MISSION_S = 3600.0
 SLIP, SLOPE_DEG = 0.10, 5.0
 OBJECTS = {"pmn": 1, "tm62": 1, "pma3": 1, "can": 1, "nail": 1, "stone": 1}
-REACHED, ACCOUNTED = (
-    0.9995,
-    0.999,
-)  # shares asked for: of the reachable ground searched, of all ground searched or listed
+# Shares asked for: of the reachable ground searched, of all ground searched or listed.
+REACHED, ACCOUNTED = 0.9995, 0.999
 ROUNDING_M2 = 1e-3
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import yaml
 from process_kill_campaign import Run, Tally, check_targets, judge
-from witness import STANDS, Witness
+from witness import Witness, stands
 
 from mine_robot.core.types import MissionState
 
@@ -135,7 +135,7 @@ class DiskRun(Run):
 def stood(seen: Witness, begin: float, until: float) -> bool:
     """No command to drive between two times of the stack."""
     commands = [command for command in list(seen.commands) if begin + REACTION_S <= command.t <= until]
-    return bool(commands) and all(abs(command.speed) + abs(command.yaw_rate) < STANDS for command in commands)
+    return bool(commands) and all(map(stands, commands))
 
 
 def strike(kind: str, run: DiskRun, disk: Disk, tally: Tally, seen_by: Witness) -> Say:

@@ -25,9 +25,9 @@ import yaml
 from fault_campaign import table
 from kill_campaign import plot
 from process_kill_campaign import Run
-from witness import STANDS, Witness
+from witness import Witness, stands
 
-from mine_robot.core.types import Health, MissionState, Twist2
+from mine_robot.core.types import Health, MissionState
 from mine_robot.mission.reactions import REACTIONS, Action, Reaction
 
 BEGIN_S, EVERY_S, LASTS_S = 40.0, 30.0, 6.0
@@ -116,11 +116,6 @@ def run_up(seen: Witness, wall_s: float = WALL_S, until: float = math.inf) -> bo
         if seen.wait(lambda: seen.t > began + RUN_UP_S or not searches(seen), wall_s) and searches(seen):  # noqa: B023
             return True
     return False
-
-
-def stands(command: Twist2) -> bool:
-    """A command to stand?"""
-    return abs(command.speed) + abs(command.yaw_rate) < STANDS
 
 
 def stood_after(seen: Witness, t: float) -> float:

@@ -21,6 +21,11 @@ from mine_robot.ros.topics import CLOCK, CMD, DIAGNOSTICS, MISSION_STATE, Topic
 STANDS = 1e-6
 
 
+def stands(command: Twist2) -> bool:
+    """A command to stand?"""
+    return abs(command.speed) + abs(command.yaw_rate) < STANDS
+
+
 class Witness:
     """Use it as a context manager; everything it heard is in its lists, in the order of arrival."""
 
