@@ -18,6 +18,8 @@ from mine_robot.core.types import (
     Plan,
     PlanGap,
     Progress,
+    Remark,
+    RemarkKind,
     Target,
     TargetClass,
 )
@@ -31,6 +33,10 @@ PERIOD = 0.1
 
 def target(target_id: int, x: float = 5.0, y: float = 0.0, p: float = 0.9, sigma: float = 0.02) -> Target:
     return Target(target_id, x, y, 0.0, sigma, sigma, 0.1, 3.0, 1.0, p, TargetClass.UNKNOWN)
+
+
+def remark(kind: RemarkKind, target_id: int = -1, comment: str = "seen") -> Remark:
+    return Remark(1.0, "a1", kind, target_id, comment, "viewer 1")
 
 
 class MissionBench:

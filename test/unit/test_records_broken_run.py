@@ -10,10 +10,7 @@ from pathlib import Path
 import pytest
 from records_examples import evidence_of, lane, read_page, write_inputs, write_journal, write_log
 
-from mine_robot.core.types import (
-    Target,
-    TargetClass,
-)
+from mine_robot.core.types import Target, TargetClass
 from mine_robot.mission.journal import Journal
 from mine_robot.records.errors import RecordError
 from mine_robot.records.finish import finish_run, score_run

@@ -13,9 +13,7 @@ import pytest
 from records_examples import SOUTH, SUSPECTS, evidence_of, lane, read_page, write_inputs, write_journal, write_log
 from shapely.geometry import shape
 
-from mine_robot.core.types import (
-    MissionState,
-)
+from mine_robot.core.types import MissionState
 from mine_robot.records.errors import RecordError
 from mine_robot.records.finish import finish_run, score_run
 from mine_robot.records.run_data import load_run
