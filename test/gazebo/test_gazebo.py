@@ -27,10 +27,10 @@ pytestmark = [pytest.mark.system, pytest.mark.skipif(bool(REASON), reason=REASON
 LIMIT_S = 150.0
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1000)
 def test_a_mission_in_gazebo_is_complete_and_safe(tmp_path: Path) -> None:
     field, scenario = gazebo_plot.write(tmp_path)
-    done = run(field, tmp_path / "run", "--scenario", str(scenario), "--sim", "gazebo", domain=68, timeout=500)
+    done = run(field, tmp_path / "run", "--scenario", str(scenario), "--sim", "gazebo", domain=68, timeout=900)
     assert done.code == 0, done.output + logs(done.directory)
     assert "Simulator: Gazebo 11" in done.output
     summary = done.summary
