@@ -18,7 +18,8 @@ from mine_robot.pipeline.loading import LoadError, ParameterFiles, load_field, l
 from mine_robot.pipeline.priors import load_priors
 from mine_robot.records.compare import compare_folders, read_result
 from mine_robot.records.errors import RecordError
-from mine_robot.records.replay import REPLAYS, ReplayRequest
+from mine_robot.records.replay import REPLAYS
+from mine_robot.records.replay_request import ReplayRequest
 from mine_robot.records.run_directory import RunDirectory
 
 
@@ -95,7 +96,7 @@ def replay_log(
     if compare is not None:
         read_result(compare)  # a wrong folder is told before the work, not after it
     with progress_bar(console) as tell:
-        result = REPLAYS[only](replace(request, tell=tell))
+        result = REPLAYS[only](replace(request, tell=tell, ahead=True))
     if compare is None or not result.summary:
         return result.complete, result.lines
     return result.complete, (*result.lines, *compare_folders(out, compare, request.run))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from mine_robot.core.types import GnssFix, HeadingFix, Health, ImuSample, NavState, WheelSample
@@ -28,8 +28,16 @@ def _gist(health: Health) -> tuple[int, str]:
     return int(health.level), "".join(letter for letter in health.message if not letter.isdigit())
 
 
-def localize(localizer: Localizer, samples: Iterable[Sample], health_period: float = 0.1) -> Track:
-    """Hand over ``samples`` in the order of their arrival; the health is looked at every ``health_period`` s of IMU time."""
+def localize(
+    localizer: Localizer,
+    samples: Iterable[Sample],
+    health_period: float = 0.1,
+    hear: Callable[[NavState], None] | None = None,
+) -> Track:
+    """Hand over ``samples`` in the order of their arrival; the health is looked at every ``health_period`` s of IMU time.
+
+    ``hear`` takes every estimate at once.
+    """
     track = Track()
     looked = float("-inf")
     for sample in samples:
@@ -37,6 +45,8 @@ def localize(localizer: Localizer, samples: Iterable[Sample], health_period: flo
             state = localizer.add_imu(sample)
             if state is not None:
                 track.states.append(state)
+                if hear is not None:
+                    hear(state)
             if not looked <= sample.t < looked + health_period:
                 looked = sample.t
                 track.note(sample.t, localizer.health(sample.t))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ def detect_in_log(
     log: Path,
     remap: Mapping[str, str],
     detector: Detector,
-    states: Sequence[NavState] | None = None,
+    states: Iterable[NavState] | None = None,
     progress: Progress | None = None,
 ) -> Findings:
     """Feed the log's scans to ``detector`` with the poses ``states``, or else with the log's own, as the node does.
@@ -72,16 +72,19 @@ def scan_topics(
 
 
 def with_poses(
-    scans: Iterable[GprScan | MetalScan | NavState], states: Sequence[NavState]
+    scans: Iterable[GprScan | MetalScan | NavState], states: Iterable[NavState]
 ) -> Iterator[GprScan | MetalScan | NavState]:
     """``scans`` as they were recorded, with each of ``states`` where scans of its instant have certainly been recorded."""
-    count = 0
+    poses = iter(states)
+    pose = next(poses, None)
     for scan in scans:
-        while count < len(states) and states[count].t < scan.t - POSE_WAIT_S:
-            yield states[count]
-            count += 1
+        while pose is not None and pose.t < scan.t - POSE_WAIT_S:
+            yield pose
+            pose = next(poses, None)
         yield scan
-    yield from states[count:]
+    if pose is not None:
+        yield pose
+        yield from poses
 
 
 class _Run:

@@ -10,7 +10,7 @@ import numpy as np
 
 from mine_robot.core.field import Field
 from mine_robot.core.robot import Robot
-from mine_robot.core.types import NavState, SweepEvidence, Target
+from mine_robot.core.types import SweepEvidence, Target
 from mine_robot.coverage.ledger import Ledger
 from mine_robot.pipeline.localization import Track
 from mine_robot.pipeline.parameters import PlannerNodeParams
@@ -42,9 +42,12 @@ def figures(
     ground: Ground | None,
     run: RunDirectory | None,
     robot: Robot,
-    states: Sequence[NavState],
+    poses: Sequence[tuple[float, float, float, float]],
 ) -> dict[str, Any]:
-    """Figures under the names of a run's ``summary.json``; ``score`` only where ``run`` holds the truth."""
+    """Figures under the names of a run's ``summary.json``; ``score`` only where ``run`` holds the truth.
+
+    ``poses`` are the estimates to be judged, t in s, x, y in m, yaw in rad.
+    """
     summary: dict[str, Any] = {"replay": True, "targets": len(targets), "suspects": len(suspects)}
     if ground is not None:
         summary["area_m2"] = round(ground.hazard_m2, 3)
@@ -59,7 +62,7 @@ def figures(
             declared=suspects,
             area_m2=ground.passed_m2,
             robot=robot,
-            estimate=np.array([[s.t, s.pose.x, s.pose.y, s.pose.yaw] for s in states]).reshape(-1, 4),
+            estimate=np.array(poses).reshape(-1, 4),
         )
         summary["score"] = {key: value for key, value in scored.items() if key not in OF_MARKS}
         summary["simulation"] = True
