@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,6 +14,7 @@ from matplotlib.figure import Figure
 
 from mine_robot.core.types import Array, Target, wrap_angle
 from mine_robot.detection.params import LIGHT, GprParams
+from mine_robot.records.language import DEFAULT, language
 
 SAME_PASS_S, SAME_YAW = 5.0, 0.2  # scans further apart in time or heading (rad) are of different passes
 MIN_SCANS = 8
@@ -67,22 +69,23 @@ class Bscan:
         return min(well or over or near, key=lambda p: float(np.mean(p.miss)), default=None)
 
 
-def draw_bscan(path: Path, bscan: Bscan, params: GprParams) -> None:
+def draw_bscan(file: Path | BinaryIO, bscan: Bscan, params: GprParams, *, small: bool = False) -> None:
     """Write the picture: background removed, time from the surface's bounce, depth for the assumed permittivity; below, the metal
-    detector's nearest coil, if it was recorded.
+    detector's nearest coil, if it was recorded. A ``small`` one is readable at a third of a page's width.
     """
     shown_pass = bscan.best
     if shown_pass is None:
         raise ValueError("no pass goes over the target")
     metal = sorted(shown_pass.metal, key=lambda item: item[0])
-    figure = Figure(figsize=(5.0, 4.0 if len(metal) < MIN_SCANS else 5.4), layout="constrained")
+    width, height = (3.5, 3.2) if small else (5.0, 4.0)
+    figure = Figure(figsize=(width, height if len(metal) < MIN_SCANS else 1.35 * height), layout="constrained")
     if len(metal) < MIN_SCANS:
         _section(figure.subplots(), bscan.target, shown_pass, params).set_xlabel(ALONG)
     else:
         section, traces = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         _section(section, bscan.target, shown_pass, params)
         _traces(traces, metal)
-    figure.savefig(path, dpi=110)
+    figure.savefig(file, dpi=110, format="png")
 
 
 def _section(axes: Axes, target: Target, shown_pass: _Pass, params: GprParams) -> Axes:
@@ -105,8 +108,11 @@ def _section(axes: Axes, target: Target, shown_pass: _Pass, params: GprParams) -
     axes.imshow(shown, aspect="auto", cmap="gray", vmin=-limit, vmax=limit, extent=extent, interpolation="bilinear")
     depth_ns = 2.0 * target.depth * math.sqrt(params.soil_permittivity) / LIGHT
     if math.isfinite(depth_ns):
-        axes.plot(0.0, depth_ns, "+", color="tab:red", markersize=12)
-    name = target.kind.name.lower().replace("_", " ")
+        axes.plot(
+            0.0, depth_ns, "+", color="white", markersize=14, markeredgewidth=4.0
+        )  # to be seen without colours too
+        axes.plot(0.0, depth_ns, "+", color="tab:red", markersize=12, markeredgewidth=1.8)
+    name = language(DEFAULT).kind(target.kind)
     axes.set_title(f"target {target.id}: {name}, p {target.p_hazard:.2f}", fontsize=10)
     axes.set_xlim(min(-BESIDE_M, along[0]), max(BESIDE_M, along[-1]))
     axes.set_ylabel("ns after the surface")
@@ -119,9 +125,10 @@ def _section(axes: Axes, target: Target, shown_pass: _Pass, params: GprParams) -
 def _traces(axes: Axes, metal: list[tuple[float, complex]]) -> None:
     """The metal detector's readings, less what the ground alone gives: their median along the pass."""
     along, readings = np.array([at for at, _ in metal]), np.array([reading for _, reading in metal])
-    for values, colour, name in ((readings.real, "tab:blue", "in phase"), (readings.imag, "tab:orange", "quadrature")):
-        axes.plot(along, values - np.nanmedian(values), color=colour, label=name)
+    curves = ((readings.real, "-", "tab:blue", "in phase"), (readings.imag, "--", "tab:orange", "quadrature"))
+    for values, style, colour, name in curves:
+        axes.plot(along, values - np.nanmedian(values), style, color=colour, label=name)
     axes.axvline(0.0, color="tab:red", linewidth=0.8)
     axes.set_xlabel(ALONG)
     axes.set_ylabel("metal detector")
-    axes.legend(fontsize=8, loc="upper left")
+    axes.legend(fontsize=8, loc="best")

@@ -16,6 +16,7 @@ from mine_robot.records.scoring import score_of
 from mine_robot.records.summary import summarise, write_summary
 from mine_robot.records.tables import write_targets, write_trajectory
 
+PICTURES_MAX = 60  # in the report, of the most probable suspects: 3 MB
 UNPROVEN_SHARE = 0.02  # of the searched ground: along its edges the cells of ledger and audit differ
 
 
@@ -64,11 +65,14 @@ def _write(run: RunData, checked: AuditResult | None, summary: Mapping[str, Any]
     write_trajectory(files.trajectory, run.field.datum, run.log.nav)
     write_sample(files.sample, run.sample, run.field.datum)
     if code:
-        from mine_robot.records.map_image import draw_map  # matplotlib takes a second to import
+        from mine_robot.records.evidence import evidence_pictures  # matplotlib takes a second to import
+        from mine_robot.records.map_image import draw_map
         from mine_robot.records.report import write_report
 
         draw_map(files.map, run, checked, code)
-        write_report(files.report, run, summary, checked, files.map, code)
+        shown = sorted(run.suspects(), key=lambda target: -target.p_hazard)[:PICTURES_MAX]
+        pictures = evidence_pictures(files, {target.id for target in shown})
+        write_report(files.report, run, summary, checked, files.map, code, pictures)
 
 
 def score_run(run_dir: Path, scenario: Path | None = None) -> dict[str, Any]:

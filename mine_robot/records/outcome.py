@@ -118,10 +118,21 @@ def _events(record: JournalRecord, changes: Iterable[MissionStatus]) -> Iterable
     for remark in record.remarks:
         of = "the hold" if remark.kind is RemarkKind.ACKNOWLEDGE else f"target {remark.target_id}"
         yield Event(remark.t, f"remark: {remark.kind.value}", f"{of}, {remark.author}: {remark.comment}".rstrip(": "))
-    for request in record.mark_requests:
-        yield Event(request.t, "mark requested", f"target {request.target_id}")
-    for result in record.mark_results:
-        yield Event(result.t, f"mark {result.status.value}", f"target {result.target_id}: {result.detail}".rstrip(": "))
+    yield from _mark_events(record)
+
+
+def _mark_events(record: JournalRecord) -> Iterable[Event]:
+    """Requests and results, without those that only repeat what was said: a request goes out until it is answered, a result twice."""
+    entries: list[MarkRequest | MarkResult] = [*record.mark_requests, *record.mark_results]
+    said: dict[int, str] = {}
+    for entry in sorted(entries, key=lambda one: one.t):
+        event = Event(entry.t, "mark requested", f"target {entry.target_id}")
+        if isinstance(entry, MarkResult):
+            detail = f"{event.text}: {entry.detail}".rstrip(": ")
+            event = Event(entry.t, f"mark {entry.status.value}", detail)
+        if said.get(entry.target_id) != event.kind:
+            said[entry.target_id] = event.kind
+            yield event
 
 
 def _words(data: Any) -> str:

@@ -41,8 +41,11 @@ def write_report(
     audit: AuditResult | None,
     image: Path | None,
     code: str = DEFAULT,
+    pictures: Mapping[int, bytes] | None = None,
 ) -> None:
-    """Write the report in the language ``code``; ``image`` is embedded as the map if it is given."""
+    """Write the report in the language ``code``; ``image`` is embedded as the map if it is given, and so are ``pictures`` (PNG) of
+    targets by their id.
+    """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("mine_robot.records"),
         autoescape=True,
@@ -50,7 +53,9 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page = environment.get_template(TEMPLATE).render(_context(run, summary, audit, image, language(code)))
+    shown = {number: base64.b64encode(picture).decode() for number, picture in (pictures or {}).items()}
+    context = _context(run, summary, audit, image, language(code))
+    page = environment.get_template(TEMPLATE).render(context, pictures=shown)
     path.write_text(page, encoding="utf-8")
 
 

@@ -158,8 +158,10 @@ def write_journal(
         journal.status(status(4.0, MissionState.SEARCH, "searching"))
         journal.status(status(5.0, MissionState.SEARCH, "searching"))
         journal.targets(6.0, SUSPECTS)
-        journal.mark_request(MarkRequest(7.0, 1, 0.0, 3.0))
-        journal.mark_result(MarkResult(9.0, 1, MarkStatus.CONFIRMED, 0.03, 3.04, "paint seen"))
+        for t in (7.0, 7.0, 8.0):  # a request goes out until it is answered
+            journal.mark_request(MarkRequest(t, 1, 0.0, 3.0))
+        for t in (9.0, 9.2):
+            journal.mark_result(MarkResult(t, 1, MarkStatus.CONFIRMED, 0.03, 3.04, "paint seen"))
         journal.event(10.0, "hold", {"cause": "gnss"})
         if remarks:
             journal.remark(Remark(9.5, "a1", RemarkKind.REJECT, 1, "<b>a can</b>", "viewer 1"))

@@ -16,7 +16,7 @@ from mine_robot.pipeline.loading import ParameterFiles, expand_urdf, load_robot
 from mine_robot.records.bag import BagReader
 from mine_robot.records.bscan_image import Bscan
 from mine_robot.records.errors import RecordError
-from mine_robot.records.evidence import draw_evidence
+from mine_robot.records.evidence import draw_evidence, evidence_pictures
 from mine_robot.records.replay_detection import SENSORS
 from mine_robot.records.replay_pictures import AROUND_M, scans_over
 from mine_robot.records.run_directory import RunDirectory
@@ -55,6 +55,12 @@ def test_what_cannot_be_shown_is_said(drive: RunDirectory, tmp_path: Path) -> No
             draw_evidence(run, number, tmp_path / "x.png")
     with pytest.raises(RecordError, match="cannot be written"):
         draw_evidence(drive.path, 4, tmp_path / "no" / "folder.png")
+
+
+def test_pictures_are_of_the_targets_that_the_log_shows(drive: RunDirectory) -> None:
+    pictures = evidence_pictures(drive, {4, 5})
+    assert list(pictures) == [4] and pictures[4].startswith(b"\x89PNG")
+    assert evidence_pictures(drive, {6}) == evidence_pictures(drive, set()) == {}
 
 
 def test_both_sensors_lie_where_the_mine_is(drive: RunDirectory) -> None:
