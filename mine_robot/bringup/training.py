@@ -28,6 +28,7 @@ from mine_robot.console.traces import Traces
 from mine_robot.console.view import View
 from mine_robot.core.types import Goal, LedgerGrid, MissionState, MissionStatus, Remark, RemarkAnswer, RemarkKind
 from mine_robot.pipeline.loading import LoadError, load_field, load_robot
+from mine_robot.pipeline.priors import priors_of_run
 from mine_robot.records.errors import RecordError
 from mine_robot.records.log_source import LogSource
 from mine_robot.records.run_directory import RunDirectory
@@ -192,7 +193,9 @@ def serve_training(run: Path, rate: float, address: Address, console: Console) -
     radar = files.build("detector").gpr
     traces = Traces(radar.sample_interval_ns, radar.seen_ns)
     solo = Solo(files.build("console"), directory.parameters, directory.path.parent, directory.console_token, traces)
-    shown = scene(load_field(directory.field), load_robot(directory.urdf), solo.params.limits, simulated=simulated)
+    field, robot = load_field(directory.field), load_robot(directory.urdf)
+    priors = priors_of_run(directory.priors, field)
+    shown = scene(field, robot, solo.params.limits, simulated=simulated, priors=priors)
     orders: queue.Queue[tuple[Callable[[], tuple[bool, str]], Answer]] = queue.Queue()
 
     def order(act: Callable[..., tuple[bool, str]], *words: Any) -> Answer:

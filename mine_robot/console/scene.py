@@ -10,14 +10,15 @@ from shapely.geometry.base import BaseGeometry
 
 from mine_robot.core.field import Field
 from mine_robot.core.limits import Limits
+from mine_robot.core.priors import NO_PRIORS, RASTER, Priors
 from mine_robot.core.robot import Patch, Robot
 from mine_robot.core.types import TargetClass
 
 DECIMALS = 3  # of a metre
 
 
-def scene(field: Field, robot: Robot, limits: Limits, *, simulated: bool) -> dict[str, Any]:
-    """The scene for the map, lengths in m in ``map`` (areas) and in ``base_link`` (robot)."""
+def scene(field: Field, robot: Robot, limits: Limits, *, simulated: bool, priors: Priors = NO_PRIORS) -> dict[str, Any]:
+    """The scene for the map, lengths in m in ``map`` (areas) and in ``base_link`` (robot); of ``priors`` the outlines, rasters left out."""
     return {
         "name": field.name,
         "imsma_id": field.imsma_id,
@@ -27,6 +28,7 @@ def scene(field: Field, robot: Robot, limits: Limits, *, simulated: bool) -> dic
         "hazard": rings(field.hazard),
         "safe": rings(field.safe),
         "no_go": rings(field.no_go),
+        "priors": [part for one in priors.suspicions if one.role != RASTER for part in rings(one.extent)],
         "known_targets": np.round(field.known_targets, DECIMALS).tolist(),
         "halo_m": limits.halo_radius,
         "mark_p": limits.mark_p_hazard,

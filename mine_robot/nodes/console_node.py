@@ -41,6 +41,7 @@ from mine_robot.core.types import (
 from mine_robot.mission.journal import JournalError
 from mine_robot.pipeline.loading import ParameterFiles, load_field, load_robot
 from mine_robot.pipeline.parameters import ConsoleNodeParams
+from mine_robot.pipeline.priors import priors_of_run
 from mine_robot.pipeline.recall import recall
 from mine_robot.records.export import FORMATS
 from mine_robot.records.run_directory import RunDirectory
@@ -114,11 +115,12 @@ class ConsoleNode(StackNode[ConsoleNodeParams]):
         listener = address.bind()
         token = "" if address.local else token_in(self.own_token or Path(params.token))
         field, robot = load_field(directory.field), load_robot(existing_path(params.files.urdf, "urdf"))
+        priors = priors_of_run(directory.priors, field)
         simulated = bool(self.get_parameter("use_sim_time").value)
         hello = {
             "boot": secrets.token_hex(8),
             "version": __version__,
-            "scene": scene(field, robot, params.limits, simulated=simulated),
+            "scene": scene(field, robot, params.limits, simulated=simulated, priors=priors),
         }
         access = Access(tls=bool(address.certificate), token=token)
         self.caller = ServiceCaller(self)

@@ -11,11 +11,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shapely import box
 
+from mine_robot.bringup.resources import resource
+from mine_robot.console.scene import scene
 from mine_robot.console.seats import COMMANDS_AT_ONCE, Seats
 from mine_robot.console.store import Cursor, Store
 from mine_robot.console.tiles import CODES, OTHER, TILE, Tiles, run_lengths
 from mine_robot.console.view import LOG_LENGTH, SILENT_WALL_S, View, ellipse
+from mine_robot.core.priors import RASTER, Priors, Suspicion
 from mine_robot.core.types import (
     Cell,
     Goal,
@@ -37,6 +41,7 @@ from mine_robot.core.types import (
     Target,
     TargetClass,
 )
+from mine_robot.pipeline.loading import ParameterFiles, load_field, load_robot
 
 PLENTY = 10**9
 
@@ -206,6 +211,23 @@ def test_what_people_say_is_shown_with_the_target_and_told_once() -> None:
     lines = [line["text"] for key, line in seen.items() if key.startswith("log/")]
     assert lines == ["target 1 rejected by viewer 2: a can", "hold acknowledged by viewer 2"]
     assert "remark/-1" not in seen and "target/1" not in seen and told(store)["target/1"] == before
+
+
+def test_priors_are_outlined_and_rasters_are_not() -> None:
+    field, robot = (
+        load_field(resource("config/missions/demo_field.geojson")),
+        load_robot(resource("urdf/mine_robot.urdf.xacro")),
+    )
+    limits = ParameterFiles([resource("config/robot.yaml")]).build("console").limits
+    sources = [
+        Suspicion(role, role, "", box(0.0, 0.0, 2.0, 1.0), lambda x, y: 0.1) for role in ("suspected_area", RASTER)
+    ]
+    shown = scene(field, robot, limits, simulated=True, priors=Priors(tuple(sources)))
+    assert [sorted(map(tuple, ring[:-1])) for part in shown["priors"] for ring in part] == [
+        [(0, 0), (0, 1), (2, 0), (2, 1)]
+    ]
+    assert scene(field, robot, limits, simulated=True)["priors"] == []
+    json.dumps(shown)
 
 
 def test_a_broken_pose_is_unknown() -> None:

@@ -67,7 +67,7 @@ function greet(words) {
   map.clear();
   map.setScene(scene);
   planner.setScene(scene);
-  legend($("legend-rows"), scene.halo_m);
+  legend($("legend-rows"), scene.halo_m, scene.priors.length > 0);
   if (sensors.open) sensors.ask();
   document.title = `${scene.replay ? "REPLAY " : ""}${scene.simulated ? "SIMULATION " : ""}${scene.name} – console`;
 }

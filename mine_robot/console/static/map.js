@@ -3,7 +3,7 @@
 // As in map.png (records/map_furniture.py); a test compares them.
 export const COLOURS = {
   HAZARD: "#FF0000", SEARCHED: "#0072B2", SAFE: "#7A8B7F", NO_GO: "#333333", HALO: "#CC79A7",
-  TARGET: "#1A1A1A", MARK: "#E69F00", TRACK: "#10324A", INK: "#222222",
+  TARGET: "#1A1A1A", MARK: "#E69F00", TRACK: "#10324A", INK: "#222222", PRIOR: "#B07000",
 };
 const OUTSIDE = 0, SAFE = 1, SEARCHED = 2, PENDING = 3, GAP = 4, HALO = 5;  // codes of console/tiles.py
 const SHAPES = ["circle", "down", "up", "square", "diamond", "cross"];       // by class of a target
@@ -244,6 +244,7 @@ export class FieldMap {
     }
     this.path(scene.safe); g.strokeStyle = COLOURS.SAFE; g.lineWidth = 1.5; g.stroke();
     this.path(scene.no_go); g.fillStyle = this.hatch(); g.fill("evenodd"); g.strokeStyle = COLOURS.NO_GO; g.stroke();
+    this.path(scene.priors); g.strokeStyle = COLOURS.PRIOR; g.lineWidth = 1.5; g.setLineDash([6, 4]); g.stroke(); g.setLineDash([]);
     this.path(scene.hazard); g.strokeStyle = css(COLOURS.HAZARD, 0.85); g.lineWidth = 2.5; g.stroke();
   }
 
@@ -378,7 +379,7 @@ function roundLength(length) {
 }
 
 /** Rows of the legend, each with a small drawing. */
-export function legend(list, halo) {
+export function legend(list, halo, priors) {
   const area = (code) => (g) => { for (let y = 0; y < 22; y++) for (let x = 0; x < 34; x++) { const [r, v, b, a] = cellColour(code, y, x); g.fillStyle = `rgb(${r} ${v} ${b} / ${a / 255})`; g.fillRect(x, y, 1, 1); } };
   const map = (use) => (g) => { const m = Object.create(FieldMap.prototype); m.g = g; use(m, g); };
   const line = (dash) => (g) => { g.strokeStyle = COLOURS.TRACK; g.lineWidth = 2; g.setLineDash(dash); g.beginPath(); g.moveTo(0, 11); g.lineTo(34, 11); g.stroke(); };
@@ -386,6 +387,7 @@ export function legend(list, halo) {
     ["hazardous area, not searched", (g) => { area(PENDING)(g); g.strokeStyle = COLOURS.HAZARD; g.lineWidth = 3; g.strokeRect(0, 0, 34, 22); }],
     ["searched, with evidence", area(SEARCHED)], ["gap: cannot be reached", area(GAP)], ["safe area", area(SAFE)],
     ["no-go zone", map((m, g) => { g.fillStyle = m.hatch(); g.fillRect(0, 0, 34, 22); })],
+    ...(priors ? [["suspected beforehand", (g) => { g.strokeStyle = COLOURS.PRIOR; g.lineWidth = 1.5; g.setLineDash([6, 4]); g.strokeRect(2, 2, 30, 18); }]] : []),
     [`halo of a suspect, ${halo} m`, area(HALO)],
     ...NAMES.map((name, i) => [`target: ${name}`, map((m) => m.symbol(SHAPES[i], 17, 11, 5, COLOURS.TARGET))]),
     ["mark, confirmed", map((m) => m.drawMark("confirmed", 17, 11))], ["mark, requested or not proven", map((m) => m.drawMark("requested", 17, 11))],

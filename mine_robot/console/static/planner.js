@@ -5,7 +5,7 @@ import { Editor, ROLES } from "/editor.js";
 
 const $ = (id) => document.getElementById(id);
 const MAX_FILE = 250_000;
-const EMPTY = { hazard: [], safe: [], no_go: [], known_targets: [] };  // what the editor draws itself
+const EMPTY = { hazard: [], safe: [], no_go: [], priors: [], known_targets: [] };  // what the editor draws itself
 
 export class Planner {
   /** `ask` sends a request for a preview to the server and returns its answer; `launch` starts a mission and returns why it cannot. */
