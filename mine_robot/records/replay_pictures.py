@@ -52,6 +52,7 @@ def scans_over(
     offsets = np.array(params.gpr.channel_offsets_m or robot.gpr_offsets, dtype=float)
     offsets = offsets if len(offsets) else np.zeros(1)
     bscans = [Bscan(target) for target in targets]
+    at = np.array([(target.x, target.y) for target in targets]).reshape(-1, 2)
     for scan in scans:
         i = int(np.searchsorted(poses[:, 0], scan.t))
         if isinstance(scan, NavState) or not 0 < i < len(poses):
@@ -61,13 +62,19 @@ def scans_over(
         if cos * step[1] + sin * step[2] < FORWARD * step[0]:
             continue
         x, y = poses[i - 1, 1:3] + (scan.t - poses[i - 1, 0]) / step[0] * step[1:]
-        for bscan in bscans:
-            dx, dy = bscan.target.x - x, bscan.target.y - y
-            place = (scan.t, yaw, cos * dx + sin * dy, cos * dy - sin * dx)
+        if isinstance(scan, MetalScan):
+            ahead, elements = float(robot.metal_detector[0]), scan.positions[:, :2].reshape(-1, 2)
+        else:
+            ahead, elements = float(robot.gpr[0]), np.stack([np.zeros(len(offsets)), offsets], axis=1)
+        dx, dy = at[:, 0] - x, at[:, 1] - y
+        front, left = cos * dx + sin * dy, cos * dy - sin * dx
+        along, aside = np.abs(elements).max(axis=0, initial=0.0).tolist()
+        for k in np.flatnonzero((np.abs(front - ahead) <= AROUND_M + along) & (np.abs(left) <= ASIDE_M + aside)):
+            place = (scan.t, yaw, float(front[k]), float(left[k]), ahead)
             if isinstance(scan, MetalScan):
-                _add_metal(bscan, scan, *place, float(robot.metal_detector[0]))
+                _add_metal(bscans[k], scan, *place)
             elif scan.traces.ndim == 2 and scan.traces.shape[1] == len(offsets):
-                _add_traces(bscan, scan, *place, float(robot.gpr[0]), offsets)
+                _add_traces(bscans[k], scan, *place, offsets)
     return bscans
 
 
