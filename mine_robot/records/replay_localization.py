@@ -85,7 +85,7 @@ class Localization:
 
 
 class LocalizationAhead(Localization):
-    """The same from another process, which waits when it is too far ahead: one pipe's content, so memory does not grow with the log."""
+    """The same from another process, which waits when it is as far ahead as a pipe holds."""
 
     def __init__(self, request: ReplayRequest, inbox: Connection) -> None:
         self._request, self._inbox = request, inbox
