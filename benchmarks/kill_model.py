@@ -18,6 +18,7 @@ from mine_robot.sim.types import BuriedObject
 
 DECLARED_M = 0.2
 SAME_M = 0.3
+NEAR_M = 3.0  # of base_link, within which the head may cross an object
 STILL_S = 0.8
 RATE_DIVIDER = 5  # of the IMU's 100 Hz
 
@@ -58,6 +59,7 @@ class ModelDetector:
         rng = np.random.default_rng(seed)
         self._robot = robot
         self._objects = [(item.x + rng.normal(0.0, 0.02), item.y + rng.normal(0.0, 0.02)) for item in objects]
+        self._places = np.array(self._objects).reshape(-1, 2)
         self._crossed: dict[int, float] = {}  # object: distance ahead when the line crossed it
         self._targets: list[Target] = []
         self._still_since = 0.0
@@ -82,7 +84,9 @@ class ModelDetector:
         pose, moving = nav.pose, float(nav.velocity[0]) > 0.03
         self._still_since = nav.t if moving else self._still_since
         still = nav.t - self._still_since > STILL_S
-        for index, place in enumerate(self._objects):
+        distance = np.hypot(self._places[:, 0] - pose.x, self._places[:, 1] - pose.y)
+        for index in sorted({*np.flatnonzero(distance < NEAR_M).tolist(), *self._crossed}):
+            place = self._objects[index]
             ahead, aside = pose.to_body(np.array(place))
             behind = self._robot.sweep_ahead - float(ahead)
             within = abs(float(aside)) <= self._robot.sweep_width / 2.0

@@ -1,11 +1,12 @@
 """The rows of the table of safety reactions, injected into the real processes of ``mine-robot run`` while the robot searches.
 
 ``python benchmarks/process_fault_campaign.py --out DIR --page PAGE`` runs two missions. In the first the simulated world has the
-faults, at set times: dead sensors, a lost link, the button. In the second the campaign strikes when the robot drives: it freezes
-processes (SIGSTOP: one that is killed is started again or ends the run), and where a row is about what a healthy node cannot be made to
-say it says so in its stead on ``/diagnostics``. Measured is the time of the stack from the cause to the first command to stand that no
-command to drive follows; for a frozen guard until the true robot stands, for driving home until the decision. Exit code 1 if a row is
-late or missing. Needs a ROS_DOMAIN_ID that nobody else uses.
+faults, at set times: dead sensors, a lost link, a robot that tilts. In the second the campaign strikes when the robot drives: it
+freezes processes (SIGSTOP: one that is killed is started again or ends the run), misleads a node by one wrong pose or by false ledgers, and
+where no node can be brought to say it the campaign says it on ``/diagnostics``. Measured is the time of the stack from the cause to the
+first command to stand that no command to drive follows; for a frozen guard until the true robot stands; for driving home, and where the
+robot stands anyway, until the decision. A row after which a person has to come counts only if the mission waits for one. Exit code 1 if a
+row is late or missing. Needs a ROS_DOMAIN_ID that nobody else uses.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,23 +29,27 @@ from kill_campaign import plot
 from process_kill_campaign import Run
 from witness import Witness, stands
 
-from mine_robot.core.types import Health, MissionState
+from mine_robot.core.types import Health, Level, MissionState
 from mine_robot.mission.reactions import REACTIONS, Action, Reaction
+from mine_robot.pipeline.loading import overlay
 
-BEGIN_S, EVERY_S, LASTS_S = 40.0, 30.0, 6.0
+BEGIN_S, EVERY_S, LASTS_S = 40.0, 40.0, 6.0
 RUN_UP_S = 2.0
 STANDS_M = 0.005
 AFTERWARDS_S = 1.0  # without a command to drive: the stop was no turn of the way
-WALL_S = 120.0
+PERSON_S = 30.0  # after the cause, within which the mission must wait for a person where one is needed
+WALL_S = 240.0
 ROWS = {row.event: row for row in REACTIONS}
 # In this order; the last ends the mission.
 IN_THE_WORLD: dict[str, dict[str, object]] = {
     "radar dead or frozen": {"kind": "gpr_dead"},
     "metal detector dead or frozen": {"kind": "md_coil_dead", "coil": 1},
     "localisation degraded": {"kind": "gnss_dropout"},
-    "localisation lost": {"kind": "imu_dead"},
+    "localisation lost": {"kind": "imu_dead", "for_s": 2.0},
     "head too high or too low": {"kind": "head_high", "height_m": 0.15},
     "command link lost": {"kind": "command_link_lost"},
+    "tilt": {"kind": "tilted", "roll_deg": 30.0},
+    "localisation lost for longer": {"kind": "imu_dead", "for_s": 8.0},
     "emergency stop button": {"kind": "estop_button"},
     "battery low": {"kind": "low_battery"},
 }
@@ -53,15 +59,15 @@ FROZEN = {
     "coverage fails": "planner",
     "path follower dies": "follower",
     "guard dies": "guard",
+    "guard misses an input": "localization",
 }
+UNPLANNED = "coverage does not plan"
+ASTRAY, BARRED = "path follower cannot follow", "guard stops the robot"
 SAID = (
     "out of the field (geofence)",  # a robot that is carried there is lost first, and stands for that
-    "path follower cannot follow",
-    "guard misses an input",
-    "guard stops the robot",
-    "journal cannot be written (disk full)",
+    "journal cannot be written (disk full)",  # on real disks: disk_campaign.py
+    "disk almost full",  # ends the mission
 )
-LAST_WORD = "disk almost full"
 
 
 @dataclass
@@ -86,11 +92,11 @@ class Measured:
 
 
 class FaultRun(Run):
-    """A mission on 60 m² with nothing in the ground, so that it goes on searching."""
+    """A mission on 120 m² with nothing in the ground, so that it goes on searching."""
 
     def __init__(self, folder: Path, seed: int, faults: list[dict[str, object]]) -> None:
         super().__init__(folder, seed)
-        self.field = plot(folder, 20.0, 3.0)
+        self.field = plot(folder, 30.0, 4.0)
         self.scenario.write_text(yaml.safe_dump({"seed": seed, "faults": faults}), encoding="utf-8")
 
 
@@ -131,27 +137,30 @@ def stood_after(seen: Witness, t: float) -> float:
 def measure(seen: Witness, row: Reaction, injected: str, t: float) -> Measured:
     """What followed upon the cause at ``t``."""
     wanted = {Action.ESTOP: MissionState.ESTOP, Action.HOLD: MissionState.HOLD, Action.REPLAN: MissionState.PLAN}
+    statuses = [status for status in list(seen.statuses) if status.t >= t]
     decided = [
         status
-        for status in list(seen.statuses)
-        if t <= status.t <= t + row.limit + LASTS_S
-        and (
-            row.label in status.reason or row.action is Action.HOLD
-        )  # another row may be faster than the component's own
+        for status in statuses
+        if status.t <= t + row.limit + LASTS_S
+        # Of holds another row may be faster than the component's own.
+        and (row.label in status.reason or row.action is Action.HOLD)
         and (row.action is Action.RETURN or status.state is wanted[row.action])
     ]
-    if row.action is Action.RETURN:
-        seconds = decided[0].t - t if decided else math.nan
+    if not any(command.t < t and not stands(command) for command in list(seen.commands) if command.t > t - 0.2):
+        return Measured(row.event, injected, "stood already", math.nan, row.limit)
+    if not decided:
+        return Measured(row.event, injected, f"not {row.action.name}", math.nan, row.limit)
+    got, seconds = row.action.name, stood_after(seen, t)
+    if row.action is Action.RETURN or row.event == UNPLANNED:
+        seconds = decided[0].t - t
     elif row.action is Action.REPLAN:  # it stands for as long as the planner takes
-        seconds = next(
-            (c.t - t for c in list(seen.commands) if decided and c.t >= decided[0].t - 0.1 and stands(c)), math.nan
-        )
-    else:
-        seconds = stood_after(seen, t)
-    got = row.action.name if decided else f"not {row.action.name}"
-    if decided and row.label not in decided[0].reason:
+        seconds = next((c.t - t for c in list(seen.commands) if c.t >= decided[0].t - 0.1 and stands(c)), math.nan)
+    if row.label not in decided[0].reason:
         got += f" ({decided[0].reason.removeprefix('holding: ').split(':')[0]})"
-    return Measured(row.event, injected, got, round(seconds if decided else math.nan, 2), row.limit)
+    if row.confirm:
+        waits = any(row.event in status.reason for status in statuses)
+        got, seconds = (f"{got}, a person", seconds) if waits else (f"{got}, no person", math.nan)
+    return Measured(row.event, injected, got, round(seconds, 2), row.limit)
 
 
 def in_the_world(folder: Path, seed: int) -> list[Measured]:
@@ -165,6 +174,8 @@ def in_the_world(folder: Path, seed: int) -> list[Measured]:
             for event, t in at.items():
                 run_up(seen, until=t)
                 seen.wait(lambda: seen.t > t + LASTS_S + 1.0 or process.poll() is not None, WALL_S)  # noqa: B023
+                if ROWS[event].confirm:
+                    seen.wait(lambda: event in seen.reason or seen.t > t + PERSON_S, WALL_S)  # noqa: B023
                 rows.append(measure(seen, ROWS[event], f"world: {IN_THE_WORLD[event]['kind']}", t))
                 print(json.dumps(asdict(rows[-1])), flush=True)
         finally:
@@ -179,51 +190,101 @@ def end(process: subprocess.Popen[bytes]) -> None:
     process.wait(60.0)
 
 
-def say(seen: Witness, row: Reaction, over: Callable[[], bool]) -> None:
-    """Speak in the component's stead, often enough to be heard above it."""
-    report = Health(row.component, row.level, "injected", dict([row.value]) if row.value else {})
-    while not over():
-        seen.report([report])
-        seen.wait(over, 0.005)
+class ByHand:
+    """The second mission, and what the campaign does to it."""
+
+    def __init__(self, run: FaultRun, seen: Witness) -> None:
+        self.run, self.seen, self.rows = run, seen, list[Measured]()
+
+    def signal(self, node: str, number: signal.Signals) -> None:
+        """Freeze a node, or let it go on."""
+        os.kill(self.run.nodes()[node], number)
+
+    def strike(self, event: str, injected: str, act: Callable[[float], None]) -> float:
+        """Once the robot is under way: ``act``, which is given the time, and see what follows; returns that time."""
+        row, seen = ROWS[event], self.seen
+        under_way = run_up(seen)
+        t = seen.t
+        if under_way:
+            act(t)
+            seen.wait(lambda: seen.t > t + row.limit + 2.0, WALL_S)
+            self.rows.append(measure(seen, row, injected, t))
+        else:
+            self.rows.append(Measured(event, injected, f"not under way: {seen.state}", math.nan, row.limit))
+        return t
+
+    def freeze(self, event: str, node: str) -> None:
+        """A process that lives and is silent."""
+        t = self.strike(event, f"SIGSTOP: {node}", lambda t: self.signal(node, signal.SIGSTOP))
+        if node == "guard":  # who commands is frozen
+            self.rows[-1].seconds = round(true_stand(self.run, t, self.seen.t), 2)
+        self.signal(node, signal.SIGCONT)
+
+    def unplanned(self) -> None:
+        """A planner that is silent when it is asked."""
+
+        def act(t: float) -> None:
+            self.seen.call("mission/pause")
+            self.seen.wait(lambda: self.seen.state is MissionState.PAUSED, 10.0)
+            self.signal("planner", signal.SIGSTOP)
+            self.seen.call("mission/resume")
+
+        self.strike(UNPLANNED, "pause, SIGSTOP: planner, resume", act)
+        self.signal("planner", signal.SIGCONT)
+
+    def astray(self) -> None:
+        """A pose for an instant beside the plan: the follower gives up on it."""
+        self.strike(ASTRAY, "one pose 0.3 m aside", lambda t: self.seen.wrong_pose())
+
+    def barred(self) -> None:
+        """False ledgers in the stead of the frozen planner: the guard lets no command pass."""
+
+        def act(t: float) -> None:
+            self.signal("planner", signal.SIGSTOP)
+            over = t + ROWS[BARRED].limit + 0.5
+            while self.seen.t < over:
+                self.seen.false_ledger()
+                self.seen.report([Health("coverage", Level.OK, "injected")])
+                time.sleep(0.05)
+
+        self.strike(BARRED, "false ledgers", act)
+        self.signal("planner", signal.SIGCONT)
+
+    def said(self, event: str) -> None:
+        """A report in the component's stead, often enough to be heard above its own."""
+        row = ROWS[event]
+
+        def act(t: float) -> None:
+            report = Health(row.component, row.level, "injected", dict([row.value]) if row.value else {})
+            while self.seen.t < t + row.limit + 1.5:
+                self.seen.report([report])
+                time.sleep(0.005)
+
+        self.strike(event, f"/diagnostics: {row.level.name}", act)
+
+    def everything(self) -> list[Measured]:
+        """Row after row."""
+        acts = [lambda event=event, node=node: self.freeze(event, node) for event, node in FROZEN.items()]
+        acts += [self.unplanned, self.astray, self.barred]
+        for act in (*acts, *(lambda event=event: self.said(event) for event in SAID)):
+            act()
+            print(json.dumps(asdict(self.rows[-1])), flush=True)
+        return self.rows
 
 
 def by_hand(folder: Path, seed: int) -> list[Measured]:
-    """The second mission, and the same resumed."""
-    run, rows = FaultRun(folder, seed, []), []
-    run.options = ("--rate", "2")  # a cycle takes long enough to be spoken into
-
-    def strike(seen: Witness, event: str, injected: str, act: Callable[[], None]) -> None:
-        row = ROWS[event]
-        if not run_up(seen):
-            rows.append(Measured(event, injected, f"not under way: {seen.state}", math.nan, row.limit))
-        else:
-            t = seen.t
-            act()
-            if not injected.startswith("/diagnostics"):
-                seen.wait(lambda: seen.t > t + row.limit + 2.0, 90.0)
-            rows.append(measure(seen, row, injected, t))
-            if injected.endswith("guard"):
-                rows[-1].seconds = round(true_stand(run, t, seen.t), 2)
-        print(json.dumps(asdict(rows[-1])), flush=True)
-
+    """The second mission."""
+    run = FaultRun(folder, seed, [])
+    # A cycle takes long enough to be spoken into; a frozen process is let go before DDS gives it up after 20 s.
+    params = folder / "params.yaml"
+    params.write_text(overlay("patience", 10.0, ["simulator"], "process_fault_campaign.py"), encoding="utf-8")
+    run.options = ("--rate", "2", "--params", str(params))
     with Witness() as seen:
         process = run.start()
         try:
-            for event, node in FROZEN.items():
-                strike(seen, event, f"SIGSTOP: {node}", lambda: os.kill(run.nodes()[node], signal.SIGSTOP))  # noqa: B023
-                os.kill(run.nodes()[node], signal.SIGCONT)
-            for event in (*SAID, LAST_WORD):
-                row = ROWS[event]
-                until = [0.0]
-
-                def act() -> None:
-                    until[0] = seen.t + row.limit + 1.5  # noqa: B023
-                    say(seen, row, lambda: seen.t > until[0])  # noqa: B023
-
-                strike(seen, event, f"/diagnostics: {row.level.name}", act)
+            return ByHand(run, seen).everything()
         finally:
             end(process)
-    return rows
 
 
 def true_stand(run: Run, t: float, until: float) -> float:
@@ -241,11 +302,11 @@ def page(rows: list[Measured]) -> str:
         "",
         "Written by `python benchmarks/process_fault_campaign.py --out DIR --page docs/fault_campaign_processes.md`: rows of the",
         "[safety reactions](safety_reactions.md) injected into `mine-robot run` while the robot searches: by the simulated world, by",
-        "freezing a process (SIGSTOP), or by a report in a component's stead. *Seconds* are time of the stack from the cause to the",
-        "command to stand; for the frozen guard until the true robot stands, for RETURN until the decision. A report in its stead",
-        "competes with the component's own, which says every 0.5 s that all is well and begins rows with a delay anew: such a row",
-        "comes late or not at all here (bold). Without ROS: [fault_campaign.md](fault_campaign.md); full and read-only disks:",
-        "`benchmarks/disk_campaign.py`.",
+        "freezing a process (SIGSTOP), by one wrong pose, by false ledgers in the stead of a frozen planner, or, where no node can be",
+        "brought to say it, by a report in the component's stead. *Seconds* are time of the stack from the cause to the command to",
+        "stand; for the frozen guard until the true robot stands, for RETURN and for the planner that is silent when asked (the robot",
+        "stands anyway) until the decision. *A person*: the mission was seen to wait for one. Without ROS:",
+        "[fault_campaign.md](fault_campaign.md); full and read-only disks: `benchmarks/disk_campaign.py`.",
         "",
         *table(rows),
     ]

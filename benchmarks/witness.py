@@ -5,20 +5,23 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
 
-from mine_robot.core.types import Health, MissionState, MissionStatus, Twist2
+from mine_robot.core.types import Cell, Health, LedgerGrid, MissionState, MissionStatus, NavState, Twist2
 from mine_robot.ros import decode, encode
 from mine_robot.ros.messages import message_class
 from mine_robot.ros.qos import profile
-from mine_robot.ros.topics import CLOCK, CMD, DIAGNOSTICS, MISSION_STATE, Topic
+from mine_robot.ros.topics import CLOCK, CMD, DIAGNOSTICS, LEDGER, MISSION_STATE, ODOMETRY, Topic
 
 STANDS = 1e-6
+WRONG_M = 0.3
 
 
 def stands(command: Twist2) -> bool:
@@ -38,9 +41,11 @@ class Witness:
         self._hear(CLOCK, self._on_clock)
         self._hear(CMD, lambda message: self.commands.append(decode.twist(message)))
         self._hear(MISSION_STATE, lambda message: self.statuses.append(decode.mission_status(message)))
-        self._voice = self._node.create_publisher(
-            message_class(DIAGNOSTICS.type_name), DIAGNOSTICS.name, profile(DIAGNOSTICS.delivery)
-        )
+        self.pose: NavState | None = None
+        self.ledger: LedgerGrid | None = None
+        self._hear(ODOMETRY, self._on_odometry)
+        self._hear(LEDGER, self._on_ledger)
+        self._voices = {topic: self._voice(topic) for topic in (DIAGNOSTICS, ODOMETRY, LEDGER)}
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
         self._thread = threading.Thread(target=self._executor.spin)
@@ -57,13 +62,35 @@ class Witness:
         kind = message_class(topic.type_name)
         self._node.create_subscription(kind, topic.name, callback, profile(topic.delivery, reader=True))
 
+    def _voice(self, topic: Topic) -> Any:
+        return self._node.create_publisher(message_class(topic.type_name), topic.name, profile(topic.delivery))
+
     def _on_clock(self, message: Any) -> None:
         self.t = message.clock.sec + message.clock.nanosec * 1e-9
+
+    def _on_odometry(self, message: Any) -> None:
+        self.pose = decode.odometry(message)
+
+    def _on_ledger(self, message: Any) -> None:
+        self.ledger = decode.ledger(message)
 
     # --- speaking -----------------------------------------------------------------------------------------------------
     def report(self, reports: Iterable[Health]) -> None:
         """Say on ``/diagnostics`` how components are."""
-        self._voice.publish(encode.diagnostics(self.t, tuple(reports)))
+        self._voices[DIAGNOSTICS].publish(encode.diagnostics(self.t, tuple(reports)))
+
+    def wrong_pose(self) -> None:
+        """Publish one pose that is :data:`WRONG_M` to the left of where the robot is."""
+        assert self.pose is not None
+        x, y = self.pose.pose.to_map(np.array([0.0, WRONG_M]))
+        position = np.array([x, y, self.pose.position[2]])
+        self._voices[ODOMETRY].publish(encode.odometry(replace(self.pose, t=self.pose.t + 1e-3, position=position)))
+
+    def false_ledger(self) -> None:
+        """Publish a ledger in which nothing is searched and nothing safe."""
+        assert self.ledger is not None
+        cells = np.full_like(self.ledger.cells, Cell.PENDING)
+        self._voices[LEDGER].publish(encode.ledger(replace(self.ledger, t=self.t, cells=cells)))
 
     def call(self, service: str, timeout: float = 10.0) -> bool:
         """Call one of the mission's services."""
@@ -83,6 +110,11 @@ class Witness:
     def state(self) -> MissionState | None:
         """State of the mission."""
         return self.statuses[-1].state if self.statuses else None
+
+    @property
+    def reason(self) -> str:
+        """Why the mission is in its state."""
+        return self.statuses[-1].reason if self.statuses else ""
 
     @property
     def speed(self) -> float:

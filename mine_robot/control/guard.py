@@ -58,6 +58,7 @@ class Guard:
         self._mission: MissionStatus | None = None
         self._grid: LedgerGrid | None = None
         self._halos: list[tuple[float, float]] = []
+        self._haloed: NDArray[np.bool_] | None = None  # on the raster of the grid
         self._blocked: NDArray[np.bool_] = np.ones((0, 0), dtype=bool)
         self._fault = "no input yet"
         self._reason = ""
@@ -67,21 +68,26 @@ class Guard:
 
     def set_grid(self, grid: LedgerGrid) -> None:
         """Take the newest ledger."""
+        if self._grid is None or _raster(grid) != _raster(self._grid):
+            self._haloed = None
         self._grid = grid
         self._block()
 
     def set_targets(self, targets: tuple[Target, ...]) -> None:
         """Take the newest targets: their halos are closed at once, whether or not the ledger has them yet."""
         self._halos = [(target.x, target.y) for target in self._limits.suspects(targets)]
+        self._haloed = None
         self._block()
 
     def _block(self) -> None:
         grid = self._grid
         if grid is None:
             return
-        self._blocked = ~grid.drivable()
-        for x, y in self._halos:
-            stamp_disc(self._blocked, grid.x0, grid.y0, grid.resolution, x, y, self._limits.halo_radius)
+        if self._haloed is None:  # a long mission has a thousand, and a ledger comes every 0.4 s
+            self._haloed = np.zeros(grid.cells.shape, dtype=bool)
+            for x, y in self._halos:
+                stamp_disc(self._haloed, grid.x0, grid.y0, grid.resolution, x, y, self._limits.halo_radius)
+        self._blocked = ~grid.drivable() | self._haloed
 
     def set_mission(self, status: MissionStatus) -> None:
         """Take the mission's state; its stamp has to be renewed at least every ``mission_age``."""
@@ -265,3 +271,8 @@ def _poses(nav: NavState, speed: float, rate: float, times: NDArray[Any]) -> Arr
     x = float(nav.position[0]) + distance * (forward * cos - left * sin)
     y = float(nav.position[1]) + distance * (forward * sin + left * cos)
     return np.column_stack((x, y, yaw + turn))
+
+
+def _raster(grid: LedgerGrid) -> tuple[float, float, float, tuple[int, ...]]:
+    """Where the cells of a ledger lie."""
+    return grid.x0, grid.y0, grid.resolution, grid.cells.shape

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -80,7 +81,7 @@ class Ledger:
         self._halos: tuple[tuple[float, float, float], ...] = ()
         self.set_targets(())
 
-    @property
+    @cached_property
     def hazard_area(self) -> float:
         """Area to search in m², no-go zones included."""
         return float(self.zones.hazard.sum(dtype=np.float64)) * self.zones.resolution**2

@@ -20,6 +20,7 @@ APART_M = 0.45  # no two bodies lie nearer of which one is an anti-tank mine
 LARGE_M = 0.05  # what these echo from their edges is theirs, so much further out, and still inside their halo
 AS_PROBABLE = 2.0  # probabilities within this factor say the same
 SAME_PEAK_M = 0.08  # looks of one pass this near are the same peak, better known
+PASSES_MAX = 32  # of a target that are remembered
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,15 @@ class Sighting:
 class _Entry:
     id: int
     sightings: dict[int, Sighting] = field(default_factory=dict)
+
+    def enter(self, run: int, sighting: Sighting) -> None:
+        """Keep what pass ``run`` saw; of very many passes the least suspicious look is forgotten, never one that decides."""
+        self.sightings[run] = sighting
+        if len(self.sightings) > PASSES_MAX:
+            every = self.sightings.values()
+            decide = max(every, key=lambda look: look.verdict.p_hazard), max(every, key=lambda look: look.p)
+            others = [past for past, look in self.sightings.items() if all(look is not one for one in decide)]
+            del self.sightings[min(others, key=lambda past: self.sightings[past].verdict.p_hazard)]
 
     def target(self, marked_p: float) -> Target:
         """Mean of the passes weighted by certainty and strength; the verdict is that of the clearest look.
@@ -154,7 +164,7 @@ class Registry:
             if not same and not self._leads(sighting, last):
                 sighting = last
             sighting = replace(sighting, verdict=worst, prior=max(last.prior, sighting.prior))
-        entry.sightings[run] = sighting
+        entry.enter(run, sighting)
         target = entry.target(self._marked_p)
         moved = math.hypot(target.x - known.x, target.y - known.y) > MOVED_M
         if moved or target.p_hazard != known.p_hazard or target.kind != known.kind:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 
 import numpy as np
 
@@ -15,6 +16,7 @@ TURNS_MIN = 0.3  # rad²/s of turning seen before the gyroscopes are judged
 PUSHES_MIN = 0.5  # m²/s³ of acceleration seen before the accelerometers are judged
 GAIN_MIN, SIZE_MIN = 0.3, 0.5  # gains are one in a sound unit
 WINDOW_S = 0.4
+RATES_MAX = 100  # in a window; without an IMU none ends
 AXES = ("x", "y", "z")
 
 
@@ -38,7 +40,7 @@ class AxisWatch:
         self._push: Array = np.zeros(3)
         self._seconds = 0.0
         self._speed: float | None = None
-        self._rates: list[float] = []
+        self._rates: deque[float] = deque(maxlen=RATES_MAX)
         self._heading: HeadingFix | None = None
         self._heading_turn = 0.0
         self._heading_seconds = 0.0

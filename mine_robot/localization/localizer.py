@@ -31,7 +31,7 @@ from mine_robot.localization.memory import WHEELS_FRESH_S, ImuStep, Reading
 from mine_robot.localization.navigator import Navigator
 from mine_robot.localization.params import LocalizationParams
 from mine_robot.localization.standstill import NoiseMeter, Quiet
-from mine_robot.localization.timeline import Timeline
+from mine_robot.localization.timeline import PENDING_MAX, Timeline
 
 R = TypeVar("R", GnssFix, HeadingFix, WheelSample)
 GRID_TOLERANCE_S = 1e-3
@@ -140,8 +140,8 @@ class Localizer:
             self._timeline.add_reading(reading)
         else:
             align(reading)
-            self._early = [item for item in self._early if item.t > self._t - self._params.max_age]
-            self._early.append(reading)
+            kept: list[Reading] = [item for item in self._early if item.t > self._t - self._params.max_age]
+            self._early = [*kept, reading][-PENDING_MAX:]  # an IMU that never speaks makes none of them old
 
     @property
     def latency(self) -> float:

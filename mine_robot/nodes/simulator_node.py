@@ -43,7 +43,6 @@ COMMAND_DELAY_S = 0.05
 LEADS_S = {"guard": 0.10, "detector": 0.15}
 HEALTH_LEAD_S = 0.7
 HEALTH_CONSUMERS = ("localization", "coverage", "follower", "mission", "marker", "recorder")
-PATIENCE_S = 40.0  # wall time; beyond it a node is dead, not slow (a plan takes seconds on a busy machine)
 POLL_S = 0.02  # wall time; what paces a limited rate, and hears those who answer rarely
 CLOCK_EVERY = 2  # steps
 LAST_S = 1.0  # for which time goes on without a world, so that the stack finds out and stops the robot
@@ -64,7 +63,7 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
         self.simulation = Simulation(scenario, field, robot, params, self.gazebo)
         self.files = SimulationFiles(existing_path(params.files.run_directory, "run_directory"), self.simulation)
         self.port = PseudoSerial(Path(params.marker_port)) if params.marker_port else None
-        self.pacer = Pacer({**LEADS_S, **dict.fromkeys(HEALTH_CONSUMERS, HEALTH_LEAD_S)}, PATIENCE_S)
+        self.pacer = Pacer({**LEADS_S, **dict.fromkeys(HEALTH_CONSUMERS, HEALTH_LEAD_S)}, params.patience)
         self.steps = 0
         self.heard_nodes: set[str] = set()
         self.commands: list[Twist2] = []

@@ -138,8 +138,9 @@ class CoverageManager:
     def progress(self) -> Health:
         """How far the search is; the remaining time is that of the last search plan, by the ground that is still open."""
         searched, hazard = self.ledger.searched_area, self.ledger.hazard_area
-        open_share = min(self._open_area() / self._planned_m2, 1.0) if self._planned_m2 > 0.0 else 0.0
         reachable = hazard - self._gaps_m2
+        left = max(reachable - searched, 0.0)
+        open_share = min(left / self._planned_m2, 1.0) if self._planned_m2 > 0.0 else 0.0
         values = {
             SEARCHED: f"{searched:.3f}",
             "hazard_m2": f"{hazard:.3f}",

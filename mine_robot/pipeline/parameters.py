@@ -111,6 +111,14 @@ class SimulatorNodeParams(Common, SimulatorParams):
     rate: float = param(
         "Simulated seconds a second at most; 0 is as fast as the stack follows.", default=0.0, low=0.0, high=1000.0
     )
+    patience: float = param(
+        "Wall time for which simulated time waits for a node that has fallen silent; then it is dead, not slow (a plan takes seconds on a "
+        "busy machine).",
+        default=40.0,
+        unit="s",
+        low=1.0,
+        high=600.0,
+    )
     marker_port: str = param("Path at which the simulated actuator offers its serial port; empty for none.", default="")
 
 

@@ -25,6 +25,7 @@ from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallba
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.publisher import Publisher
+from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
 
 from mine_robot.core.parameters import ParameterError, ParameterSpec, build, specs, unknown_key
@@ -32,6 +33,7 @@ from mine_robot.core.types import Health
 from mine_robot.pipeline.parameters import NODE_PARAMETERS
 from mine_robot.ros import encode
 from mine_robot.ros.decode import DecodeError
+from mine_robot.ros.ending import end_on_signals
 from mine_robot.ros.executor import SteadyExecutor
 from mine_robot.ros.messages import message_class
 from mine_robot.ros.qos import OVERRIDABLE, overriding, profile
@@ -283,9 +285,10 @@ class StackNode(Node, Generic[P]):
 def run(node_class: type[StackNode[Any]]) -> int:
     """Create a node and spin it until SIGINT or SIGTERM; return the exit code. Bad parameters end it with one line."""
     faulthandler.enable()  # where a crash within a library happened stands in the node's log
-    rclpy.init()  # with its handlers for SIGINT and SIGTERM, which wake the executor and shut the context down
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node: StackNode[Any] | None = None
     executor = SteadyExecutor()
+    end_on_signals(executor.wake)
     code, why = 0, "SIGINT or SIGTERM"
     try:
         node = node_class()
@@ -312,7 +315,7 @@ def run(node_class: type[StackNode[Any]]) -> int:
     finally:
         if why and code == 0:
             print(f"{node_class.name}: ends: {why}", file=sys.stderr, flush=True)
-        # A second SIGINT may arrive while the node is torn down.
+        # The first signal may arrive while a node that ends by itself is torn down.
         for step in (
             lambda: executor.shutdown(timeout_sec=1.0),
             lambda: node and node.destroy_node(),

@@ -44,11 +44,13 @@ FAULT_OPTIONS: dict[str, tuple[str, ...]] = {
     "estop_button": (),
     "head_high": ("height_m",),
     "dragged": ("east_m", "north_m"),
+    "tilted": ("roll_deg",),
     "node_kill": ("node",),
 }
 OPTION_RANGES = {
     "ratio": (0.0, 1.0), "offset_m": (0.0, 100.0), "direction_deg": (-360.0, 360.0), "speed_m_s": (0.0, 1.0),
     "height_m": (0.0, 1.0), "east_m": (-50.0, 50.0), "north_m": (-50.0, 50.0),
+    "roll_deg": (-60.0, 60.0),
 }  # fmt: skip
 MAX_DEPTH_M = 1.0
 OBJECT_SPACING_M = 1.0

@@ -27,6 +27,7 @@ from mine_robot.sim.navigation import GnssModel, HeadingModel, ImuModel, WheelMo
 from mine_robot.sim.params import SimulatorParams
 from mine_robot.sim.scenario import Scenario, start_area
 from mine_robot.sim.terrain import Terrain
+from mine_robot.sim.tilting import tilted
 from mine_robot.sim.types import TrueState
 from mine_robot.sim.vehicle import Motion, Tracks, Vehicle
 
@@ -139,7 +140,7 @@ class World:
 
     def truth(self) -> TrueState:
         """The true motion now; for the scorer only."""
-        return self._motion.state
+        return self._tilted(self._motion.state)
 
     def step(self, command: Twist2 | None) -> SensorBatch:
         """Advance by 50 ms under ``command`` (None: none arrived) and measure."""
@@ -152,7 +153,7 @@ class World:
         for _ in range(TICKS_PER_STEP):
             self._ticks += 1
             twist = self._tracks.step(self.t, 1.0 / TICKS_PER_S)
-            truth = self._motion.step(self.t, 1.0 / TICKS_PER_S, twist, self._lost_grip())
+            truth = self._tilted(self._motion.step(self.t, 1.0 / TICKS_PER_S, twist, self._lost_grip()))
             sample = self._imu.sample(truth)
             if not self._scenario.active("imu_dead", self.t):
                 imu.append(sample)
@@ -162,7 +163,6 @@ class World:
                 if fixes[-1].status != FixStatus.NONE and not self._scenario.active("heading_lost", self.t):
                     headings.append(heading)
         self._drain()
-        truth = self._motion.state
         wheel = self._wheel.sample(self.t, *self._tracks.twist)
         return SensorBatch(
             self.t,
@@ -205,6 +205,11 @@ class World:
         fault = self._scenario.active("dragged", self.t)
         if fault is not None and self.t - fault.at < STEP_S - 1e-9:
             self._motion.shift(float(fault.options.get("east_m", 0.0)), float(fault.options.get("north_m", 0.0)))
+
+    def _tilted(self, truth: TrueState) -> TrueState:
+        """The motion of a robot that may have sunk in on one side."""
+        fault = self._scenario.active("tilted", truth.t)
+        return truth if fault is None else tilted(truth, fault)
 
     def _raised(self, truth: TrueState) -> TrueState:
         """The motion as the head sees it: higher than it should be while it is stuck."""

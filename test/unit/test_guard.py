@@ -184,3 +184,13 @@ def test_a_target_stops_the_robot_before_the_ledger_knows_it() -> None:
     assert machine.update(0.1, here, command).reason == "the halo of a target ahead of the tracks"
     machine.set_grid(grid(fill=Cell.SEARCHED))  # an older ledger does not open it again
     assert machine.update(0.1, here, command).twist.speed == 0.0
+
+
+def test_a_target_stops_the_robot_on_ledgers_of_any_raster_until_it_is_gone() -> None:
+    machine, here = guard(), (nav_state(0.1, 0, 0, 0, speed=0.5), Twist2(0.1, 0.5, 0.0))
+    machine.set_targets((Target(1, 0.95, 0.0, 0.0, 0.02, 0.02, 0.1, 3.0, 1.0, 0.9, TargetClass.AT),))
+    for ledger in (grid(), grid(size=6.0), grid(size=16.0, resolution=0.1)):
+        machine.set_grid(ledger)
+        assert machine.update(0.1, *here).reason == "the halo of a target ahead of the tracks"
+    machine.set_targets(())
+    assert machine.update(0.1, *here).reason == ""

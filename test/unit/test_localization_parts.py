@@ -12,11 +12,12 @@ from sim_drive import FIELD, LIMITS, drive, lanes, localizer, world
 from mine_robot.core.parameters import build
 from mine_robot.core.robot import rotation_from_rpy
 from mine_robot.core.types import GnssFix, HeadingFix, ImuSample, Level, NavState, Twist2, WheelSample
-from mine_robot.localization.axes import AxisWatch, gravity_problem
+from mine_robot.localization.axes import RATES_MAX, AxisWatch, gravity_problem
 from mine_robot.localization.gating import Doubt, Refusals
 from mine_robot.localization.odom import OdomTrack
 from mine_robot.localization.params import ImuNoise, Standstill
 from mine_robot.localization.standstill import NoiseMeter, Quiet
+from mine_robot.localization.timeline import PENDING_MAX
 from mine_robot.sim.world import SensorBatch
 
 UP = np.array([0.0, 0.0, 9.81])
@@ -220,3 +221,12 @@ def test_the_mission_learns_that_the_heading_is_not_known_yet() -> None:
     health = drive(world(), 4.0, change=vague).localizer.health(4.0)
     assert health.level is not Level.OK
     assert health.values["state"] != "OK"
+
+
+def test_readings_do_not_pile_up_while_the_imu_never_speaks() -> None:
+    aligned = localizer()
+    for step in range(5000):
+        aligned.add_wheels(WheelSample(0.05 * step, 0.3, 0.1))
+    assert len(aligned._early) == PENDING_MAX
+    assert len(aligned._axes._rates) == RATES_MAX
+    assert "no IMU sample yet" in aligned.health(250.0).message

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from mine_robot.core.types import TargetClass
 from mine_robot.detection.fusion import Verdict
-from mine_robot.detection.targets import Registry, Sighting
+from mine_robot.detection.targets import PASSES_MAX, Registry, Sighting
 
 CLUTTER, AT, AP, ERW = TargetClass.CLUTTER, TargetClass.AT, TargetClass.AP_METAL, TargetClass.ERW
 
@@ -84,3 +85,15 @@ def test_what_has_a_spot_marked_tells_the_place(run: int) -> None:
     registry.update(run, look(0.2, 0.011))
     (target,) = registry.targets
     assert (round(target.x, 6), target.p_hazard) == (0.2, 0.011)
+
+
+def test_a_target_passed_for_ever_is_not_remembered_for_ever_and_its_clearest_look_stays() -> None:
+    registry = Registry(0.3, 0.2, 0.5)
+    registry.update(0, look(0.0, 0.9))
+    rng = np.random.default_rng(5)
+    for run in range(1, 300):
+        registry.update(run, look(float(rng.normal(0.05, 0.02)), float(rng.uniform(0.0, 0.8))))
+    (target,) = registry.targets
+    assert target.p_hazard == pytest.approx(0.9)
+    assert target.x == pytest.approx(0.05, abs=0.02)
+    assert len(registry._entries[0].sightings) == PASSES_MAX

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sim_drive import FIELD, ROBOT, attitude, lanes, scenario, world
+from sim_drive import FIELD, ROBOT, attitude, lanes, localizer, scenario, world
 
 from mine_robot.core.parameters import build
 from mine_robot.core.types import FixStatus, GprScan, MetalScan, Twist2
@@ -104,6 +104,31 @@ def test_navigation_faults() -> None:
     slipping, gripping = world(4, [{"kind": "wheel_slip", "at_s": 0.0, "ratio": 0.8}]), world(4)
     assert steps(slipping, 40)[-1].wheels == steps(gripping, 40)[-1].wheels
     assert slipping.truth().velocity[0] < 0.3 * gripping.truth().velocity[0]
+
+
+def test_a_robot_that_sinks_in_on_one_side_rolls_and_all_that_it_carries_feels_it() -> None:
+    fault = {"kind": "tilted", "at_s": 2.0, "for_s": 2.0, "roll_deg": -25.0}
+    level, simulated = world(2, terrain="flat"), world(2, [fault], terrain="flat")
+    aligned = localizer()
+    for _ in range(100):
+        for each in (level, simulated):
+            batch = each.step(Twist2(each.t, 0.4, 0.0))
+        for add, readings in (
+            (aligned.add_wheels, batch.wheels),
+            (aligned.add_fix, batch.fixes),
+            (aligned.add_heading, batch.headings),
+        ):
+            for reading in readings:
+                add(reading)
+        states = [aligned.add_imu(sample) for sample in batch.imu]
+        truth, same = simulated.truth(), level.truth()
+        wanted = 0.0 if not 2.0 <= truth.t < 4.0 else math.radians(-25.0)
+        if not any(edge <= truth.t <= edge + 0.31 for edge in (2.0, 3.69)):
+            assert truth.rpy[0] == pytest.approx(wanted, abs=1e-3)
+        assert attitude(truth) @ truth.velocity == pytest.approx(attitude(same) @ same.velocity)
+        if states[-1] is not None:
+            assert states[-1].rpy[0] == pytest.approx(truth.rpy[0], abs=0.03)
+    assert states[-1] is not None
 
 
 def test_soil_sensor_faults() -> None:
