@@ -47,6 +47,7 @@ GC_THRESHOLD = 10_000  # allocations between collections of the young
 TICK_S = 0.1  # on the clock of the stack
 HEARTBEAT_S = 0.5  # health is published at least this often, and at once when it changes
 CLOCK_BACK_S = 1.0  # beyond which a clock that runs back is no correction: silence would look like news for as long
+CLOCK_AHEAD_S = 600.0  # no node sleeps so long between two ticks: every timeout would end at once
 IGNORED_PARAMETERS = ("use_sim_time", "start_type_description_service", "qos_overrides.")
 
 
@@ -62,7 +63,7 @@ def RAW(data: bytes) -> bytes:
     return data
 
 
-class ClockSetBack(RuntimeError):
+class ClockSet(RuntimeError):
     """Nothing that was noted with a time can be compared with now any more."""
 
 
@@ -258,8 +259,10 @@ class StackNode(Node, Generic[P]):
 
     def _on_tick(self) -> None:
         t = self.now
-        if t < self._tick_t - CLOCK_BACK_S:
-            raise ClockSetBack(f"the clock was set back by {self._tick_t - t:.1f} s; the run can be resumed")
+        passed = t - self._tick_t
+        if self._tick_t > 0.0 and not -CLOCK_BACK_S <= passed <= CLOCK_AHEAD_S:
+            way = "ahead" if passed > 0.0 else "back"
+            raise ClockSet(f"the clock was set {way} by {abs(passed):.1f} s; the run can be resumed")
         self._tick_t = t
         self.take_polled()
         self.tick(t)
@@ -304,7 +307,7 @@ def run(node_class: type[StackNode[Any]]) -> int:
             raise
         print(f"{node_class.name}: {error}", file=sys.stderr)
         code = 2
-    except (ConnectionError, ClockSetBack) as error:  # what the node cannot do without is gone
+    except (ConnectionError, ClockSet) as error:  # what the node cannot do without is gone
         print(f"{node_class.name}: {error}", file=sys.stderr)
         code = 1
     except Exception as error:

@@ -144,7 +144,9 @@ def test_a_clock_that_jumps_stops_the_robot_with_one_line_and_loses_nothing(tmp_
         subprocess.run([sys.executable, "-c", JUMP], env=environment(87), capture_output=True, timeout=120, check=True)
         output = process.communicate(timeout=90)[0]
     assert process.returncode == 1, output
-    assert "the clock was set back by" in output
+    assert (
+        "the clock was set ahead by" in output or "the clock was set back by" in output
+    )  # whichever node says so first
     assert "Traceback" not in output + logs(out)
     after = read_journal(out / "journal.sqlite")
     assert {target.id for target in before.targets} <= {target.id for target in after.targets}
