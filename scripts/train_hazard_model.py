@@ -54,7 +54,7 @@ SETTINGS: dict[str, dict[str, float]] = {  # both sensors decide; one alone info
     "both": {
         "max_iter": 300,
         "learning_rate": 0.05,
-        "max_leaf_nodes": 31,
+        "max_leaf_nodes": 63,
         "min_samples_leaf": 30,
         "l2_regularization": 5.0,
         "max_features": 0.3,

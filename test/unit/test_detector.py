@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from detection_lane import SUSPECT, Lane, limits, nav_of, robot, truth, with_arrays
+from detection_lane import DOUBTFUL, SUSPECT, Lane, limits, nav_of, robot, truth, with_arrays
 
 from mine_robot.core.parameters import build
 from mine_robot.core.types import Array, GprScan, Level, MetalScan, TargetClass
@@ -33,7 +33,8 @@ def test_an_at_and_an_ap_mine_are_found_in_time_and_in_place() -> None:
             if any(t.p_hazard >= SUSPECT and distance(t, item) < 0.08 for t in lane.detector.targets()):
                 first.setdefault(item.kind, float(line) - item.x)
     assert first["tm62"] < 0.22 and first["pmn"] < 0.22
-    alarms = [t for t in lane.detector.targets() if t.p_hazard >= SUSPECT]
+    assert not [t for t in lane.detector.targets() if DOUBTFUL <= t.p_hazard < 0.5]
+    alarms = [t for t in lane.detector.targets() if t.p_hazard >= 0.5]
     assert len(alarms) == 2
     at, ap = sorted(alarms, key=lambda t: t.x)
     assert at.kind == TargetClass.AT and at.depth == pytest.approx(TM62.depth, abs=0.03)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from detection_lane import ROOT, SUSPECT, Lane
+from detection_lane import DOUBTFUL, ROOT, SUSPECT, Lane
 
 from mine_robot.core.types import TargetClass
 from mine_robot.detection.fusion import judge_by_rules
@@ -176,7 +176,7 @@ def test_the_delivered_model_tells_a_mine_from_a_stone_and_bare_ground() -> None
     mine, stone = BuriedObject("pmn", 1.5, 0.1, 0.07), BuriedObject("stone", 3.0, -0.1, 0.07)
     lane = Lane([mine, stone], seed=23)
     lane.drive(-0.3, 5.0)
-    alarms = [t for t in lane.detector.targets() if t.p_hazard >= SUSPECT]
+    alarms = [t for t in lane.detector.targets() if t.p_hazard >= DOUBTFUL]
     assert len(alarms) == 1 and math.hypot(alarms[0].x - mine.x, alarms[0].y - mine.y) < 0.08
     assert alarms[0].kind == TargetClass.AP_METAL
 

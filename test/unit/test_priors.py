@@ -299,7 +299,7 @@ def test_the_report_says_what_was_known_what_of_it_was_not_searched_and_whom_it_
     cells[90:] = Cell.SEARCHED  # the northern half, from the datum on
     with Journal(tmp_path / "journal.sqlite") as journal:
         journal.status(MissionStatus(1.0, MissionState.DONE, "", Goal.NONE, -1, 0.0))
-        journal.targets(2.0, [suspect(1, 0.9, 0.9, p=0.01), suspect(2, 0.0, 4.0, p=0.01)])
+        journal.targets(2.0, [suspect(1, 0.9, 0.9, p=0.006), suspect(2, 0.0, 4.0, p=0.006)])
         journal.ledger(LedgerGrid(3.0, -2.0, SOUTH, 0.05, cells))
     summary = finish_run(tmp_path)
     assert list(summary["priors"]) == ["priors.geojson"]
