@@ -26,10 +26,12 @@ class Suspects:
     """Bookkeeping of the marks; a suspect is a target whose ``p_hazard`` reaches ``threshold``.
 
     A mark cannot be moved, and a body that only the end of the array has passed may lie a hand's breadth beyond. So a suspect whose place
-    is not known within a sigma of ``sigma_max`` m waits for a better look, or for the end of the search; its halo is closed meanwhile.
+    is not known within a sigma of ``sigma_max`` m waits for a better look, or for the end of the search; its halo is closed meanwhile. What
+    is rather clutter is marked at once: every halo closes ways, and nobody digs it up by its mark.
     """
 
     MAX_FAILURES = 2
+    LIKELY_P = 0.1
 
     def __init__(self, threshold: float, sigma_max: float) -> None:
         self._threshold, self._sigma_max = threshold, sigma_max
@@ -65,7 +67,8 @@ class Suspects:
 
     def _waits(self, target: Target) -> bool:
         """True if its place is not known well enough yet."""
-        return self._better_looks_come and max(target.sigma_x, target.sigma_y) > self._sigma_max
+        rough = max(target.sigma_x, target.sigma_y) > self._sigma_max
+        return self._better_looks_come and rough and target.p_hazard >= self.LIKELY_P
 
     def found(self) -> Target | None:
         """A suspect for which no plan was asked yet, if only because it waits: the present plan may lead through its halo."""

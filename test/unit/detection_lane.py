@@ -26,7 +26,7 @@ from mine_robot.sim.types import BuriedObject, TrueState
 
 ROOT = Path(__file__).resolve().parents[2]
 STEP = 0.05
-SUSPECT = 0.003  # probability from which a target is marked
+SUSPECT = 0.004  # probability from which a target is marked
 DOUBTFUL = 0.05  # below it is what bare ground gives now and then, and what is marked because it costs little
 
 

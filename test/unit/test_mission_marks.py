@@ -206,6 +206,12 @@ def test_a_target_that_is_known_roughly_is_marked_when_the_search_is_done() -> N
     assert bench.status.marks_confirmed == 1
 
 
+def test_what_is_rather_clutter_is_marked_at_once_however_roughly_it_is_known() -> None:
+    bench = MissionBench(lanes=9).go()
+    bench.targets = [target(1, p=0.05, sigma=0.1)]
+    assert bench.run(20.0, S.MARK) is S.MARK
+
+
 @pytest.mark.parametrize("sigma", [0.02, math.nan])
 def test_a_target_that_was_seen_better_is_marked_at_once(sigma: float) -> None:
     bench = MissionBench(lanes=9).go()
