@@ -8,6 +8,7 @@ import pytest
 from mission_bench import MissionBench, remark, target
 
 from mine_robot.core.types import Goal, Level, MarkRequest, MarkResult, MarkStatus, MissionState, RemarkKind
+from mine_robot.mission.suspects import Suspects
 
 S = MissionState
 
@@ -207,9 +208,11 @@ def test_a_target_that_is_known_roughly_is_marked_when_the_search_is_done() -> N
 
 
 def test_what_is_rather_clutter_is_marked_at_once_however_roughly_it_is_known() -> None:
-    bench = MissionBench(lanes=9).go()
-    bench.targets = [target(1, p=0.05, sigma=0.1)]
-    assert bench.run(20.0, S.MARK) is S.MARK
+    suspects = Suspects(threshold=0.004, sigma_max=0.08)
+    suspects.set_targets([target(1, p=0.9, sigma=0.1)])
+    assert suspects.next(None) is None
+    suspects.set_targets([target(1, p=0.9, sigma=0.1), target(2, p=0.05, sigma=0.1)])
+    assert suspects.next(None).id == 2
 
 
 @pytest.mark.parametrize("sigma", [0.02, math.nan])
