@@ -1,9 +1,10 @@
 """Plans of whole fields with one safe edge: driven length against area over effective lane width, time, planning time, gaps.
 
-    .venv/bin/python benchmarks/coverage_plans.py [square L holes triangle irregular ...] [--check]
+    .venv/bin/python benchmarks/coverage_plans.py [square L holes triangle irregular ...] [--check] [--stretch]
 
 ``ratio`` is the driven length over (area / effective lane width), the width of the searched line less the overlap. ``--check`` walks
-each plan with the brute-force checker of the tests.
+each plan with the brute-force checker of the tests. ``--stretch`` measures instead what a mission in a large field waits for: the layout,
+the first stretch of lanes, and the same after a find.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "test")]
 
 from coverage_setup import limits, robot  # noqa: E402
 from plan_checker import Checker  # noqa: E402
-from random_fields import field_of, start_pose  # noqa: E402
+from random_fields import field_of, start_pose, target_at  # noqa: E402
 
 from mine_robot.core.field import Field  # noqa: E402
 from mine_robot.core.types import Pose2  # noqa: E402
@@ -80,12 +81,40 @@ def row(name: str, field: Field, check: bool) -> str:
     )
 
 
+def stretch(hectares: float) -> str:
+    """CPU time of what a mission on a square of that size waits for."""
+    side, params = 100.0 * math.sqrt(hectares), CoverageParams()
+    field = field_of(shapely.box(0, 0, side, side), shapely.box(0, -SAFE_M, side, 0))
+    ledger = Ledger(field, robot(), limits(), params.resolution, params.halo_growth_max)
+    closed = {"obstacles": ledger.zones.no_go, "keep_off": ledger.zones.border}
+    planner, start, times = Planner(params, limits(), robot()), Pose2(*start_pose(field), 0.3), [time.process_time()]
+    layout = planner.layout_of_large(ledger.grid(0.0), **closed)
+    times.append(time.process_time())
+    assert layout is not None
+    plan = planner.plan_on(ledger.grid(0.0), start, 0.0, layout, **closed)
+    times.append(time.process_time())
+    first = next(step for step in plan.steps if step.sweep)
+    ledger.set_targets([target_at(1, first.end.x + 1.0, first.end.y)])
+    grid = ledger.grid(0.0)
+    times.append(time.process_time())
+    planner.plan_on(grid, start, 0.0, layout, **closed)
+    times.append(time.process_time())
+    return (
+        f"{hectares:g} ha: layout {times[1] - times[0]:.2f} s, first stretch ({len(plan.steps)} steps, {plan.duration:.0f} s)"
+        f" {times[2] - times[1]:.2f} s, after a find {times[4] - times[3]:.2f} s"
+    )
+
+
 def main() -> None:
     """Plan the fields."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(fields()))
     parser.add_argument("--check", action="store_true")
+    parser.add_argument("--stretch", action="store_true", help="what a mission on 1 and 10 hectares waits for")
     arguments = parser.parse_args()
+    if arguments.stretch:
+        print(stretch(1.0), stretch(10.0), sep="\n")
+        return
     print(
         "| field | m² | lanes | ratio | swept m | driven m | s | steps | gaps m² | CPU s | checked |\n|" + "---|" * 11
     )

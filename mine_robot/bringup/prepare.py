@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import json
 import os
 import shutil
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from mine_robot.bringup.priors import copy_priors, warn_outside
 from mine_robot.bringup.request import RunRequest as RunRequest
 from mine_robot.bringup.resources import resource
 from mine_robot.bringup.resume import check_resumable, recorded_namespace
+from mine_robot.bringup.saving import saving
 from mine_robot.bringup.security import ENCLAVE, secured
 from mine_robot.console.address import Address
 from mine_robot.core.field import Field, FieldError
@@ -123,10 +123,11 @@ def prepare_run(request: RunRequest, command: Sequence[str] = ()) -> PreparedRun
         scenario = load_scenario(request.scenario, field, -1 if request.seed is None else request.seed)
         check_kills(scenario, request.scenario or request.field)
     directory = RunDirectory(_new_folder(request))
-    with _writing(directory):
+    with saving(directory.path):
         _write_inputs(directory, request, files, command)
         if request.sim in GENERATIONS:
             write_gazebo_world(request.sim, directory, field, scenario)
+        directory.settle()
     return PreparedRun(directory, request, _nodes(request))
 
 
@@ -150,16 +151,6 @@ def _write_inputs(directory: RunDirectory, request: RunRequest, files: Parameter
     directory.run.write_text(json.dumps(description, indent=2), encoding="utf-8")
 
 
-@contextlib.contextmanager
-def _writing(directory: RunDirectory) -> Iterator[None]:
-    """What is written in the block has reached the disk at its end: a run whose power is cut in its first seconds can go on."""
-    try:
-        yield
-        directory.settle()
-    except OSError as error:
-        raise LoadError(f"{directory.path}: the run directory cannot be written: {error.strerror or error}") from None
-
-
 def check_size(path: Path, field: Field, files: ParameterFiles) -> None:
     """Raise :class:`LoadError` if the field in ``path`` is too large for the ledger."""
     try:
@@ -173,8 +164,9 @@ def resume_run(request: RunRequest) -> PreparedRun:
     assert request.resume is not None
     directory = RunDirectory(request.resume.absolute())
     files = check_resumable(request, directory)
-    with _writing(directory):
+    with saving(directory.path):
         _write_parameters(files, directory, request)
+        directory.settle()
     scenario = directory.scenario if request.simulated and directory.scenario.is_file() else None
     namespace = checked_namespace(recorded_namespace(directory), os.environ)
     return PreparedRun(directory, replace(request, scenario=scenario, namespace=namespace), _nodes(request))

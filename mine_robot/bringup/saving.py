@@ -1,4 +1,4 @@
-"""Files that a command is asked to write."""
+"""Files and folders that a command is asked to write."""
 
 from __future__ import annotations
 
@@ -15,4 +15,4 @@ def saving(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise LoadError(f"{path}: {error.strerror or error}") from None
+        raise LoadError(f"{path}: cannot be written: {error.strerror or error}") from None

@@ -13,9 +13,9 @@ from mine_robot.bringup.resources import resource
 from mine_robot.bringup.saving import saving
 from mine_robot.core.field import Field, FieldError, field_from_geojson
 from mine_robot.core.types import Cell
+from mine_robot.coverage.border import main_directions
 from mine_robot.coverage.gaps import TOO_STEEP, TOO_STEEP_ACROSS
 from mine_robot.coverage.ledger import Ledger
-from mine_robot.coverage.planner import main_directions
 from mine_robot.coverage.slopes import SlopeError, Slopes, Steep, slopes_of, steep_ground
 from mine_robot.pipeline.heights import read_heights
 from mine_robot.pipeline.loading import LoadError, ParameterFiles, load_field, load_robot, read_collection

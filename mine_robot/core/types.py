@@ -192,7 +192,8 @@ class LedgerGrid:
 
     def drivable(self) -> NDArray[np.bool_]:
         """Cells a track may touch."""
-        return (self.cells == Cell.SAFE) | (self.cells == Cell.SEARCHED)
+        # Compared as what they are: with an enumeration as the other side numpy turns the raster to 64 bits, ten times as slow.
+        return (self.cells == np.int8(Cell.SAFE)) | (self.cells == np.int8(Cell.SEARCHED))
 
 
 class StepKind(str, Enum):
@@ -364,6 +365,7 @@ class Level(IntEnum):
 
 
 SEARCHED = "searched_m2"  # value of the coverage's health: searched ground in m²
+UNPROVEN = "unproven_m2"  # the same: ground in m² that was swept in vain and given up
 
 
 @dataclass(frozen=True, slots=True)

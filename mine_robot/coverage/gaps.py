@@ -20,6 +20,7 @@ NEAR_HALO = "too close to a target halo"
 NEAR_NO_GO = "too close to a no-go zone"
 NEAR_BORDER = "too close to the border of the field"
 UNREACHABLE = "unreachable: no safe or searched ground leads there"
+NOT_PROVEN = "swept twice without proof"
 MIN_AREA = 1e-4  # m²; smaller is rounding
 
 
@@ -42,6 +43,13 @@ def to_gaps(area: shapely.Geometry, reason: str) -> Iterator[PlanGap]:
         if polygon.area > MIN_AREA:
             rings = (polygon.exterior, *polygon.interiors)
             yield PlanGap(tuple(np.array(ring.coords)[:, :2] for ring in rings), float(polygon.area), reason)
+
+
+def relabelled(found: Iterable[PlanGap], area: shapely.Geometry, reason: str) -> Iterator[PlanGap]:
+    """``found``, with ``reason`` for all ground in ``area``."""
+    for gap in found:
+        yield from to_gaps(gap_area(gap).difference(area), gap.reason)
+    yield from to_gaps(area, reason)
 
 
 def clip_to_hazard(gaps: Iterable[PlanGap], field: Field) -> tuple[PlanGap, ...]:

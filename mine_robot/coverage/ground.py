@@ -143,6 +143,31 @@ class Ground:
         rows, cols = np.nonzero(cells)
         return np.stack([self.x0 + (cols + 0.5) * self.resolution, self.y0 + (rows + 0.5) * self.resolution])
 
+    def places(self, cells: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Points (n, 2) in ``map`` of (column, row) in cells, whole numbers at their centres."""
+        return np.asarray((cells + 0.5) * self.resolution + (self.x0, self.y0))
+
+    def polygon(self, corners: NDArray[np.float64]) -> tuple[Window, Mask]:
+        """The window around a convex polygon with ``corners`` (n, 2) in ``map``, and its cells inside."""
+        points = np.rint((corners - (self.x0, self.y0)) / self.resolution - 0.5).astype(np.int32)
+        rows, cols = self.cells.shape
+        low = np.clip(points.min(axis=0), 0, (cols, rows))
+        high = np.clip(points.max(axis=0) + 1, 0, (cols, rows))
+        mask = np.zeros((high - low)[::-1], dtype=np.uint8)
+        cv2.fillConvexPoly(mask, points - low, 1)
+        return (slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))), mask > 0
+
+    def count(self, corners: NDArray[np.float64], bits: np.uint8) -> int:
+        """Cells inside a convex polygon that are all that ``bits`` say."""
+        window, inside = self.polygon(corners)
+        return int(np.count_nonzero(inside & self.all_of(bits, window)))
+
+    def choose(self, corners: NDArray[np.float64]) -> None:
+        """Only the cells inside a convex polygon are ``CHOSEN``."""
+        self.cells &= ~CHOSEN
+        window, inside = self.polygon(corners)
+        self.add(CHOSEN, inside, window)
+
     def window(self, pose: Pose2, patch: Patch) -> Window:
         """The part of the raster around ``patch``, given in the frame of ``pose``."""
         corners = pose.to_map(patch.corners)
@@ -219,7 +244,7 @@ class Ground:
 
     def can_sweep(self, pose: Pose2, distance: float) -> bool:
         """True if searching straight ahead by ``distance`` m keeps the tracks on ground that is searched by then."""
-        swept = self._swept(distance)
+        swept = self._relied(distance)
         for window, touched in self._rectangles(pose, _stretched(self.footprint.box, distance), touching=True):
             closed = touched & ~self.all_of(DRIVABLE, window)
             if not closed.any():
@@ -230,12 +255,15 @@ class Ground:
         return self._head_free(pose, distance)
 
     def sweep(self, pose: Pose2, distance: float) -> int:
-        """Book a sweep as searched; returns the number of cells that were unsearched before."""
-        for window, swept in self._rectangles(pose, self._swept(distance), touching=False):
+        """Book a sweep as searched; returns the number of cells that were unsearched before.
+
+        Like the ledger it counts only cells that the line passes from end to end.
+        """
+        for window, swept in self._rectangles(pose, self._relied(distance), touching=False):
             self.add(DRIVABLE, swept & self.all_of(SEARCHABLE, window), window)
             self.remove(SEARCHABLE, swept, window)
         gain = 0
-        for window, swept in self._rectangles(pose, self._line(distance, self.footprint.half_count), touching=False):
+        for window, swept in self._rectangles(pose, self._swept(distance, self.footprint.half_count), touching=False):
             gain += int(np.count_nonzero(swept & self.all_of(PENDING, window)))
             self.remove(PENDING, swept, window)
         for window, swept in self._rectangles(pose, self._line(distance, self.footprint.half_lane), touching=False):
@@ -244,7 +272,7 @@ class Ground:
 
     def swept_windows(self, pose: Pose2, distance: float) -> Iterator[Window]:
         """The parts of the raster that a sweep may have made drivable."""
-        return (self.window(pose, piece) for piece in self.pieces(pose, self._swept(distance)))
+        return (self.window(pose, piece) for piece in self.pieces(pose, self._relied(distance)))
 
     def count_gain(self, pose: Pose2, distance: float) -> int:
         """Unsearched cells that count within a lane's nominal width, were it swept."""
@@ -258,10 +286,14 @@ class Ground:
         """What the searched line passes, ``half`` m of it to each side."""
         return Patch(self.footprint.ahead, self.footprint.ahead + distance, -half, half)
 
-    def _swept(self, distance: float) -> Patch:
-        """Where a cell's centre lies if the searched line passes the whole cell: half a diagonal within what it sweeps."""
+    def _relied(self, distance: float) -> Patch:
+        """The part of what the searched line passes that tracks may rely on."""
+        return self._swept(distance, self.footprint.half_sweep)
+
+    def _swept(self, distance: float, half: float) -> Patch:
+        """Where, ``half`` m to each side, a cell's centre lies if the line passes all of it: half a diagonal from either end."""
         inset = math.sqrt(0.5) * self.resolution
-        ahead, half = self.footprint.ahead, self.footprint.half_sweep
+        ahead = self.footprint.ahead
         return Patch(ahead + inset, ahead + distance - inset, -half, half)
 
     def can_pivot(self, pose: Pose2, yaw: float, excused: Mask | None = None) -> bool:

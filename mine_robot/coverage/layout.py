@@ -15,9 +15,10 @@ import numpy as np
 from mine_robot.core.limits import Limits
 from mine_robot.coverage.ground import HAZARD, Ground, Mask
 from mine_robot.coverage.sortie import Raster
+from mine_robot.coverage.strip import lay_strips
 
 TURN_S = 7.0  # from one lane to the next
-STRIP_S = 220.0  # of a strip besides its length: to enter it and leave it, and for the narrow rest along the border
+STRIP_S = 60.0  # of a strip besides its length: to enter it and leave it, and for what is left in its corners
 FAR_FROM_SAFE = 3.0  # times as long takes a lane that begins and ends beside unsearched ground
 BEYOND_CELLS = 4  # from the border into what lies beyond it, past cells that belong to neither
 
@@ -63,8 +64,12 @@ def _seconds(raster: Raster, direction: float, limits: Limits) -> list[tuple[flo
     back = np.where(near & far, 0.0, in_and_out) / limits.drive_speed
     heading = direction if np.count_nonzero(near) >= np.count_nonzero(far) else direction + math.pi
     plain = float(np.sum(there + back)) * lanes_a_row
-    across = (np.count_nonzero(~near) + np.count_nonzero(~far)) * raster.resolution  # the ends that strips would line
-    strips = across * (2.0 / limits.drive_speed + 1.0 / limits.search_speed) + STRIP_S * (2 - near.all() - far.all())
-    strips += 2.0 * float(back[near ^ far].max(initial=0.0))  # the corridor
+    chains = [[strip.length for strip in strips] for strips in lay_strips(raster.ground, heading)]
+    if not chains:
+        return [(plain, heading, False)]
+    # Each strip is backed out of once and leaves one more lane along the border; from chain to chain the robot goes back.
+    metres, count = sum(map(sum, chains)), sum(map(len, chains))
+    back_to_safe = metres - max(map(sum, chains))
+    strips = (metres + back_to_safe) / limits.drive_speed + metres / limits.search_speed + STRIP_S * count
     strips += float(np.sum(length / limits.search_speed + TURN_S)) * lanes_a_row
     return [(plain, heading, False), (strips, heading, True)]

@@ -171,10 +171,14 @@ class Ledger:
         """The state of every cell at time ``t``; a halo wins over everything, ground outside over what was searched."""
         zones = self.zones
         cells = np.full(self.searched.shape, Cell.OUTSIDE, dtype=np.int8)
-        cells[zones.safe] = Cell.SAFE
-        cells[zones.to_search] = Cell.PENDING
-        cells[zones.to_search & self.searched] = Cell.SEARCHED
-        cells[self.halo] = Cell.HALO
+        states = (
+            (Cell.SAFE, zones.safe),
+            (Cell.PENDING, zones.to_search),
+            (Cell.SEARCHED, zones.to_search & self.searched),
+            (Cell.HALO, self.halo),
+        )
+        for state, mask in states:
+            np.copyto(cells, np.int8(state), where=mask)
         return LedgerGrid(t, zones.x0, zones.y0, zones.resolution, cells)
 
     def snapshot(self) -> dict[str, NDArray[Any]]:

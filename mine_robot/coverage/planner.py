@@ -15,11 +15,13 @@ from mine_robot.core.robot import Robot
 from mine_robot.core.types import Cell, LedgerGrid, Plan, PlanGap, Pose2, Target
 from mine_robot.coverage import gaps
 from mine_robot.coverage.approach import approach
+from mine_robot.coverage.border import main_directions
 from mine_robot.coverage.escape import drive_moves, ways_out
 from mine_robot.coverage.footprint import Footprint
 from mine_robot.coverage.ground import HAZARD, OBSTACLE, PENDING, Ground, Mask, Window
 from mine_robot.coverage.layout import Layout, reckon
 from mine_robot.coverage.links import drive_to
+from mine_robot.coverage.opening import open_strips, search_rims
 from mine_robot.coverage.params import CoverageParams
 from mine_robot.coverage.route import Route, stay
 from mine_robot.coverage.search import Search
@@ -27,9 +29,8 @@ from mine_robot.coverage.strip import lay_strips
 from mine_robot.coverage.tiles import grown
 from mine_robot.coverage.transit import TurningGround
 
-SAME_DIRECTION_RAD = math.radians(5.0)
 SAME_COVERAGE_M2 = 0.5  # plans that leave about as little ground are compared by their time
-HOME_HEADINGS = 16
+HOME_HEADINGS = (16, 64)  # of the straight drives between places to turn; the finer ones if the others do not lead home
 REST_S_PER_M2 = 20.0  # typical time to search ground that the main lanes leave
 COMPLETED = 1  # directions that are planned to the end if these reach all the ground
 
@@ -80,43 +81,48 @@ class Planner:
     def _search(self, ground: Ground, pose: Pose2, layout: Layout, horizon: float = math.inf) -> Search:
         """A search in a given layout, up to ``horizon`` s of it."""
         near = layout.strips or self._is_large(ground)
-        search = Search(ground, pose, self.limits, self.params, self.footprint, horizon, near)
+        search = Search(ground, pose, self.limits, self.params, self.footprint, layout, horizon, near)
         if layout.strips:
-            search.open_strips(layout.direction)
-        search.main_lanes(layout.direction)
-        search.complete(turned=self.lane_direction is None)
+            open_strips(search)
+        search.main_lanes()
+        if self.lane_direction is None:
+            search.pockets()
+            if layout.strips:
+                search_rims(search)
+        search.rest(turned=self.lane_direction is None)
         return search
 
     def _best_of_all(self, ground: Ground, pose: Pose2) -> Search | None:
-        """The best search of those in all directions, then with strips."""
-        best = self._best_of_directions(ground, pose)
-        if best is None or best.shut_in:
-            return best
-        along = reckon(ground, main_directions(ground.all_of(PENDING), self.params.directions), self.limits).direction
-        for heading in dict.fromkeys((best.layout.direction, best.layout.direction + math.pi, along)):
-            if lay_strips(ground, heading, pose):
-                search = self._search(ground.copy(), pose, Layout(heading, strips=True), best.route.duration)
-                best = search if search.better_than(best, SAME_COVERAGE_M2) else best
-        return best
+        """The best search of those in all directions, with strips and without."""
+        directions = main_directions(ground.all_of(PENDING), self.params.directions)
+        best: Search | None = None
+        for direction in directions:
+            if lay_strips(ground, direction):
+                search = self._search(ground.copy(), pose, Layout(direction, strips=True), _time_to_beat(best))
+                best = search if best is None or search.better_than(best, SAME_COVERAGE_M2) else best
+        return self._best_of_directions(ground, pose, directions, best)
 
-    def _best_of_directions(self, ground: Ground, pose: Pose2) -> Search | None:
-        """The best search whose lanes are backed out of, or end where the robot can turn anyway."""
+    def _best_of_directions(
+        self, ground: Ground, pose: Pose2, directions: list[float], best: Search | None
+    ) -> Search | None:
+        """The best of a search and those whose lanes are backed out of, or end where the robot can turn anyway."""
         starts = []
-        for direction in main_directions(ground.all_of(PENDING), self.params.directions):
-            search = Search(ground.copy(), pose, self.limits, self.params, self.footprint)
+        for direction in directions:
+            search = Search(
+                ground.copy(), pose, self.limits, self.params, self.footprint, Layout(direction), _time_to_beat(best)
+            )
             if search.shut_in:
                 return search
-            search.main_lanes(direction)
+            search.main_lanes()
             starts.append(search)
         # The rest is slow to gather, so directions whose main lanes leave much ground are completed only if nothing else is left to try.
         starts.sort(key=lambda search: search.route.duration + REST_S_PER_M2 * search.left)
-        best: Search | None = None
         for number, search in enumerate(starts):
             if best is not None and number >= COMPLETED and best.left <= SAME_COVERAGE_M2:
                 break
-            if best is not None and best.left <= SAME_COVERAGE_M2:
-                search.horizon = best.route.duration  # beyond it this direction is no better
-            search.complete()
+            search.horizon = _time_to_beat(best)
+            search.pockets()
+            search.rest()
             if best is None or search.better_than(best, SAME_COVERAGE_M2):
                 best = search
         return best
@@ -165,23 +171,36 @@ class Planner:
         obstacles: Mask | None = None,
         keep_off: Mask | None = None,
     ) -> Plan:
-        """Go to ``home``, or, where that cannot be reached, to the nearest safe ground; no steps if the robot is shut in."""
+        """Go to ``home``, or, where that cannot be reached, to the nearest safe ground; no steps if the robot is shut in.
+
+        A way that leaves room for an error of tracking is taken if there is one, else one without: the robot drove in over this ground with
+        that error, and the guard watches every metre.
+        """
         ground = Ground(grid, self.footprint, obstacles, keep_off)
-        route = Route(ground, pose, self.limits)
-        turning = TurningGround(ground)
-        start = route.mark()
-        for leave in ways_out(route, turning):
-            if not drive_moves(route, leave):
-                continue
-            if self._drive_home(route, turning, home, grid.cells == Cell.SAFE):
-                return Plan(t, tuple(route.steps) or (stay(pose, self.limits),))
-            route.rewind(start)
+        safe = grid.cells == Cell.SAFE
+        for room in (ground, ground.tight()):
+            turning = TurningGround(room)
+            for count in HOME_HEADINGS:
+                route = Route(room, pose, self.limits)
+                if self._leave_for_home(route, turning, home, safe, count):
+                    return Plan(t, tuple(route.steps) or (stay(pose, self.limits),))
         return Plan(t, ())
 
-    def _drive_home(self, route: Route, turning: TurningGround, home: Pose2, safe: Mask) -> bool:
+    def _leave_for_home(self, route: Route, turning: TurningGround, home: Pose2, safe: Mask, count: int) -> bool:
+        """Drive home from wherever the robot stands, through lanes in one of ``count`` headings."""
+        headings = tuple(2.0 * math.pi * i / count for i in range(count))
+        start = route.mark()
+        for leave in ways_out(route, turning):
+            if drive_moves(route, leave) and self._drive_home(route, turning, home, safe, headings):
+                return True
+            route.rewind(start)
+        return False
+
+    def _drive_home(
+        self, route: Route, turning: TurningGround, home: Pose2, safe: Mask, headings: tuple[float, ...]
+    ) -> bool:
         """Drive to home itself, or along its heading from where the robot can turn, or to the nearest safe turning ground."""
         ground = route.ground
-        headings = tuple(2.0 * math.pi * i / HOME_HEADINGS for i in range(HOME_HEADINGS))
         start = route.mark()
         for spot, distance in home_spots(ground, turning, home):
             if drive_to(route, turning, spot, headings) and route.turn(home.yaw) and route.drive(distance):
@@ -202,12 +221,17 @@ class Planner:
         return Plan(t, tuple(search.route.steps), tuple(found), not open_end)
 
     def _gaps(self, grid: LedgerGrid, ground: Ground) -> list[PlanGap]:
-        """Gaps of the raster: halos, then each connected remainder with the likeliest reason."""
+        """Gaps of the raster: halos, then each connected remainder with the likeliest reason.
+
+        A cell that only touches a no-go zone is closed as a whole: what of it lies beside the zone is a gap too.
+        """
         found = halo_gaps(grid)
         pending = ground.all_of(PENDING).astype(np.uint8)
         count, labels, stats, _ = cv2.connectedComponentsWithStats(pending, connectivity=4)
         near = math.ceil((self.footprint.box.y_max + self.params.sweep_margin) / grid.resolution) + 2
         by_reason: dict[str, Mask] = {}
+        if ground.has_obstacles:
+            by_reason[gaps.NEAR_NO_GO] = ground.all_of(OBSTACLE) & (grid.cells == Cell.OUTSIDE)
         for label in range(1, count):
             col, row, width, height = stats[label, :4].tolist()
             window = slice(row, row + height), slice(col, col + width)
@@ -218,6 +242,11 @@ class Planner:
         for reason, mask in by_reason.items():
             found += gaps.to_gaps(gaps.cells_to_area(mask, grid.x0, grid.y0, grid.resolution), reason)
         return found
+
+
+def _time_to_beat(best: Search | None) -> float:
+    """Time in s beyond which another search cannot be better."""
+    return math.inf if best is None or best.left > SAME_COVERAGE_M2 else best.route.duration
 
 
 def _reason(grid: LedgerGrid, ground: Ground, window: Window, part: Mask, near: int) -> str:
@@ -252,31 +281,3 @@ def home_spots(ground: Ground, turning: TurningGround, home: Pose2) -> list[tupl
         if len(spots) >= 3:
             break
     return spots
-
-
-def main_directions(pending: Mask, count: int) -> list[float]:
-    """Up to ``count`` different lane directions (mod pi) that suit the unsearched ground: along its longest edges and across."""
-    contours, _ = cv2.findContours(pending.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    edges: list[tuple[float, float]] = []
-    for contour in contours:
-        corners = cv2.approxPolyDP(contour, 3.0, True)[:, 0, :].astype(float)
-        for corner, side in zip(corners, np.roll(corners, -1, axis=0) - corners):
-            edges.append((math.hypot(*side), _edge_angle(contour[:, 0, :].astype(float), corner, side)))
-    directions: list[float] = []
-    for _, angle in sorted(edges, reverse=True):
-        for direction in (angle, angle + math.pi / 2.0):
-            if all(abs(math.remainder(direction - other, math.pi)) > SAME_DIRECTION_RAD for other in directions):
-                directions.append(direction)
-    return directions[:count]
-
-
-def _edge_angle(contour: np.ndarray, corner: np.ndarray, side: np.ndarray) -> float:
-    """Direction of the contour points (n, 2) along an edge, away from its corners: finer than the edge's own."""
-    length = max(math.hypot(*side), 1e-9)
-    along = (contour - corner) @ side / length
-    across = (contour - corner) @ np.array([-side[1], side[0]]) / length
-    on_edge = contour[(along > 0.1 * length) & (along < 0.9 * length) & (np.abs(across) < 4.0)]
-    if len(on_edge) < 10:
-        return math.atan2(side[1], side[0])
-    dx, dy = cv2.fitLine(on_edge.astype(np.float32), cv2.DIST_HUBER, 0, 0.01, 0.01).ravel()[:2]
-    return math.atan2(float(dy), float(dx))

@@ -9,9 +9,11 @@ gathered in all headings. Whatever a straight drive from turning ground can reac
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mine_robot.core.limits import Limits
 from mine_robot.core.types import Pose2
@@ -25,7 +27,6 @@ from mine_robot.coverage.params import CoverageParams
 from mine_robot.coverage.route import Point, Route, ahead
 from mine_robot.coverage.shortcut import shorten
 from mine_robot.coverage.sortie import Candidate, LaneFinder
-from mine_robot.coverage.strip import lay_strips
 from mine_robot.coverage.transit import TurningGround
 
 PROPOSALS = 24  # candidates of one heading that are tried at first
@@ -35,7 +36,23 @@ KEPT_SHARE = 0.8  # of the gain a leftover candidate must still have
 FAN = 4  # times as many headings
 FAN_WORTH_M2 = 0.5  # left by all headings before more are tried
 NEAR_M = 4.0  # way back from the end of a lane that is shorter than turning there by strokes
+NEARER = (0.8, 0.6, 0.4, 0.2, 0.0)  # cells a lane on the border is brought nearer to it, if it is clear there
 SHORTER = (0, 1, 2, 4, 8)  # cells a lane is shortened by if its end is not clear
+
+
+@dataclass(frozen=True, eq=False)
+class Wanted:
+    """What a lane must be: it gains so much ``gain`` in m² and has at most this ``length`` in m.
+
+    If it shall lie on a border, ``outward`` is the unit vector to that.
+    """
+
+    gain: float = 0.0
+    length: float = math.inf
+    outward: NDArray[np.float64] | None = None
+
+
+ANY = Wanted()
 
 
 class Search:
@@ -51,6 +68,7 @@ class Search:
         limits: Limits,
         params: CoverageParams,
         footprint: Footprint,
+        layout: Layout,
         horizon: float = math.inf,
         near: bool = False,
     ) -> None:
@@ -61,7 +79,8 @@ class Search:
         self.finder = LaneFinder(footprint, limits, params)
         self.turning = TurningGround(ground)
         self.lane_end = self.route.mark()
-        self.layout = Layout()
+        self.layout = layout
+        self.wanted = ANY
         self.refused: set[tuple[float, float, float, float]] = set()
         self.best_score, self.least = 0.0, 0.0
         self.pool: list[Candidate] = []
@@ -92,22 +111,28 @@ class Search:
             return self.left < other.left
         return self.route.duration < other.route.duration
 
-    def open_strips(self, direction: float) -> None:
-        """Search strips to turn in at the far ends of lanes along ``direction``, and corridors to them."""
-        self.layout = Layout(direction, strips=True)
-        for strip in lay_strips(self.ground, direction, self.route.pose):
-            self.chosen = True
-            self.ground.remove(CHOSEN, ~strip.cells)
-            self.ground.add(CHOSEN, strip.cells)
-            self._lanes_along(strip.heading)
-            self._turn_near_by()
-        self.chosen = False
+    def only(
+        self,
+        corners: NDArray[np.float64],
+        headings: Sequence[float],
+        wanted: Wanted = ANY,
+        nominal: bool = False,
+        done: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Search nothing but a convex polygon with ``corners`` (n, 2), until it is ``done``, by lanes as they are ``wanted``.
+
+        ``nominal`` ones lie side by side, others gather whatever is left.
+        """
+        self.ground.choose(corners)
+        self.chosen, self.wanted = True, wanted
+        self._sweep_all(headings, nominal, done=done)
+        self.chosen, self.wanted = False, ANY
 
     def _ways_out(self) -> Iterable[Sequence[Move]]:
         """Ways to turning ground; before the first step the ground is as it was, and so are they."""
         return ways_out(self.route, self.turning) if self.route.steps else self._first_ways
 
-    def _turn_near_by(self) -> None:
+    def turn_near_by(self) -> None:
         """Bring the robot from the end of a lane to where it can turn, if that is possible without a long way back."""
         before = self.route.mark()
         for leave in ways_out(self.route, self.turning, NEAR_M):
@@ -115,48 +140,43 @@ class Search:
                 return
             self.route.rewind(before)
 
-    def main_lanes(self, direction: float) -> None:
-        """Lay lanes side by side along ``direction`` and against it, as long as they gain well."""
-        self.layout = Layout(direction, self.layout.strips)
-        self._lanes_along(direction)
+    def main_lanes(self) -> None:
+        """Lay lanes side by side along the direction of the layout and against it, as long as they gain well."""
+        self._sweep_all(self.headings(2), nominal=True)
 
-    def complete(self, turned: bool = True) -> None:
-        """Search the pockets that the main lanes left behind halos and holes: by lanes across and along, then in all headings.
+    def pockets(self) -> None:
+        """Search the pockets that the main lanes left behind halos and holes, by lanes across and along."""
+        self._sweep_all(self.headings(4), nominal=True)
 
-        Unless lanes may be ``turned``, all lie like the main ones.
-        """
+    def rest(self, turned: bool = True) -> None:
+        """Gather what is left: in all headings, or, unless lanes may be ``turned``, in that of the main lanes."""
         if not turned:
-            self._sweep_all(self._headings(2), nominal=False)
+            self._sweep_all(self.headings(2), nominal=False)
             return
-        self._sweep_all(self._headings(4), nominal=True)
-        self._rest()
-
-    def _lanes_along(self, direction: float) -> None:
-        self._sweep_all((direction, direction + math.pi), nominal=True)
-
-    def _rest(self) -> None:
-        """Gather what the main lanes left, in all headings."""
         count = self.params.headings
-        self._sweep_all(self._headings(count // 2), nominal=False)
-        self._sweep_all(self._headings(count), nominal=False)  # the headings between are for what the others leave
+        self._sweep_all(self.headings(count // 2), nominal=False)
+        self._sweep_all(self.headings(count), nominal=False)  # the headings between are for what the others leave
         if self.left > FAN_WORTH_M2:
             # Behind a narrow place only lanes through it, like the rays of a fan, make room to turn.
-            self._sweep_all(self._headings(FAN * count), nominal=False, thorough=False)
-            self._sweep_all(self._headings(count), nominal=False)
+            self._sweep_all(self.headings(FAN * count), nominal=False, thorough=False)
+            self._sweep_all(self.headings(count), nominal=False)
 
-    def _headings(self, count: int) -> list[float]:
+    def headings(self, count: int) -> list[float]:
+        """So many headings all round, the first that of the main lanes."""
         return [self.layout.direction + 2.0 * math.pi * i / count for i in range(count)]
 
-    def _sweep_all(self, headings: Sequence[float], nominal: bool, thorough: bool = True) -> None:
+    def _sweep_all(
+        self, headings: Sequence[float], nominal: bool, thorough: bool = True, done: Callable[[], bool] = lambda: False
+    ) -> None:
         self.best_score, self.least, self.pool = 0.0, MAIN_SCORE if nominal else 0.0, []
         self.proposals, retried = PROPOSALS, False
         # Cells across the border come with their neighbours; they are not worth a lane of their own.
         gain = FRESH if nominal else PENDING | INNER
         if self.chosen:
             gain |= CHOSEN
-        self.outlook.begin(gain, headings[0] if nominal else None)
+        self.outlook.begin(gain, headings[0] if nominal or len(headings) == 2 else None)
         self.outlook.at(self.place)
-        while not (self.cut or self.shut_in):
+        while not (self.cut or self.shut_in or done()):
             self.more = False
             if self._sortie(headings, gain) or self._sortie_elsewhere(headings, gain):
                 self.proposals, retried = PROPOSALS, False
@@ -210,10 +230,15 @@ class Search:
         for heading in headings:
             where = self.outlook.corners(heading)  # in a strip there is no room yet for strokes
             lanes = self.finder.candidates(
-                self.ground, self.turning, part, gain, heading, position, self.proposals, where, not self.chosen
+                self.ground, self.turning, part, gain, heading, position, self.proposals, where
             )
             self.more |= len(lanes) == self.proposals and lanes[-1].score >= self.least * self.best_score
             found += lanes
+        found = [
+            candidate
+            for candidate in found
+            if candidate.gain >= self.wanted.gain and candidate.length <= self.wanted.length
+        ]
         found.sort(key=lambda candidate: -candidate.score)
         return [candidate for candidate in found if candidate.score >= self.least * self.best_score]
 
@@ -223,7 +248,7 @@ class Search:
         if key in self.refused:
             return False
         before = self.route.mark()
-        length = next((n for n in self._lengths(candidate) if self.ground.can_sweep(candidate.start, n)), 0.0)
+        candidate, length = self._placed(candidate)
         enter = self._enter_aside if candidate.aside else self._enter
         if length > 0.0 and enter(candidate):
             shorten(self.route, self.lane_end, self.turning)
@@ -267,6 +292,24 @@ class Search:
             return False
         back = all(self.route.turn(yaw) and self.route.drive(-distance) for yaw, distance in reversed(moves))
         return back and self.route.turn(candidate.start.yaw)
+
+    def _placed(self, candidate: Candidate) -> tuple[Candidate, float]:
+        """A candidate as near to the border as it is clear, if it shall lie there, and how long it can be; 0 if it is not clear."""
+        outward = self.wanted.outward
+        for cells in NEARER if outward is not None else (0.0,):
+            placed = candidate
+            if outward is not None:
+                dx, dy = cells * self.ground.resolution * outward
+                start, pivot = candidate.start, candidate.pivot
+                placed = replace(
+                    candidate,
+                    start=replace(start, x=start.x + dx, y=start.y + dy),
+                    pivot=(pivot[0] + dx, pivot[1] + dy),
+                )
+            length = next((n for n in self._lengths(placed) if self.ground.can_sweep(placed.start, n)), 0.0)
+            if length > 0.0:
+                return placed, length
+        return candidate, 0.0
 
     def _lengths(self, candidate: Candidate) -> list[float]:
         lengths = [candidate.length - cells * self.ground.resolution for cells in SHORTER]

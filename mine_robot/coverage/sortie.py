@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mine_robot.core.limits import Limits
 from mine_robot.core.types import Pose2
 from mine_robot.coverage.footprint import Footprint
-from mine_robot.coverage.ground import DRIVABLE, OBSTACLE, SEARCHABLE, Ground, Mask
+from mine_robot.coverage.ground import CHOSEN, DRIVABLE, FRESH, OBSTACLE, SEARCHABLE, Ground, Mask
 from mine_robot.coverage.params import CoverageParams
 from mine_robot.coverage.route import STOP_S
 from mine_robot.coverage.transit import TurningGround
@@ -74,6 +74,8 @@ class LaneFinder:
         """
         raster = Raster(ground, heading, where)
         raster.gain = raster.all_of(gain)
+        if gain & CHOSEN and not gain & FRESH:  # along a border all that a lane searches counts
+            raster.half_lane = round(self.footprint.half_count / raster.resolution - 0.5)
         if not raster.gain.any():
             return []
         parts = turning.parts(raster.resample)

@@ -1,123 +1,150 @@
-"""Strips of searched ground along the ends of the lanes, in which the robot turns round instead of backing out of every lane.
+"""Strips of searched ground along the borders in which lanes end, where the robot turns round instead of backing out of every lane.
 
 The tracks are nearly as wide as the searched line, so a robot at the end of a lane cannot turn, and drives every metre twice. Two lanes
-side by side are wide enough: a strip of them along the far border makes every further lane a way there or a way back. Where a strip does
-not begin at safe ground, a corridor of two lanes leads to it first. That pays where lanes are long; the planner compares.
+side by side are wide enough: a strip of them along a border makes every further lane that ends there a way there or a way back. Strips
+follow one another round the hazard area from safe ground on, so that each begins where the one before ended. That pays where lanes
+are long; the planner compares.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from mine_robot.core.types import Pose2
-from mine_robot.coverage.ground import HAZARD, PENDING, Ground, Mask
-from mine_robot.coverage.layout import safe_beyond
-from mine_robot.coverage.sortie import Ints, Raster
+from mine_robot.coverage.border import Edge, outlines
+from mine_robot.coverage.ground import DRIVABLE, HAZARD, Ground
+from mine_robot.coverage.route import Point
 
 LONG_LANE_M = 15.0  # shorter lanes are backed out of sooner than a strip is searched
-LANES = 2  # side by side in corridor and strip
-OPEN_SHARE = 0.3  # a strip of which less is still to be searched counts as open
+LANES = 2  # side by side in a strip
 STRAIGHT_M = 0.3  # a border that bends by no more is one
-BESIDE_CELLS = 3  # from drivable ground to a strip that begins there
-SIDE_COST = 0.2  # a corridor may be so much longer for each metre that it is nearer to the side: what it leaves stays in one piece
-WAY_COST = 0.05  # and for each metre that it is nearer to the robot
+BEYOND_M = 0.2  # from the border into what lies beyond it, past cells that belong to neither
+SAFE_SHARE = 0.5  # of a border beside safe ground that needs no strip
+CORNER_M = 3.5  # about a corner, searched if there is no room to turn from one strip into the next
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Strip:
-    """Cells of the raster to search before the lanes, and the heading in rad of the lanes in it."""
+    """Ground to search before the lanes, along a border from ``start`` on, with lanes in ``heading`` (rad) or against it.
 
-    cells: Mask
-    heading: float
-
-
-def lay_strips(ground: Ground, heading: float, position: Pose2) -> list[Strip]:
-    """Strips, each after its corridor, where lanes in ``heading`` end; none where it does not pay or there is room to turn already.
-
-    Each straight stretch of the border has its own, and so has each level where the border jumps, as in an L.
+    ``border`` (2, 2) are the ends of the stretch, ``length`` m long, and a strip's width more, in ``map``; ``inward`` is a unit vector.
     """
-    raster = Raster(ground, heading)
-    raster.gain = hazard = raster.all_of(HAZARD)
-    pending = raster.all_of(PENDING)
-    width = LANES * (2 * raster.half_lane + 1)
-    depth = width + round(max(ground.pivot_room - ground.footprint.half_lane, 0.0) / ground.resolution)
-    beside = _dilated(raster.drivable)
-    corridors = _Corridors(raster, pending, width, position)
-    columns = np.arange(hazard.shape[1])
-    ends = (-1, hazard.argmax(axis=1)), (1, hazard.shape[1] - 1 - hazard[:, ::-1].argmax(axis=1))
-    left: list[tuple[Ints, Mask, float]] = []  # rows, cells and heading of strips that are not reached yet
-    for side, border in ends:
-        open_already = safe_beyond(raster, np.arange(len(border)), border, side)
-        for level in _levels(border, np.asarray(hazard.any(axis=1)), width, raster.resolution):
-            if hazard[level].sum() * raster.resolution < LONG_LANE_M * len(level) or np.mean(open_already[level]) > 0.5:
-                continue
-            slope = float(np.polyfit(level, border[level], 1)[0])
-            cells = np.zeros_like(hazard)
-            cells[level] = hazard[level] & (np.abs(columns - border[level, None]) < depth * math.hypot(1.0, slope))
-            if np.count_nonzero(cells & pending) >= OPEN_SHARE * np.count_nonzero(cells):
-                left.append((level, cells, heading + math.atan2(1.0, slope)))
-    strips: list[Strip] = []
-    while left:
-        reached = [number for number, (_, cells, _) in enumerate(left) if np.count_nonzero(cells & beside) >= width]
-        level, cells, along = left.pop(reached[0] if reached else 0)
-        if not reached:
-            first = corridors.best(level)
-            if first is None:
-                continue
-            corridor = np.zeros_like(hazard)
-            corridor[first : first + width] = hazard[first : first + width]
-            strips.append(Strip(raster.to_ground(corridor), heading))
-        strips.append(Strip(raster.to_ground(cells), along))
-        beside |= _dilated(cells)  # the next one may begin where this one ends
-    return strips
+
+    start: Point
+    heading: float
+    length: float
+    border: NDArray[np.float64]
+    inward: NDArray[np.float64]
+
+    @property
+    def headings(self) -> tuple[float, float]:
+        """Of the lanes in it, either way."""
+        return self.heading, self.heading + math.pi
+
+    @property
+    def corner(self) -> NDArray[np.float64]:
+        """Corners (4, 2) of a square about where it begins."""
+        return np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * CORNER_M + self.start
+
+    def distance(self, place: Pose2) -> float:
+        """Of a place in m from the border."""
+        return float((np.array([place.x, place.y]) - self.start) @ self.inward)
+
+    def within(self, depth: float) -> NDArray[np.float64]:
+        """Corners (4, 2) of its part up to ``depth`` m from the border, and of as much beyond the border."""
+        return np.concatenate([self.border - depth * self.inward, self.border[::-1] + depth * self.inward])
 
 
-def _dilated(cells: Mask) -> Mask:
-    return np.asarray(cv2.dilate(cells.astype(np.uint8), np.ones(2 * (2 * BESIDE_CELLS + 1,), np.uint8)) > 0)
+def lay_strips(ground: Ground, heading: float) -> list[list[Strip]]:
+    """Chains of strips for lanes in ``heading``, in each of which one leads to the next; none where lanes are short or end on safe ground.
+
+    Only round ground that safe ground touches, where the first of a chain can begin.
+    """
+    width = _width(ground)
+    chains: list[list[Strip]] = []
+    for border in outlines(ground.all_of(HAZARD), STRAIGHT_M / ground.resolution):
+        if _mean_lane(border, heading) * ground.resolution < LONG_LANE_M:
+            continue
+        for run in _unsafe_runs(ground, border):
+            needed = [edge.length * abs(math.sin(edge.angle - heading)) >= width for edge in run]
+            for chain in _chains(run, needed):
+                strips = [_strip(ground, edge, start) for edge, start in chain if edge.length >= width]
+                chains += [strips] if strips else []
+    return chains
 
 
-def _levels(border: Ints, used: Mask, width: int, resolution: float) -> Iterator[Ints]:
-    """The ``used`` rows by straight stretches of their ``border`` columns, those that are long enough for a strip."""
-    rows = np.flatnonzero(used)
-    if not len(rows):
+def along_borders(ground: Ground) -> list[Strip]:
+    """A strip along each stretch of a border that does not lie beside safe ground, as long as a strip is wide or longer."""
+    borders = outlines(ground.all_of(HAZARD), STRAIGHT_M / ground.resolution)
+    edges = (edge for border in borders for run in _unsafe_runs(ground, border) for edge in run)
+    return [_strip(ground, edge, edge.start) for edge in edges if edge.length >= _width(ground)]
+
+
+def _width(ground: Ground) -> float:
+    """Of a strip, in cells."""
+    return 2.0 * LANES * ground.footprint.half_lane / ground.resolution
+
+
+def _mean_lane(border: Sequence[Edge], heading: float) -> float:
+    """Mean length in cells of lanes in ``heading``."""
+    corners = np.array([edge.start for edge in border])
+    x, y = corners.T
+    area = 0.5 * float(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y))
+    return area / max(float(np.ptp(corners @ (-math.sin(heading), math.cos(heading)))), 1.0)
+
+
+def _unsafe_runs(ground: Ground, border: Sequence[Edge]) -> Iterator[list[Edge]]:
+    """The edges between safe ground and safe ground, in their order round the area."""
+    safe = [_is_safe(ground, edge) for edge in border]
+    if True not in safe:
         return
-    jumps = (np.abs(np.diff(border[rows])) > width) | (np.diff(rows) > 1)
-    for level in np.split(rows, np.flatnonzero(jumps) + 1):
-        outline = np.stack([level, border[level]], axis=1).astype(np.float32)[:, None, :]
-        corners = cv2.approxPolyDP(outline, STRAIGHT_M / resolution, False)[:, 0, 0].astype(int)
-        for low, high in itertools.pairwise(corners):
-            if high - low >= 2 * width:
-                yield np.arange(low, high + 1)
+    first = safe.index(True)
+    turned = [*zip(safe[first:], border[first:]), *zip(safe[:first], border[:first])]
+    for is_safe, group in itertools.groupby(turned, key=lambda pair: pair[0]):
+        if not is_safe:
+            yield [edge for _, edge in group]
 
 
-class _Corridors:
-    """What a corridor of ``width`` rows costs, by its first row."""
+def _is_safe(ground: Ground, edge: Edge) -> bool:
+    """Whether safe ground lies beyond most of an edge."""
+    outward = np.array([edge.side[1], -edge.side[0]]) / max(edge.length, 1e-9) * BEYOND_M / ground.resolution
+    places = edge.start + outward + np.linspace(0.0, 1.0, 2 + round(edge.length))[:, None] * edge.side
+    rows, cols = ground.cells.shape
+    col, row = np.rint(places).astype(int).T.clip(0, [[cols - 1], [rows - 1]])
+    cells = ground.cells[row, col]
+    return bool(np.mean((cells & (DRIVABLE | HAZARD)) == DRIVABLE) >= SAFE_SHARE)
 
-    def __init__(self, raster: Raster, pending: Mask, width: int, position: Pose2) -> None:
-        hazard = raster.gain
-        closed = hazard & ~pending & ~raster.drivable
-        runs = np.count_nonzero(np.diff(hazard.astype(np.int8), axis=1, prepend=0) > 0, axis=1)
-        rows = np.arange(len(hazard))
-        begins = safe_beyond(raster, rows, hazard.argmax(axis=1), -1)
-        self.usable = (runs == 1) & ~closed.any(axis=1) & begins
-        self.length = pending.sum(axis=1)
-        self.width = width
-        ((self.row,), _) = raster.from_map(np.array([position.x]), np.array([position.y]))
 
-    def best(self, level: Ints) -> int | None:
-        """First of the rows of ``level`` that have least to search in them, none of it beyond a hole or closed by a find."""
-        window = np.ones(self.width)
-        first = level[: 1 - self.width]
-        possible = np.convolve(self.usable[level], window, "valid") == self.width
-        if not possible.any():
-            return None
-        length = np.convolve(self.length[level], window, "valid") / self.width
-        side = np.minimum(first - first[0], first[-1] - first)
-        cost = length + SIDE_COST * side + WAY_COST * np.abs(first + self.width / 2.0 - self.row)
-        return int(first[np.argmin(np.where(possible, cost, np.inf))])
+def _chains(run: list[Edge], needed: list[bool]) -> Iterator[list[tuple[Edge, NDArray[np.float64]]]]:
+    """Edges with the corners they begin at, from either end of a run: all but the longest stretch at which no lanes end."""
+    if not any(needed):
+        return
+    stretches = [
+        (needs, [i for i, _ in group])
+        for needs, group in itertools.groupby(enumerate(needed), key=lambda pair: pair[1])
+    ]
+    idle = [indices for needs, indices in stretches if not needs]
+    left_out = max(idle, key=lambda indices: sum(run[i].length for i in indices), default=[len(run)])
+    yield [(edge, edge.start) for edge in run[: left_out[0]]]
+    yield [(edge, edge.start + edge.side) for edge in reversed(run[left_out[-1] + 1 :])]
+
+
+def _strip(ground: Ground, edge: Edge, start: NDArray[np.float64]) -> Strip:
+    """The strip along an edge that begins at ``start``, in cells."""
+    along = edge.side / edge.length
+    more = _width(ground) * along
+    border = np.array([edge.start - more, edge.start + edge.side + more])
+    x, y = ground.places(start)
+    return Strip(
+        (float(x), float(y)),
+        edge.angle,
+        edge.length * ground.resolution,
+        ground.places(border),
+        np.array([-along[1], along[0]]),
+    )

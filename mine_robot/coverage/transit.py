@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import cv2
@@ -35,7 +36,8 @@ class TurningGround:
         # By label: parts that have grown together have several.
         self._parts: NDArray[np.uint16] = np.arange(count, dtype=np.uint16)
         near = math.ceil(FAR_M / ground.resolution)
-        self._distances = Tiles(shape, np.float32, near, self._distances_in)
+        # Of the mask, not of this object: in a circle of references the rasters of a plan would outlive it, a gigabyte for ten hectares.
+        self._distances = Tiles(shape, np.float32, near, partial(_distances_in, self.mask, ground.resolution))
         # Where the robot can be while it drives straight, on the strength of its width alone.
         self._passable = Tiles(shape, np.bool_, ground.reach, ground.passable)
 
@@ -59,13 +61,6 @@ class TurningGround:
     def distances_at(self, x: Floats, y: Floats) -> NDArray[np.float32]:
         """Distances (n,) in m of points to the nearest place to turn, up to ``FAR_M``."""
         return self._distances.at(*self._cells(x, y))
-
-    def _distances_in(self, window: Window) -> NDArray[np.float32]:
-        free = (~self.mask[window]).astype(np.uint8)
-        if free.all():
-            return np.full(free.shape, FAR_M, dtype=np.float32)
-        cells = cv2.distanceTransform(free, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        return np.minimum(np.asarray(cells) * self.ground.resolution, FAR_M)
 
     def grow(self, pose: Pose2, distance: float) -> None:
         """Take in a sweep by ``distance`` m that began at ``pose``."""
@@ -207,3 +202,12 @@ def _shorten(points: list[Point], sees: Callable[[Point, Point], bool]) -> list[
         kept.append(points[high])
         i = high
     return kept
+
+
+def _distances_in(mask: Mask, resolution: float, window: Window) -> NDArray[np.float32]:
+    """Distances in m to the nearest cell of ``mask`` within ``window``, up to ``FAR_M``."""
+    free = (~mask[window]).astype(np.uint8)
+    if free.all():
+        return np.full(free.shape, FAR_M, dtype=np.float32)
+    cells = cv2.distanceTransform(free, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.minimum(np.asarray(cells) * resolution, FAR_M)

@@ -94,6 +94,8 @@ class Planning(Holding):
             self._replan(self._ending)
 
     def _finish(self) -> None:
+        if self._unproven_m2 > 0.0 and not self._ending:
+            self._ending = f"{self._unproven_m2:.2f} m² were swept twice and are not proven"
         rest = "; ".join(f"target {target_id} {why}" for target_id, why in self._suspects.unmarked)
         parts = [f"ended short: {self._ending}" if self._ending else "all reachable ground searched"]
         parts.append(f"not marked for certain: {rest}" if rest else "")

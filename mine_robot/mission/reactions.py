@@ -22,6 +22,8 @@ ACTIVE = frozenset({PLAN, SEARCH, APPROACH, MARK, RETURN})
 DRIVING = frozenset({SEARCH, APPROACH, RETURN})
 BEGUN = ACTIVE | {MissionState.ALIGN, HOLD, MissionState.PAUSED}
 
+ROUNDING_S = 1e-6  # of times that are ticks apart: without it every other reaction would come a tick later
+
 
 class Action(IntEnum):
     """What to do, the most severe last; of several the most severe wins."""
@@ -142,14 +144,16 @@ class HealthWatch:
         rows = [
             row
             for row in REACTIONS
-            if state in row.states and row in self._bad_since and t - max(self._bad_since[row], entered) >= row.after
+            if state in row.states
+            and row in self._bad_since
+            and t - max(self._bad_since[row], entered) >= row.after - ROUNDING_S
         ]
         return sorted(rows, key=lambda row: -row.action)
 
     def cleared(self, t: float, row: Reaction) -> bool:
         """True if a hold for ``row`` may end."""
         since = self._good_since.get(row)
-        return since is not None and t - since >= row.clear
+        return since is not None and t - since >= row.clear - ROUNDING_S
 
     def waiting_for(self, t: float) -> str:
         """The first required component that is not ready, with its own words; empty if all are."""

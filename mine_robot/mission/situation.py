@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from mine_robot.core.limits import Limits
 from mine_robot.core.types import (
     SEARCHED,
+    UNPROVEN,
     Goal,
     Health,
     MarkRequest,
@@ -62,6 +63,7 @@ class Situation:
         self._search_done = False
         self._looked_again = False  # from home: what the last place did not allow may be reachable from there
         self._ending = ""
+        self._unproven_m2 = 0.0
         self._advance = Advance(params)
         self._approach_replans = 0
         self._held: set[Reaction] = set()
@@ -76,7 +78,9 @@ class Situation:
         """Take a component's report; its age counts from the next update. That of the coverage says how much ground is searched."""
         self._new_health.append(health)
         if SEARCHED in health.values:
-            self._advance.set_ground(float(health.values[SEARCHED]))
+            self._unproven_m2 = float(health.values.get(UNPROVEN, 0.0))
+            # To give ground up is to get ahead.
+            self._advance.set_ground(float(health.values[SEARCHED]) + self._unproven_m2)
 
     def set_targets(self, targets: tuple[Target, ...]) -> None:
         """Take the newest list of targets."""

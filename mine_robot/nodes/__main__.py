@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import os
+import signal
 import sys
 
-from mine_robot.pipeline.parameters import NODE_PARAMETERS
+from mine_robot.ros.ending import SIGNALS
 
 
 def main() -> None:
-    """Run the node named by the first argument."""
+    """Run the node named by the first argument. One that is to end while it still imports has nothing to tear down."""
+    for number in SIGNALS:
+        signal.signal(number, lambda *_: os._exit(0))
+    from mine_robot.pipeline.parameters import NODE_PARAMETERS
+
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     if name not in NODE_PARAMETERS:
         print(f"usage: node NAME, with NAME one of {', '.join(NODE_PARAMETERS)}", file=sys.stderr)

@@ -45,6 +45,7 @@ HEALTH_LEAD_S = 0.7
 HEALTH_CONSUMERS = ("localization", "coverage", "follower", "mission", "marker", "recorder")
 POLL_S = 0.02  # wall time; what paces a limited rate, and hears those who answer rarely
 CLOCK_EVERY = 2  # steps
+REPEAT_S = 1.0  # wall time after which the time is told again: who missed it, frozen, would be waited for in vain
 LAST_S = 1.0  # for which time goes on without a world, so that the stack finds out and stops the robot
 
 
@@ -67,7 +68,7 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
         self.steps = 0
         self.heard_nodes: set[str] = set()
         self.commands: list[Twist2] = []
-        self.earliest_wall = 0.0
+        self.earliest_wall = self.told_wall = 0.0
         self.loss: tuple[float, ConnectionError] | None = None
         self.unsaved = ""
         self.outputs = {
@@ -117,6 +118,8 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
             return
         t = self.simulation.t + self.simulation.step_s
         if wall < self.earliest_wall or self.pacer.waits_for(t, wall):
+            if wall - self.told_wall > REPEAT_S:
+                self.tell_time(self.simulation.t)
             return
         rate = self.params.rate if self.pacer.all_flow else 1.0
         if rate > 0.0:
@@ -130,9 +133,14 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
     def end(self, since: float, error: ConnectionError, wall: float) -> None:
         """Let time go on, in real time, without sensors; then end with the error."""
         lost_s = wall - since
-        self.outputs[CLOCK].publish(encode.clock(self.simulation.t + lost_s))
+        self.tell_time(self.simulation.t + lost_s)
         if lost_s > LAST_S:
             raise error
+
+    def tell_time(self, t: float) -> None:
+        """Publish the clock."""
+        self.outputs[CLOCK].publish(encode.clock(t))
+        self.told_wall = time.monotonic()
 
     def step(self) -> None:
         """One step of the world: the command of one step ago acts, then every sensor speaks, then the clock."""
@@ -145,7 +153,7 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
         for topic, message in messages(batch):
             self.outputs[topic].publish(message)
         if self.steps % CLOCK_EVERY == 0:
-            self.outputs[CLOCK].publish(encode.clock(batch.t))
+            self.tell_time(batch.t)
         # Before the stack can hear of a pulse: what it knows has happened in the world of a resumed run too.
         if self.save() and self.port and to_marker:
             self.port.write(to_marker)

@@ -14,6 +14,7 @@ from mine_robot.core.limits import Limits
 from mine_robot.core.robot import Robot
 from mine_robot.core.types import (
     SEARCHED,
+    UNPROVEN,
     Cell,
     Goal,
     Health,
@@ -31,7 +32,8 @@ from mine_robot.coverage import gaps
 from mine_robot.coverage.layout import Layout
 from mine_robot.coverage.ledger import Ledger
 from mine_robot.coverage.params import CoverageParams
-from mine_robot.coverage.planner import REST_S_PER_M2, Planner
+from mine_robot.coverage.planner import REST_S_PER_M2, Planner, halo_gaps
+from mine_robot.pipeline.in_vain import InVain
 from mine_robot.pipeline.recall import Memory
 
 # A target is declared when the searched line is at most 0.30 m beyond it (docs/detection.md); the tracks are 0.7 m behind that line.
@@ -55,6 +57,7 @@ class CoverageManager:
         self.home: Pose2 | None = None
         self._robot = robot
         self._planner = Planner(params, limits, robot, field.lane_direction)
+        self._in_vain = InVain(self._planner.footprint)
         self._pose: Pose2 | None = None
         self._targets: dict[int, Target] = {}
         self._answered: float | None = None
@@ -62,6 +65,7 @@ class CoverageManager:
         self._left: tuple[PlanGap, ...] = ()
         self._gap_cells: NDArray[np.bool_] | None = None
         self._gaps_m2 = 0.0
+        self._unproven_m2 = 0.0
         self._planned_s = 0.0
         self._planned_m2 = 0.0
 
@@ -97,24 +101,36 @@ class CoverageManager:
         if goal is Goal.SEARCH:
             return self._search(grid, pose, t, **closed)
         if goal is Goal.HOME and self.home is not None:
-            return self._planner.plan_home(grid, pose, self.home, t, **closed)
+            plan = self._planner.plan_home(grid, pose, self.home, t, **closed)
+            if not plan.steps:  # shut in: what cannot be reached from here could have been from elsewhere
+                self._left, self._gap_cells = (), None
+                self._gaps_m2 = sum(gap.area for gap in gaps.clip_to_hazard(halo_gaps(grid), self.field))
+            return plan
         target = self._targets.get(target_id)
         return Plan(t, ()) if target is None else self._planner.plan_target(grid, pose, target, t, **closed)
 
     def _search(self, grid: LedgerGrid, pose: Pose2, t: float, **closed: NDArray[np.bool_]) -> Plan:
         """The whole search at first, if the field is not large, and a stretch of it after that, until what is left is known to be gaps."""
+        self._in_vain.judge(grid, pose, self.ledger.searched_area)
+        given_up = self._in_vain.given_up(grid.cells == Cell.PENDING)
+        self._unproven_m2 = int(np.count_nonzero(given_up)) * grid.resolution**2
+        closed["keep_off"] = closed["keep_off"] | given_up
         self._layout = self._layout or self._planner.layout_of_large(grid, **closed)
         if self._layout is None:
             plan, self._layout = self._planner.plan_search(grid, pose, t, **closed)
         else:
             plan = self._planner.plan_on(grid, pose, t, self._layout, **closed)
         if plan.complete:
-            self._left = tuple(gap for gap in plan.gaps if gap.reason != gaps.HALO)
+            if given_up.any():
+                unproven = gaps.cells_to_area(given_up, grid.x0, grid.y0, grid.resolution)
+                plan = replace(plan, gaps=tuple(gaps.relabelled(plan.gaps, unproven, gaps.NOT_PROVEN)))
+            self._left = tuple(gap for gap in plan.gaps if gap.reason not in (gaps.HALO, gaps.NOT_PROVEN))
             self._gap_cells = gaps.cells_within(self._left, grid) & (grid.cells == Cell.PENDING)
         else:
             plan = replace(plan, gaps=(*plan.gaps, *self._left))
         plan = replace(plan, gaps=gaps.clip_to_hazard(plan.gaps, self.field))
-        self._gaps_m2 = sum(gap.area for gap in plan.gaps)
+        self._gaps_m2 = sum(gap.area for gap in plan.gaps if gap.reason != gaps.NOT_PROVEN)
+        self._in_vain.planned(plan, self.ledger.searched_area)
         self._planned_s = plan.duration if plan.complete else self._expected_s()
         self._planned_m2 = self._open_area()
         return plan
@@ -147,6 +163,7 @@ class CoverageManager:
             "coverage": f"{min(searched / reachable, 1.0) if reachable > 0.0 else 1.0:.4f}",
             "remaining_s": f"{self._planned_s * open_share:.0f}",
             "gaps_m2": f"{self._gaps_m2:.3f}",
+            UNPROVEN: f"{self._unproven_m2:.3f}",
         }
         return Health("coverage", Level.OK, f"{searched:.1f} of {hazard:.1f} m² searched", values)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from mine_robot.records.summary import summarise, write_summary
 from mine_robot.records.tables import write_targets, write_trajectory
 
 PICTURES_MAX = 60  # in the report, of the most probable suspects: 3 MB
+SILENCE_S = 1.0  # poses come 20 times a second
+RESTART_S = 10.0  # after the note of a resumption, within which the first pose comes
 UNPROVEN_SHARE = 0.02  # of the searched ground: along its edges the cells of ledger and audit differ
 
 
@@ -32,6 +36,7 @@ def finish_run(
     language(language_code)
     run = load_run(Path(run_dir))
     checked = audit_run(run)
+    _note_silences(run)
     _compare(run, checked)
     try:
         score = score_of(run)
@@ -44,6 +49,19 @@ def finish_run(
     except OSError as error:
         raise RecordError(f"the records of {run_dir} cannot be written: {error}") from None
     return summary
+
+
+def _note_silences(run: RunData) -> None:
+    """Note as a problem where the log has no poses although the run went on: a recorder or a localisation that was dead or frozen."""
+    resumed = [event.t for event in run.outcome.events if event.kind == "resumed"]
+    nav = sorted(run.log.nav, key=lambda state: state.t)
+    for last, state in pairwise(nav):
+        if state.t - last.t > SILENCE_S and not any(last.t <= t <= state.t + RESTART_S for t in resumed):
+            way = math.dist(last.position[:2], state.position[:2])
+            run.log.problems.append(
+                f"the log has no pose from {last.t:.1f} s to {state.t:.1f} s, in which the robot moved by {way:.2f} m: "
+                "what it drove over and searched there is not proven"
+            )
 
 
 def _compare(run: RunData, checked: AuditResult | None) -> None:

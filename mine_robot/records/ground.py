@@ -68,7 +68,8 @@ def partition(field: Field, grid: LedgerGrid | None, reach: float) -> Ground:
     """Divide the hazard area by the last state of the ledger; without one, nothing was searched.
 
     Gaps of the ledger take their reason from what lies within ``reach`` m of all of their ground. Ground in a no-go
-    zone or halo is never counted as searched; what is neither searched nor excused is :data:`NOT_SEARCHED`.
+    zone or halo is never counted as searched, and cells that touch a no-go zone are closed as a whole. What is neither searched nor
+    excused is :data:`NOT_SEARCHED`.
     """
     halo = _cells(grid, Cell.HALO)
     searched = polygons(_cells(grid, Cell.SEARCHED).intersection(field.hazard.difference(field.no_go)))
@@ -79,6 +80,8 @@ def partition(field: Field, grid: LedgerGrid | None, reach: float) -> Ground:
     for part in _cells(grid, Cell.GAP).geoms:
         near = (name for name, zone in zones if zone.contains(part))
         pieces.append((next(near, UNREACHABLE), part))
+    if not field.no_go.is_empty:
+        pieces.append((NEAR_NO_GO, _cells(grid, Cell.OUTSIDE)))  # of the hazard area, those that touch a no-go zone
     pieces.append((NOT_SEARCHED, field.hazard))
     left: BaseGeometry = field.hazard.difference(searched)
     gaps: list[PlanGap] = []

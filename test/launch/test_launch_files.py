@@ -34,7 +34,7 @@ from mine_robot.mission.journal_reader import is_blank, read_journal
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "test" / "data"
 FIELD = str(DATA / "small_field.geojson")
-COMMON = ["mission", "params", "out", "namespace", "log_level", "operate", "rviz"]
+COMMON = ["mission", "params", "out", "priors", "namespace", "log_level", "operate", "rviz"]
 SIMULATED = [*COMMON, "scenario", "seed", "rate"]
 ARGUMENTS = {"bringup": COMMON, "sim": SIMULATED, "gazebo": [*SIMULATED, "headless", "generation"]}
 # What `ros2 launch FILE name:=value ...` does, without the ros2 command.

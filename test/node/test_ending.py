@@ -60,3 +60,29 @@ def test_a_process_that_cannot_end_says_where_it_hangs_and_ends() -> None:
     code, out, err = ended(0.3, 600.0, signal.SIGINT)
     assert (code, out) == (1, "interrupted\n")
     assert "Timeout" in err and 'File "<string>", line' in err
+
+
+IMPORTING = """
+import importlib, os, signal, sys, time
+
+real = importlib.import_module
+
+def endless(name, package=None):
+    if name.endswith("marker_node"):
+        os.kill(os.getpid(), signal.{name})
+        time.sleep(60.0)
+    return real(name, package)
+
+importlib.import_module = endless
+sys.argv = ["node", "marker"]
+from mine_robot.nodes.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_node_that_still_imports_ends_at_once_and_well(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTING.format(name=name)], capture_output=True, text=True, timeout=50.0
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

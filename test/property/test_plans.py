@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import shapely
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from coverage_setup import ROOT, limits, robot
-from plan_checker import Checker
+from plan_checker import CELL, Checker
 from random_fields import random_field, random_targets, start_pose, target_at
 
 from mine_robot.core.field import field_from_geojson
@@ -44,6 +45,20 @@ def test_search_stays_on_safe_ground_and_lists_what_it_leaves(seed):
     assert verdict.clean, verdict
     listed = sum(gap.area for gap in gaps.clip_to_hazard(plan.gaps, field))
     assert verdict.searched_m2 + listed >= verdict.hazard_m2 * 0.995
+
+
+@pytest.mark.parametrize("seed", [105, 107, 111])
+def test_a_plan_searches_or_lists_all_ground_to_the_cell(seed):
+    """Lanes that end in a slanted border (105) pass cells in part, no-go zones askew to the raster (107, 111) close cells in part."""
+    field = random_field(seed)
+    ledger = Ledger(field, robot(), limits(), PARAMS.resolution)
+    start = Pose2(*start_pose(field), 0.0)
+    plan, _ = Planner(PARAMS, limits(), robot()).plan_search(ledger.grid(0.0), start, 0.0, **closed(ledger))
+    checker = Checker(field, robot(), limits(), [])
+    checker.walk(plan, start)
+    listed = shapely.union_all([gaps.gap_area(gap) for gap in gaps.clip_to_hazard(plan.gaps, field)])
+    near = shapely.contains_xy(listed.buffer(CELL / 2.0), checker.x, checker.y)
+    assert np.count_nonzero(checker.hazard & ~checker.swept & ~near) * CELL**2 < 0.0001 * field.area
 
 
 def test_demo_field_is_covered_in_ten_minutes():

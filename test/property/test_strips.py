@@ -14,14 +14,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from coverage_setup import limits, robot
 from plan_checker import Checker
-from random_fields import field_of, start_pose, target_at
+from random_fields import field_of, start_pose
 
 from mine_robot.core.types import Pose2
+from mine_robot.coverage.border import outlines
 from mine_robot.coverage.footprint import Footprint
-from mine_robot.coverage.ground import DRIVABLE, PENDING, Ground
+from mine_robot.coverage.ground import Ground
+from mine_robot.coverage.layout import Layout
 from mine_robot.coverage.ledger import Ledger
+from mine_robot.coverage.opening import open_strips
 from mine_robot.coverage.params import CoverageParams
 from mine_robot.coverage.planner import Planner
+from mine_robot.coverage.search import Search
 from mine_robot.coverage.strip import lay_strips
 
 PARAMS = CoverageParams(directions=1)
@@ -33,72 +37,88 @@ def beside_safe_strip(hazard, turned=0.0):
     return field_of(*(shapely.affinity.rotate(shape, turned, origin=(0, 0)) for shape in (hazard, south)))
 
 
-def ground_of(field, targets=()):
+def ground_of(field):
     ledger = Ledger(field, robot(), limits(), PARAMS.resolution)
-    ledger.set_targets(targets)
     footprint = Footprint.of(robot(), limits(), PARAMS)
     return Ground(ledger.grid(0.0), footprint, ledger.zones.no_go, ledger.zones.border)
 
 
-def northing(ground, cells):
-    return ground.centres(cells)[1]
-
-
-def test_strip_and_corridor_lie_at_the_far_end_and_at_the_side():
+def test_strips_lead_from_safe_ground_to_the_border_in_which_lanes_end():
     ground = ground_of(beside_safe_strip(shapely.box(0, 0, 12, 20)))
-    corridor, border = lay_strips(ground, NORTH, Pose2(2.0, -1.5, 0.0))
-    assert (corridor.heading, border.heading) == pytest.approx((NORTH, math.pi))
-    lane = 2.0 * ground.footprint.half_lane
-    clearance = ground.pivot_room - ground.footprint.half_lane  # the outer lane lies where the robot can turn
-    assert northing(ground, border.cells).min() == pytest.approx(20.0 - 2.0 * lane - clearance, abs=0.15)
-    east = ground.centres(corridor.cells)[0]
-    assert east.min() < 0.15 and east.max() == pytest.approx(2.0 * lane, abs=0.15)
+    ((side, far),) = lay_strips(ground, NORTH)
+    assert math.remainder(side.heading - NORTH, math.pi) == pytest.approx(0.0, abs=0.01)
+    assert math.remainder(far.heading, math.pi) == pytest.approx(0.0, abs=0.01)
+    assert side.start[1] == pytest.approx(0.0, abs=0.1) and far.start[1] == pytest.approx(20.0, abs=0.1)
+    assert side.start[0] == pytest.approx(far.start[0], abs=0.1)  # one begins where the other ends
+    assert (side.length, far.length) == pytest.approx((20.0, 12.0), abs=0.2)
+    assert far.distance(Pose2(6.0, 18.0, 0.0)) == pytest.approx(2.0, abs=0.1)
+    north = far.within(2.1)[:, 1]
+    assert (north.min(), north.max()) == pytest.approx((17.9, 22.1), abs=0.1)
 
 
-def test_the_two_levels_of_an_l_have_a_strip_each():
+def test_lanes_along_safe_ground_have_a_strip_at_either_end():
+    chains = lay_strips(ground_of(beside_safe_strip(shapely.box(0, 0, 20, 12))), 0.0)
+    assert [len(chain) for chain in chains] == [1, 1]
+    assert sorted(chain[0].start[0] for chain in chains) == pytest.approx([0.0, 20.0], abs=0.1)
+
+
+def test_every_level_of_an_l_has_a_strip():
     ell = shapely.Polygon([(0, 0), (20, 0), (20, 18), (10, 18), (10, 36), (0, 36)])
-    strips = lay_strips(ground_of(beside_safe_strip(ell)), NORTH, Pose2(2.0, -1.5, 0.0))
-    assert len(strips) == 4
-    assert not (strips[1].cells & strips[3].cells).any()
+    strips = [strip for chain in lay_strips(ground_of(beside_safe_strip(ell)), NORTH) for strip in chain]
+    level = sorted(strip.border[:, 1].mean() for strip in strips if abs(math.sin(strip.heading)) < 0.1)
+    assert level == pytest.approx([18.0, 36.0], abs=0.2)
 
 
 def test_lanes_between_slanted_borders_have_a_strip_along_each():
-    """A long thin triangle on its safe side: lanes along that end at both other sides, and both strips begin at safe ground."""
-    ground = ground_of(beside_safe_strip(shapely.Polygon([(0, 0), (80, 0), (40, 20)])))
-    left, right = lay_strips(ground, 0.0, Pose2(40.0, -1.5, 0.0))
-    slope = math.atan2(20.0, 40.0)
-    assert math.remainder(left.heading - slope, math.pi) == pytest.approx(0.0, abs=0.01)
-    assert math.remainder(right.heading + slope, math.pi) == pytest.approx(0.0, abs=0.01)
-    x, y = ground.centres(left.cells)
-    depth = (x * math.sin(slope) - y * math.cos(slope)).max()
-    assert 4.0 * ground.footprint.half_lane <= depth <= 4.0 * ground.footprint.half_lane + ground.pivot_room
-    _, layout = planned(beside_safe_strip(shapely.Polygon([(0, 0), (60, 0), (30, 15)])))
-    assert layout is not None and layout.strips
-    assert math.remainder(layout.direction, math.pi) == pytest.approx(0.0, abs=0.02)
+    """A long thin triangle on its safe side: lanes along that end at both other sides, and one strip leads to the other."""
+    ((first, second),) = lay_strips(ground_of(beside_safe_strip(shapely.Polygon([(0, 0), (80, 0), (40, 20)]))), 0.0)
+    slopes = sorted(math.remainder(strip.heading, math.pi) for strip in (first, second))
+    assert slopes == pytest.approx([-math.atan2(20.0, 40.0), math.atan2(20.0, 40.0)], abs=0.01)
+    assert first.start[1] == pytest.approx(0.0, abs=0.2) and second.start == pytest.approx((40.0, 20.0), abs=0.3)
 
 
-def test_no_strip_for_short_lanes_nor_where_there_is_room_to_turn():
-    assert not lay_strips(ground_of(beside_safe_strip(shapely.box(0, 0, 12, 8))), NORTH, Pose2(2.0, -1.5, 0.0))
-    ground = ground_of(beside_safe_strip(shapely.box(0, 0, 12, 20)))
-    assert not lay_strips(ground, NORTH + math.pi, Pose2(2.0, -1.5, 0.0))  # safe ground is as good
-    _, border = lay_strips(ground, NORTH, Pose2(2.0, -1.5, 0.0))
-    ground.remove(PENDING, border.cells)
-    assert not lay_strips(ground, NORTH, Pose2(2.0, -1.5, 0.0))
+def test_no_strips_for_short_lanes_nor_where_none_can_begin():
+    assert not lay_strips(ground_of(beside_safe_strip(shapely.box(0, 0, 12, 8))), NORTH)
+    square = shapely.box(0, 0, 20, 20)
+    assert not lay_strips(ground_of(field_of(square, square.buffer(3.0))), NORTH)  # there is room to turn all round
+    assert not lay_strips(ground_of(field_of(square, shapely.box(40, 0, 44, 4))), NORTH)
 
 
-def test_a_corridor_keeps_clear_of_halos_and_holes():
-    """Wherever finds lie, no corridor leads through a halo or a hole; where they close all of the field there is none."""
-    well = shapely.box(0, 0, 12, 20).difference(shapely.Point(3.0, 10.0).buffer(1.0))
-    rng = np.random.default_rng(5)
-    for _ in range(5):
-        targets = [target_at(number, *xy) for number, xy in enumerate(rng.uniform((5.0, 2.0), (12.0, 16.0), (2, 2)))]
-        ground = ground_of(beside_safe_strip(well), targets)
-        for corridor in lay_strips(ground, NORTH, Pose2(2.0, -1.5, 0.0))[::2]:
-            assert (ground.all_of(PENDING) | ground.all_of(DRIVABLE))[corridor.cells].all()
-            east = ground.centres(corridor.cells)[0]
-            assert east.max() < 2.1 or east.min() > 3.9
-    wall = [target_at(number, x, 10.0) for number, x in enumerate(np.arange(0.5, 12.0, 0.5))]
-    assert not lay_strips(ground_of(beside_safe_strip(well), wall), NORTH, Pose2(2.0, -1.5, 0.0))
+def test_outlines_go_round_an_area_with_it_to_their_left():
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        angles = np.sort(rng.uniform(0.0, 2.0 * math.pi, 8))
+        shape = shapely.Polygon(np.stack([np.cos(angles), np.sin(angles)], axis=1) * rng.uniform(60.0, 90.0) + 100.0)
+        if shape.area < 3000.0:
+            continue
+        y, x = np.mgrid[0:200, 0:200]
+        (outline,) = outlines(shapely.contains_xy(shape, x, y), 3.0)
+        corners = np.array([edge.start for edge in outline])
+        assert shapely.Polygon(corners).symmetric_difference(shape).area < 4.0 * shape.length
+        assert shapely.LinearRing(corners).is_ccw
+        for edge in outline:
+            if edge.length > 30.0:
+                assert math.remainder(edge.angle - math.atan2(edge.side[1], edge.side[0]), math.pi) == pytest.approx(
+                    0.0, abs=0.1
+                )
+    assert not list(outlines(np.zeros((5, 5), dtype=bool), 3.0))
+
+
+def test_robot_can_turn_in_strips_that_were_opened():
+    """Round a field turned to any angle, every strip is searched so that lanes can begin in it; what was driven is checked below."""
+    for turned in (0.0, 17.0, 40.0):
+        field = beside_safe_strip(shapely.box(0, 0, 16, 22), turned)
+        ground, heading = ground_of(field), NORTH + math.radians(turned)
+        search = Search(
+            ground, Pose2(*start_pose(field), 0.3), limits(), PARAMS, ground.footprint, Layout(heading, True)
+        )
+        open_strips(search)
+        for strip in (strip for chain in lay_strips(ground, heading) for strip in chain):
+            along = np.linspace(0.2, 0.8, 7)[:, None]
+            middle = strip.border[0] + along * (strip.border[1] - strip.border[0])
+            room = [middle + depth * strip.inward for depth in np.arange(0.8, 1.8, 0.1)]
+            turning = np.array([search.turning.labels_at(*places.T) > 0 for places in room])
+            assert turning.any(axis=0).all()
 
 
 def planned(field):
@@ -109,7 +129,7 @@ def planned(field):
     plan, layout = Planner(PARAMS, limits(), robot()).plan_search(ledger.grid(0.0), start, 0.0, **closed)
     verdict = Checker(field, robot(), limits(), []).walk(plan, start)
     assert verdict.clean, verdict
-    assert verdict.searched_m2 >= 0.998 * verdict.hazard_m2
+    assert verdict.searched_m2 >= 0.999 * verdict.hazard_m2
     return plan, layout
 
 
@@ -118,4 +138,4 @@ def test_long_lanes_are_not_driven_twice():
     assert layout is not None and layout.strips
     swept = sum(step.length for step in plan.steps if step.sweep)
     driven = sum(step.length for step in plan.steps)
-    assert driven < 1.7 * swept  # backing out of every lane, it is 2.1
+    assert driven < 1.5 * swept  # backing out of every lane, it is 2.1

@@ -8,6 +8,7 @@ from control_plant import drive, limits, nav_state
 
 from mine_robot.core.types import (
     SEARCHED,
+    UNPROVEN,
     Goal,
     Health,
     Level,
@@ -49,6 +50,7 @@ class MissionBench:
         self.drive_time = drive_time
         self.levels = dict.fromkeys(COMPONENTS, Level.OK)
         self.messages: dict[str, str] = {}
+        self.unproven_m2 = 0.0
         self.silent: set[str] = set()
         self.unreachable: set[int] = set()
         self.way_home = True
@@ -72,7 +74,8 @@ class MissionBench:
         for name, level in self.levels.items():
             if name not in self.silent:
                 message = self.messages.get(name, "fine" if not level else "broken")
-                values = {SEARCHED: f"{self.searched_m2:.3f}"} if name == "coverage" else {}
+                ground = {SEARCHED: f"{self.searched_m2:.3f}", UNPROVEN: f"{self.unproven_m2:.3f}"}
+                values = ground if name == "coverage" else {}
                 self.mission.set_health(Health(name, level, message, values))
         self.mission.set_targets(tuple(self.targets))
         self.mission.set_nav(nav_state(self.t, 0.0, 0.0, 0.0))

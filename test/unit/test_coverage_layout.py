@@ -42,8 +42,14 @@ def test_lanes_between_two_safe_edges_need_no_strips():
     assert not found.strips
 
 
-def test_short_lanes_are_backed_out_of():
+def test_a_narrow_field_is_searched_along_between_a_short_strip_at_either_end():
     found = layout(shapely.box(0, 0, 60, 5), shapely.box(0, -4, 60, 0))
+    assert abs(math.sin(found.direction)) == pytest.approx(0.0, abs=0.01)
+    assert found.strips
+
+
+def test_short_lanes_are_backed_out_of():
+    found = layout(shapely.box(0, 0, 12, 8), shapely.box(0, -4, 12, 0))
     assert abs(math.sin(found.direction)) == pytest.approx(1.0, abs=0.01)
     assert not found.strips
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import sys
@@ -17,7 +18,10 @@ from coverage_setup import limits, robot
 from random_fields import field_of, target_at
 
 from mine_robot.core.types import Cell, Goal, MissionState, MissionStatus, NavState, Plan, PlanStep, Pose2, StepKind
+from mine_robot.coverage.ground import Ground
 from mine_robot.coverage.params import CoverageParams
+from mine_robot.coverage.tiles import Tiles
+from mine_robot.coverage.transit import TurningGround
 from mine_robot.pipeline.coverage import CoverageManager
 from mine_robot.pipeline.first_plan import first_plan
 from mine_robot.records.plan_file import heading_deg, plan_to_geojson
@@ -62,6 +66,18 @@ def test_gaps_are_listed_cut_to_the_field_and_shown():
     values = manager.progress().values
     assert float(values["gaps_m2"]) == pytest.approx(sum(gap.area for gap in plan.gaps), abs=1e-3)
     assert float(values["remaining_s"]) == pytest.approx(plan.duration, abs=1.0)
+
+
+def test_ground_that_a_robot_shut_in_leaves_is_not_called_unreachable():
+    """It stood between finds where nothing was left to search; what lay beyond them was reachable from the safe area."""
+    manager = make_manager()
+    manager.set_nav(nav())
+    manager.answer(status(Goal.SEARCH, 1.0))
+    assert (manager.grid(1.0).cells == Cell.GAP).any()
+    manager.set_nav(nav(x=2.0, y=1.0))  # unsearched ground all around
+    assert manager.answer(status(Goal.HOME, 2.0)).steps == ()
+    assert not (manager.grid(2.0).cells == Cell.GAP).any()
+    assert float(manager.progress().values["gaps_m2"]) == pytest.approx(0.16, abs=1e-3)  # the no-go zone
 
 
 def test_a_large_field_is_planned_whole_for_people_and_in_stretches_for_a_mission():
@@ -136,3 +152,19 @@ def test_reverse_steps_keep_their_heading():
     step = PlanStep(StepKind.TURN, Pose2(0, 0, 0), Pose2(-1, 0, 0), True, False, 0.8)
     properties = plan_to_geojson(Plan(0.0, (step,)), manager.field, robot(), limits(), 0.0)["features"][0]["properties"]
     assert properties["reverse"] and not properties["sweep"]
+
+
+def test_a_plan_leaves_no_rasters_to_the_garbage_collector():
+    """In a circle of references they would outlive it: of ten hectares some hundred megabytes a plan."""
+    manager = make_manager()
+    manager.set_nav(nav())
+    gc.collect()
+    before = {id(item) for item in gc.get_objects()}
+    gc.disable()
+    try:
+        for t, goal in ((1.0, Goal.SEARCH), (2.0, Goal.HOME)):
+            assert manager.answer(status(goal, t)).steps
+        left = [item for item in gc.get_objects() if isinstance(item, (Ground, TurningGround, Tiles))]
+        assert not [item for item in left if id(item) not in before]
+    finally:
+        gc.enable()

@@ -156,4 +156,4 @@ def test_a_plan_that_cannot_be_written_is_one_line(
     path.write_text(json.dumps(field()))
     out = () if option == "--out" else ("--out", tmp_path / "plan.geojson")
     assert run(monkeypatch, "plan", path, *out, option, nowhere) == 2
-    assert capsys.readouterr().err.strip() == f"mine-robot: {nowhere}: No such file or directory"
+    assert capsys.readouterr().err.strip() == f"mine-robot: {nowhere}: cannot be written: No such file or directory"

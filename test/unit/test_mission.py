@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from control_plant import limits
 from mission_bench import MissionBench, target
 
@@ -77,6 +78,26 @@ def test_search_plans_that_gain_nothing_end_the_mission() -> None:
     assert bench.run(200.0, S.ABORTED) is S.ABORTED
     assert "gained no ground" in bench.status.reason
     assert [goal for goal, _, _ in bench.goals].count(Goal.SEARCH) == 4
+
+
+@pytest.mark.parametrize(("unproven", "state"), [(0.0, S.DONE), (0.4, S.ABORTED)])
+def test_a_search_that_gave_ground_up_is_not_complete(unproven: float, state: MissionState) -> None:
+    bench = MissionBench()
+    bench.unproven_m2 = unproven
+    bench.go()
+    assert bench.run(200.0, state) is state
+    assert ("0.40 m² were swept twice and are not proven" in bench.status.reason) is (unproven > 0.0)
+
+
+def test_one_spot_after_the_other_that_cannot_be_proven_does_not_end_the_search() -> None:
+    bench = MissionBench(lanes=9)
+    bench.gain_m2 = 0.0
+    bench.go()
+    while not bench.status.state.ended and bench.t < 300.0:
+        bench.unproven_m2 = 0.1 * ([goal for goal, _, _ in bench.goals].count(Goal.SEARCH) // 2)
+        bench.step()
+    assert bench.status.reason.startswith("ended short: 0.50 m² were swept twice")
+    assert [goal for goal, _, _ in bench.goals].count(Goal.SEARCH) > 9
 
 
 def test_a_planner_that_does_not_answer_is_asked_again_and_then_a_person() -> None:

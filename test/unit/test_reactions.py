@@ -11,7 +11,17 @@ from control_plant import nav_state
 from mission_bench import COMPONENTS, MissionBench
 
 from mine_robot.core.types import Health, Level, MissionState
-from mine_robot.mission.reactions import BEGUN, DRIVING, REACTIONS, REQUIRED, WATCHED, Action, Reaction, tilt_of
+from mine_robot.mission.reactions import (
+    BEGUN,
+    DRIVING,
+    REACTIONS,
+    REQUIRED,
+    WATCHED,
+    Action,
+    HealthWatch,
+    Reaction,
+    tilt_of,
+)
 
 S = MissionState
 TICK = 0.1
@@ -192,3 +202,16 @@ def test_the_table_is_sound() -> None:
         assert row.states
         assert not row.confirm or row.action is Action.HOLD
     assert DRIVING < BEGUN
+
+
+@pytest.mark.parametrize("first", range(40_000, 47_000, 100))
+def test_the_time_after_which_a_row_acts_is_no_tick_longer_by_rounding(first: int) -> None:
+    """Of all pairs of ticks 0.2 s apart, four in ten are less than that by the last bit."""
+    row = next(row for row in REACTIONS if row.event == "tilt")
+    watch = HealthWatch(1.5)
+    fired = []
+    for t in (first / 1000, (first + 100) / 1000, (first + 200) / 1000):
+        watch.add(t, Health("tilt", Level.ERROR, "30 degrees"))
+        watch.update(t)
+        fired.append(row in watch.fired(t, S.SEARCH, 0.0))
+    assert fired == [False, False, True]

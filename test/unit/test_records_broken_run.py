@@ -65,6 +65,26 @@ def test_killed_run_is_incomplete_and_its_log_is_used(tmp_path: Path) -> None:
     assert "cut short" in read_page(tmp_path / "report.html").text
 
 
+@pytest.mark.parametrize("resumed", [False, True])
+def test_what_a_frozen_recorder_missed_is_said_and_not_proven(tmp_path: Path, resumed: bool) -> None:
+    """Not so where the run itself stood still and was resumed."""
+    write_inputs(tmp_path)
+    write_journal(tmp_path)
+    if resumed:
+        with Journal(tmp_path / "journal.sqlite") as journal:
+            journal.event(5.0, "resumed", {})
+    whole = lane(0.0)
+    nav = [state for state in whole if not 4.0 < state.t < 7.0]
+    write_log(tmp_path / "log.mcap", nav, evidence_of(nav))
+    summary = finish_run(tmp_path)
+    page = read_page(tmp_path / "report.html").text
+    assert ("the log has no pose from 4.0 s to 7.0 s, in which the robot moved by" in page) is not resumed
+    assert summary["unsafe_ground_m2"] > 0.0
+    write_log(tmp_path / "log_2.mcap", whole, evidence_of(whole))
+    assert finish_run(tmp_path)["unsafe_ground_m2"] == 0.0
+    assert "has no pose" not in read_page(tmp_path / "report.html").text
+
+
 def test_records_that_cannot_be_written_are_one_clear_error(tmp_path: Path) -> None:
     write_inputs(tmp_path)
     write_journal(tmp_path)

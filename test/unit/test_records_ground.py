@@ -75,6 +75,18 @@ def test_excused_gaps_do_not_count_against_coverage_but_are_listed() -> None:
     check(ground, 50.0)
 
 
+def test_cells_that_a_no_go_zone_touches_are_listed_with_it() -> None:
+    no_go = MultiPolygon([shapely.box(4.03, 2.03, 6.05, 3.07)])
+    ledger = grid(Cell.SEARCHED)
+    ledger.cells[60:71, 50:71] = Cell.OUTSIDE  # [4, 6.1] x [2, 3.1]: closed as whole cells
+    ground = partition(field(no_go), ledger, REACH)
+    zone, closed = 2.02 * 1.04, 2.1 * 1.1
+    wanted = {NO_GO: zone, NEAR_NO_GO: closed - zone}
+    assert ground.gaps_by_reason() == {reason: pytest.approx(area, abs=1e-4) for reason, area in wanted.items()}
+    assert ground.coverage == pytest.approx(1.0, abs=1e-6)
+    check(ground, 50.0)
+
+
 def test_cells_beyond_the_border_add_no_area() -> None:
     ledger = grid(Cell.SEARCHED)
     ledger.cells[:] = Cell.SEARCHED

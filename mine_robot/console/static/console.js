@@ -10,6 +10,7 @@ const SILENT_S = 2, GIVE_UP_S = 5, RETRY_S = [0.5, 1, 2, 3], STOP_TRIES = 60, EV
 const REQUIRED = ["localization", "gpr", "metal_detector", "coverage", "follower", "guard", "marker", "emergency_stop", "command_link", "battery"];
 const LAUNCH_CHECKLIST = ["The field on the map is the one in front of the robot.", "Its plan is what is wanted."];
 const CHECKLIST = ["Nobody stands on the field or in front of the robot.", "The emergency stop on the robot is released and within reach.", "The field on the map is the one in front of me."];
+const MISSED_LINES = 24;                                 // at most, of what happened while there was no connection
 
 let entries = {}, scene = null, hello = null, socket = null, attempts = 0;
 let heard = -Infinity, serverNow = 0;                   // page's clock at the last message, and the server's then
@@ -90,7 +91,8 @@ function tellMissed() {
   const { for: gap, after, restarted } = missed;
   missed = null;
   if (gap < 1 && !restarted) return;
-  const lines = log().filter((line) => line.t > after).slice(-8).map((line) => `${clock(line.t)}  ${line.text}`);
+  const all = log().filter((line) => line.t > after).map((line) => `${clock(line.t)}  ${line.text}`);
+  const lines = all.length > MISSED_LINES ? [`${all.length - MISSED_LINES} lines more stand in the log`, ...all.slice(-MISSED_LINES)] : all;
   const why = restarted ? "The console was started again. " : "";
   notice(`${why}The connection was lost for ${gap.toFixed(0)} s. ${lines.length ? `Meanwhile:\n${lines.join("\n")}` : "Nothing happened meanwhile."}`);
 }
