@@ -13,7 +13,7 @@ from mine_robot.core.robot import Robot
 from mine_robot.core.types import PlanStep, Pose2, Target
 from mine_robot.coverage.escape import drive_moves, ways_out
 from mine_robot.coverage.ground import Ground
-from mine_robot.coverage.links import drive_to
+from mine_robot.coverage.links import Links
 from mine_robot.coverage.route import MIN_MOVE_M, Route, ahead, stay
 from mine_robot.coverage.transit import TurningGround
 
@@ -57,6 +57,7 @@ def _roundabout(route: Route, target: Target, robot: Robot, reach: float) -> tup
     turning = TurningGround(route.ground)
     ends = [end for end in _ends(target, robot, reach, route.pose.yaw) if route.ground.can_drive(end, 0.0)]
     spots = [found for end in ends if (found := _run_up(route.ground, turning, end)) is not None]
+    links = Links(route.ground, turning, _headings(route.pose.yaw))
     start = route.mark()
     for leave in ways_out(route, turning):
         if not drive_moves(route, leave):
@@ -66,21 +67,21 @@ def _roundabout(route: Route, target: Target, robot: Robot, reach: float) -> tup
         for spot, distance in sorted(
             spots, key=lambda item: math.dist(position, (item[0].x, item[0].y)) + abs(item[1])
         ):
-            if (
-                drive_to(route, turning, (spot.x, spot.y), (spot.yaw,))
-                and route.turn(spot.yaw)
-                and route.drive(distance)
-            ):
+            if links.drive_to(route, (spot.x, spot.y)) and route.turn(spot.yaw) and route.drive(distance):
                 return tuple(route.steps)
             route.rewind(out)
         route.rewind(start)
     return ()
 
 
+def _headings(yaw: float) -> list[float]:
+    """Headings all round, the nearest to ``yaw`` first."""
+    return [yaw + (i + 1) // 2 * (1 if i % 2 else -1) * 2.0 * math.pi / HEADINGS for i in range(HEADINGS)]
+
+
 def _ends(target: Target, robot: Robot, reach: float, yaw: float) -> Iterator[Pose2]:
     """End poses around the target, the heading nearest to ``yaw`` first."""
-    for i in range(HEADINGS):
-        turned = yaw + (i + 1) // 2 * (1 if i % 2 else -1) * 2.0 * math.pi / HEADINGS
+    for turned in _headings(yaw):
         for offset in OFFSETS:
             base = Pose2(0.0, 0.0, turned).to_map(np.array([robot.marker[0], offset * reach]))
             yield Pose2(target.x - float(base[0]), target.y - float(base[1]), turned)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
 
 from mine_robot.core.types import Pose2
 from mine_robot.coverage.ground import DRIVABLE, Ground
-from mine_robot.coverage.route import Point, Route
+from mine_robot.coverage.route import Point, Route, ahead
 from mine_robot.coverage.sortie import Raster
 from mine_robot.coverage.transit import TurningGround
 
 MAX_TRIES = 20
+INSETS = (0, 1, 2)  # cells by which a link may begin and end deeper in its parts
 
 
 @dataclass(frozen=True)
@@ -27,34 +29,87 @@ class Link:
     label: int
 
 
-def find_links(ground: Ground, turning: TurningGround, label: int, headings: Iterable[float]) -> list[Link]:
-    """The shortest link found from part ``label`` to each other part."""
-    best: dict[int, Link] = {}
-    if turning.count < 2:
-        return []
-    for heading in (*headings, *corridor_headings(ground, turning)):
-        for link in _links_along(ground, turning, label, heading):
-            if link.label not in best or link.distance < best[link.label].distance:
-                best[link.label] = link
-    return list(best.values())
+class Links:
+    """The shortest links between the parts of the turning ground, in ``headings`` and along its corridors.
 
+    They are looked for when they are first asked for, all at once, and hold until the ground changes.
+    """
 
-def chain(
-    ground: Ground, turning: TurningGround, label: int, goals: set[int], headings: Iterable[float]
-) -> list[Link] | None:
-    """The fewest links from part ``label`` to one of the parts ``goals``; empty if it is one of them, None if there is no way."""
-    headings = tuple(headings)
-    ways: dict[int, list[Link]] = {label: []}
-    queue = [label]
-    while queue:
-        here = queue.pop(0)
-        if here in goals:
-            return ways[here]
-        for link in find_links(ground, turning, here, headings):
-            if link.label not in ways:
-                ways[link.label] = [*ways[here], link]
-                queue.append(link.label)
-    return None
+    def __init__(self, ground: Ground, turning: TurningGround, headings: Iterable[float]) -> None:
+        self._ground = ground
+        self._turning = turning
+        self._headings = tuple(headings)
+
+    def chain(self, label: int, goals: set[int]) -> list[Link] | None:
+        """The fewest links from part ``label`` to one of the parts ``goals``; empty if it is one of them, None if there is no way."""
+        ways: dict[int, list[Link]] = {label: []}
+        queue = [label]
+        while queue:
+            here = queue.pop(0)
+            if here in goals:
+                return ways[here]
+            for link in self._from.get(here, {}).values():
+                if link.label not in ways:
+                    ways[link.label] = [*ways[here], link]
+                    queue.append(link.label)
+        return None
+
+    def drive_to(self, route: Route, spot: Point) -> bool:
+        """Drive from turning ground to ``spot`` in turning ground, through single lanes where needed; may stop halfway if it fails."""
+        turning = self._turning
+        here, there = turning.label(route.pose.x, route.pose.y), turning.label(*spot)
+        links = self.chain(here, {there}) if here and there else None
+        if links is None or not all(cross(route, turning, link) for link in links):
+            return False
+        path = turning.path((route.pose.x, route.pose.y), spot)
+        return path is not None and route.follow(path)
+
+    @cached_property
+    def _from(self) -> dict[int, dict[int, Link]]:
+        """By the part they begin in and the part they end in."""
+        best: dict[int, dict[int, Link]] = {}
+        if self._turning.count < 2:
+            return best
+        for heading in (*self._headings, *corridor_headings(self._ground, self._turning)):
+            for part, link in self._along(heading):
+                known = best.setdefault(part, {})
+                if link.label not in known or link.distance < known[link.label].distance:
+                    known[link.label] = link
+        return best
+
+    def _along(self, heading: float) -> Iterator[tuple[int, Link]]:
+        """A short link in ``heading`` between every two parts that have one, with the part it begins in."""
+        raster = Raster(self._ground, heading)
+        raster.look()
+        parts = self._turning.parts(raster.resample)
+        row, col = np.nonzero(parts)
+        part = parts[row, col].astype(np.int64)
+        # From the last cell of one part to the first of the next one in the row, if nothing blocks the robot between them.
+        blocked = np.cumsum(~raster.can_drive, axis=1, dtype=np.int32)
+        free = blocked[row[1:], col[1:]] == blocked[row[:-1], col[:-1]]
+        begin = np.flatnonzero((row[1:] == row[:-1]) & (part[1:] != part[:-1]) & free)
+        span = col[begin + 1] - col[begin]
+        tries: dict[tuple[int, int], int] = {}
+        for i in np.argsort(span, kind="stable"):
+            pair = int(part[begin[i]]), int(part[begin[i] + 1])
+            if tries.get(pair, 0) >= MAX_TRIES:
+                continue
+            tries[pair] = tries.get(pair, 0) + 1
+            start = raster.pose(int(row[begin[i]]), int(col[begin[i]]))
+            link = self._checked(start, int(span[i]), pair)
+            if link is not None:
+                tries[pair] = MAX_TRIES
+                yield pair[0], link
+
+    def _checked(self, start: Pose2, span: int, pair: tuple[int, int]) -> Link | None:
+        """The link between a ``pair`` of parts from ``start`` on, or a little deeper in them; None if it is not clear."""
+        resolution = self._ground.resolution
+        for inset in INSETS:
+            begin, distance = ahead(start, -inset * resolution), (span + 2 * inset) * resolution
+            end = ahead(begin, distance)
+            if (self._turning.label(begin.x, begin.y), self._turning.label(end.x, end.y)) == pair:
+                return Link(begin, distance, pair[1]) if self._ground.can_drive(begin, distance) else None
+        return None
 
 
 def cross(route: Route, turning: TurningGround, link: Link) -> bool:
@@ -67,16 +122,6 @@ def cross(route: Route, turning: TurningGround, link: Link) -> bool:
     if math.cos(yaw - route.pose.yaw) < 0.0:
         yaw, distance = yaw + math.pi, -distance
     return route.turn(yaw) and route.drive(distance)
-
-
-def drive_to(route: Route, turning: TurningGround, spot: Point, headings: Iterable[float]) -> bool:
-    """Drive from turning ground to ``spot`` in turning ground, through single lanes where needed; may stop halfway if it fails."""
-    here, there = turning.label(route.pose.x, route.pose.y), turning.label(*spot)
-    links = chain(route.ground, turning, here, {there}, headings) if here and there else None
-    if links is None or not all(cross(route, turning, link) for link in links):
-        return False
-    path = turning.path((route.pose.x, route.pose.y), spot)
-    return path is not None and route.follow(path)
 
 
 def corridor_headings(ground: Ground, turning: TurningGround) -> list[float]:
@@ -94,38 +139,3 @@ def corridor_headings(ground: Ground, turning: TurningGround) -> list[float]:
         if not any(abs(math.remainder(along - other, math.pi)) < 0.01 for other in headings):
             headings += [along, along + math.pi]
     return headings
-
-
-def _links_along(ground: Ground, turning: TurningGround, label: int, heading: float) -> list[Link]:
-    raster = Raster(ground, heading)
-    raster.look()
-    parts = turning.parts(raster.resample)
-    columns = np.arange(parts.shape[1])
-    unset = parts.shape[1]
-    other = (parts > 0) & (parts != label)
-    following = np.minimum.accumulate(np.where(other, columns, unset)[:, ::-1], axis=1)[:, ::-1]
-    blocked = np.minimum.accumulate(np.where(raster.can_drive, unset, columns)[:, ::-1], axis=1)[:, ::-1]
-    row, col = np.nonzero((parts == label) & (following < blocked))
-    span = following[row, col] - col
-    links: dict[int, Link] = {}
-    tries: dict[int, int] = {}
-    for i in np.argsort(span, kind="stable"):
-        target = int(parts[row[i], col[i] + span[i]])
-        if target in links or tries.get(target, 0) >= MAX_TRIES:
-            continue
-        tries[target] = tries.get(target, 0) + 1
-        link = _checked(
-            ground, turning, raster.pose(int(row[i]), int(col[i])), float(span[i]) * ground.resolution, label, target
-        )
-        if link is not None:
-            links[target] = link
-    return list(links.values())
-
-
-def _checked(
-    ground: Ground, turning: TurningGround, start: Pose2, distance: float, label: int, target: int
-) -> Link | None:
-    end: Point = (start.x + distance * math.cos(start.yaw), start.y + distance * math.sin(start.yaw))
-    if turning.label(start.x, start.y) != label or turning.label(*end) != target:
-        return None
-    return Link(start, distance, target) if ground.can_drive(start, distance) else None

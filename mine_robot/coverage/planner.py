@@ -20,7 +20,7 @@ from mine_robot.coverage.escape import drive_moves, ways_out
 from mine_robot.coverage.footprint import Footprint
 from mine_robot.coverage.ground import HAZARD, OBSTACLE, PENDING, Ground, Mask, Window
 from mine_robot.coverage.layout import Layout, reckon
-from mine_robot.coverage.links import drive_to
+from mine_robot.coverage.links import Links
 from mine_robot.coverage.opening import open_strips, search_rims
 from mine_robot.coverage.params import CoverageParams
 from mine_robot.coverage.route import Route, stay
@@ -188,22 +188,20 @@ class Planner:
 
     def _leave_for_home(self, route: Route, turning: TurningGround, home: Pose2, safe: Mask, count: int) -> bool:
         """Drive home from wherever the robot stands, through lanes in one of ``count`` headings."""
-        headings = tuple(2.0 * math.pi * i / count for i in range(count))
+        links = Links(route.ground, turning, (2.0 * math.pi * i / count for i in range(count)))
         start = route.mark()
         for leave in ways_out(route, turning):
-            if drive_moves(route, leave) and self._drive_home(route, turning, home, safe, headings):
+            if drive_moves(route, leave) and self._drive_home(route, turning, links, home, safe):
                 return True
             route.rewind(start)
         return False
 
-    def _drive_home(
-        self, route: Route, turning: TurningGround, home: Pose2, safe: Mask, headings: tuple[float, ...]
-    ) -> bool:
+    def _drive_home(self, route: Route, turning: TurningGround, links: Links, home: Pose2, safe: Mask) -> bool:
         """Drive to home itself, or along its heading from where the robot can turn, or to the nearest safe turning ground."""
         ground = route.ground
         start = route.mark()
         for spot, distance in home_spots(ground, turning, home):
-            if drive_to(route, turning, spot, headings) and route.turn(home.yaw) and route.drive(distance):
+            if links.drive_to(route, spot) and route.turn(home.yaw) and route.drive(distance):
                 return True
             route.rewind(start)
         here = turning.label(route.pose.x, route.pose.y)
@@ -212,7 +210,7 @@ class Planner:
             return False
         x, y = ground.x0 + (cols + 0.5) * ground.resolution, ground.y0 + (rows + 0.5) * ground.resolution
         nearest = int(np.argmin(np.hypot(x - home.x, y - home.y)))
-        return drive_to(route, turning, (float(x[nearest]), float(y[nearest])), headings)
+        return links.drive_to(route, (float(x[nearest]), float(y[nearest])))
 
     def _plan_of(self, search: Search, grid: LedgerGrid, t: float) -> Plan:
         """The plan of a search; what a search leaves that was cut short, or that could not begin, is not a gap."""

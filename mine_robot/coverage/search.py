@@ -21,7 +21,7 @@ from mine_robot.coverage.escape import Move, drive_moves, unpark, ways_out
 from mine_robot.coverage.footprint import Footprint
 from mine_robot.coverage.ground import CHOSEN, FRESH, INNER, PENDING, Ground
 from mine_robot.coverage.layout import Layout
-from mine_robot.coverage.links import chain, cross
+from mine_robot.coverage.links import Links, cross
 from mine_robot.coverage.outlook import Outlook
 from mine_robot.coverage.params import CoverageParams
 from mine_robot.coverage.route import Point, Route, ahead
@@ -86,6 +86,7 @@ class Search:
         self.pool: list[Candidate] = []
         self.proposals, self.more = PROPOSALS, False
         self.outlook = Outlook(ground, near)
+        self.links: dict[tuple[float, ...], Links] = {}
         self.chosen = False  # only the chosen cells are searched
         self._first_ways = tuple(ways_out(self.route, self.turning))
         self.shut_in = not self._first_ways
@@ -254,6 +255,7 @@ class Search:
             shorten(self.route, self.lane_end, self.turning)
             if self.route.sweep(length) > 0:
                 self.turning.grow(candidate.start, length)
+                self.links.clear()
                 self.best_score = max(self.best_score, candidate.score)
                 return True
         self.route.rewind(before)
@@ -326,8 +328,12 @@ class Search:
             if not drive_moves(self.route, leave):
                 continue
             here = self.turning.label(self.route.pose.x, self.route.pose.y)
-            links = chain(self.ground, self.turning, here, goals - {0, here}, headings) if goals - {0, here} else None
+            links = self._links_in(headings).chain(here, goals - {0, here}) if goals - {0, here} else None
             if links and all(cross(self.route, self.turning, link) for link in links) and self._sortie(headings, gain):
                 return True
             self.route.rewind(before)
         return False
+
+    def _links_in(self, headings: Sequence[float]) -> Links:
+        """Links in ``headings`` on the ground as it is: to look for them takes long, and place after place asks for the same ones."""
+        return self.links.setdefault(tuple(headings), Links(self.ground, self.turning, headings))
