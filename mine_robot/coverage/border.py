@@ -65,5 +65,5 @@ def _angle(outline: NDArray[np.float64], corner: NDArray[np.float64], side: NDAr
     on_edge = outline[(along > 0.1 * length) & (along < 0.9 * length) & (np.abs(across) < ON_EDGE_CELLS)]
     if len(on_edge) < POINTS_MIN:
         return math.atan2(side[1], side[0])
-    dx, dy = cv2.fitLine(on_edge.astype(np.float32), cv2.DIST_HUBER, 0, 0.01, 0.01).ravel()[:2]
+    dx, dy = cv2.fitLine(on_edge.astype(np.float32), cv2.DIST_L2, 0, 0.01, 0.01).ravel()[:2]
     return math.atan2(float(dy), float(dx))

@@ -87,7 +87,7 @@ def _simple_ways(
 
 def _wriggled(ground: Ground, turning: TurningGround, pose: Pose2, excused: Mask, reach: float) -> list[Sequence[Move]]:
     """A way by many small moves, if there is one."""
-    moves = wriggle(ground, turning, pose, excused)
+    moves = wriggle(ground, turning, pose, excused, thorough=True)
     return [] if moves is None else [moves]
 
 

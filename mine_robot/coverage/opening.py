@@ -19,14 +19,17 @@ from mine_robot.coverage.strip import LANES, Strip, along_borders, lay_strips
 
 OPEN_SHARE = 0.7  # of the length of a strip along which the robot can turn
 TURN_EVERY_M = 0.5
+TRIES = 2  # to open a strip
 BEYOND_M = 4.0  # that a lane may be longer than its strip
-ON_BORDER_SHARE = 0.7  # of the ground along a border that a lane on it gains
+ON_BORDER_SHARE, NEAR_BORDER_SHARE = 0.9, 0.7  # of the ground along a border that a lane on it gains, and one near it
 RIM_SHARE = 0.01  # of a lane along the border that is worth a drive along it
 
 
 def open_strips(search: Search) -> None:
     """Search strips to turn in where the lanes of a search will end, as far as they can be reached."""
     for strip in chain.from_iterable(lay_strips(search.ground, search.layout.direction)):
+        if search.cut or search.shut_in:
+            return
         if _open(search, strip):
             # What is left along the border is not for the lanes that end here.
             window, inside = search.ground.polygon(strip.within(_lane_width(search)))
@@ -36,10 +39,10 @@ def open_strips(search: Search) -> None:
 def search_rims(search: Search) -> None:
     """Search what is left along the borders by lanes along them: the nearest first, each from a corner."""
     left = [strip for strip in along_borders(search.ground) if _rim_left(search, strip)]
-    while left:
+    while left and not (search.cut or search.shut_in):
         strip = min(left, key=lambda strip: math.dist(strip.start, search.place))
         left.remove(strip)
-        for share in (ON_BORDER_SHARE, 0.0):
+        for share in (NEAR_BORDER_SHARE, 0.0):
             if not _rim_left(search, strip):
                 break
             if share == 0.0:
@@ -50,15 +53,13 @@ def search_rims(search: Search) -> None:
 
 
 def _open(search: Search, strip: Strip) -> bool:
-    """Search a strip until the robot can turn in it; where no lane in it can be entered, its first corner before."""
+    """Search a strip until the robot can turn in it."""
     lane = _lane_width(search)
-    for again in (False, True):
+    for _ in range(TRIES):
         if _is_open(search, strip):
             return True
-        if again:
-            _search_corner(search, strip)
         # Where no lane on the border can be entered, the outer one keeps so far off that the robot can turn.
-        reach = _search_along_border(search, strip) or search.ground.pivot_room + lane / 2.0
+        reach = _outer_lane(search, strip) or search.ground.pivot_room + lane / 2.0
         for _ in range(LANES):
             wanted, begin = Wanted(length=strip.length + BEYOND_M), len(search.route.steps)
             search.only(strip.within(reach + lane), strip.headings, wanted, True, lambda: _is_open(search, strip))
@@ -67,10 +68,19 @@ def _open(search: Search, strip: Strip) -> bool:
     return _is_open(search, strip)
 
 
-def _search_along_border(search: Search, strip: Strip) -> float:
-    """Search the outer lane of a strip on the border if that can be entered; how far from it in m that reaches, or 0."""
+def _outer_lane(search: Search, strip: Strip) -> float:
+    """Search the outer lane of a strip, after its first corner if that is needed; how far from the border in m it reaches, or 0."""
+    reach = _search_along_border(search, strip, ON_BORDER_SHARE)
+    if not reach:
+        _search_corner(search, strip)
+        reach = _search_along_border(search, strip, ON_BORDER_SHARE)
+    return reach or _search_along_border(search, strip, NEAR_BORDER_SHARE)
+
+
+def _search_along_border(search: Search, strip: Strip, share: float) -> float:
+    """Search a lane along the border that gains so large a ``share`` of what there is; how far from the border in m it reaches, or 0."""
     depth, begin = _lane_width(search) + search.ground.resolution, len(search.route.steps)
-    wanted = Wanted(ON_BORDER_SHARE * _along_border(search, strip), strip.length + BEYOND_M, -strip.inward)
+    wanted = Wanted(share * _along_border(search, strip), strip.length + BEYOND_M, -strip.inward)
     search.only(strip.within(depth), strip.headings, wanted, True)
     return _reach(search, strip, begin)
 

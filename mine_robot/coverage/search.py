@@ -9,7 +9,7 @@ gathered in all headings. Whatever a straight drive from turning ground can reac
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,6 +28,7 @@ from mine_robot.coverage.route import Point, Route, ahead
 from mine_robot.coverage.shortcut import shorten
 from mine_robot.coverage.sortie import Candidate, LaneFinder
 from mine_robot.coverage.transit import TurningGround
+from mine_robot.coverage.wriggle import wriggle
 
 PROPOSALS = 24  # candidates of one heading that are tried at first
 PROPOSALS_MAX = 480  # and when all of those are refused
@@ -37,6 +38,7 @@ FAN = 4  # times as many headings
 FAN_WORTH_M2 = 0.5  # left by all headings before more are tried
 NEAR_M = 4.0  # way back from the end of a lane that is shorter than turning there by strokes
 NEARER = (0.8, 0.6, 0.4, 0.2, 0.0)  # cells a lane on the border is brought nearer to it, if it is clear there
+WRIGGLES = 3  # lanes along one border that are entered by many small moves, if there is no simpler way
 SHORTER = (0, 1, 2, 4, 8)  # cells a lane is shortened by if its end is not clear
 
 
@@ -87,6 +89,7 @@ class Search:
         self.proposals, self.more = PROPOSALS, False
         self.outlook = Outlook(ground, near)
         self.links: dict[tuple[float, ...], Links] = {}
+        self.wriggles = 0  # lanes that may still be entered so
         self.chosen = False  # only the chosen cells are searched
         self._first_ways = tuple(ways_out(self.route, self.turning))
         self.shut_in = not self._first_ways
@@ -126,8 +129,9 @@ class Search:
         """
         self.ground.choose(corners)
         self.chosen, self.wanted = True, wanted
+        self.wriggles = WRIGGLES if wanted.outward is not None else 0
         self._sweep_all(headings, nominal, done=done)
-        self.chosen, self.wanted = False, ANY
+        self.chosen, self.wanted, self.wriggles = False, ANY, 0
 
     def _ways_out(self) -> Iterable[Sequence[Move]]:
         """Ways to turning ground; before the first step the ground is as it was, and so are they."""
@@ -249,16 +253,16 @@ class Search:
         if key in self.refused:
             return False
         before = self.route.mark()
-        candidate, length = self._placed(candidate)
-        enter = self._enter_aside if candidate.aside else self._enter
-        if length > 0.0 and enter(candidate):
-            shorten(self.route, self.lane_end, self.turning)
-            if self.route.sweep(length) > 0:
-                self.turning.grow(candidate.start, length)
-                self.links.clear()
-                self.best_score = max(self.best_score, candidate.score)
-                return True
-        self.route.rewind(before)
+        for placed in self._placements(candidate):
+            enter = self._enter_aside if placed.aside else self._enter
+            if enter(placed):
+                shorten(self.route, self.lane_end, self.turning)
+                if self.route.sweep(placed.length) > 0:
+                    self.turning.grow(placed.start, placed.length)
+                    self.links.clear()
+                    self.best_score = max(self.best_score, candidate.score)
+                    return True
+            self.route.rewind(before)
         self.refused.add(key)
         return False
 
@@ -285,6 +289,9 @@ class Search:
     def _enter_aside(self, candidate: Candidate) -> bool:
         """Drive to the start of a lane from a place to turn beside its line: out by strokes, driven the other way round."""
         moves = unpark(self.ground, self.turning, candidate.start)
+        if moves is None and self.wriggles > 0:
+            self.wriggles -= 1
+            moves = wriggle(self.ground, self.turning, candidate.start)
         if moves is None:
             return False
         poses = [candidate.start]
@@ -295,27 +302,23 @@ class Search:
         back = all(self.route.turn(yaw) and self.route.drive(-distance) for yaw, distance in reversed(moves))
         return back and self.route.turn(candidate.start.yaw)
 
-    def _placed(self, candidate: Candidate) -> tuple[Candidate, float]:
-        """A candidate as near to the border as it is clear, if it shall lie there, and how long it can be; 0 if it is not clear."""
+    def _placements(self, candidate: Candidate) -> Iterator[Candidate]:
+        """A candidate as long as it is clear; if it shall lie on the border, as near to that as it is clear."""
         outward = self.wanted.outward
-        for cells in NEARER if outward is not None else (0.0,):
-            placed = candidate
-            if outward is not None:
-                dx, dy = cells * self.ground.resolution * outward
-                start, pivot = candidate.start, candidate.pivot
-                placed = replace(
-                    candidate,
-                    start=replace(start, x=start.x + dx, y=start.y + dy),
-                    pivot=(pivot[0] + dx, pivot[1] + dy),
-                )
-            length = next((n for n in self._lengths(placed) if self.ground.can_sweep(placed.start, n)), 0.0)
-            if length > 0.0:
-                return placed, length
-        return candidate, 0.0
+        if outward is None:
+            yield from self._clear(candidate)
+            return
+        start, pivot = candidate.start, candidate.pivot
+        for cells in NEARER:
+            dx, dy = cells * self.ground.resolution * outward
+            nearer = replace(start, x=start.x + dx, y=start.y + dy)
+            yield from self._clear(replace(candidate, start=nearer, pivot=(pivot[0] + dx, pivot[1] + dy)))
 
-    def _lengths(self, candidate: Candidate) -> list[float]:
-        lengths = [candidate.length - cells * self.ground.resolution for cells in SHORTER]
-        return [length for length in lengths if length > 0.0]
+    def _clear(self, candidate: Candidate) -> list[Candidate]:
+        """A candidate with the greatest length at which it is clear; none if there is none."""
+        lengths = (candidate.length - cells * self.ground.resolution for cells in SHORTER)
+        clear = (n for n in lengths if n > 0.0 and self.ground.can_sweep(candidate.start, n))
+        return [replace(candidate, length=n) for n in [*clear][:1]]
 
     def _sortie_elsewhere(self, headings: Sequence[float], gain: np.uint8) -> bool:
         """Go to another part of the turning ground from which there is something to gain, and search there."""

@@ -44,16 +44,24 @@ class _Node:
     before: _Node | None
 
 
-def wriggle(ground: Ground, turning: TurningGround, begin: Pose2, excused: Mask) -> list[tuple[float, float]] | None:
-    """Moves (yaw to turn to, signed distance to drive) from ``begin`` to turning ground; None if none is found in reasonable time."""
+def wriggle(
+    ground: Ground, turning: TurningGround, begin: Pose2, excused: Mask | None = None, thorough: bool = False
+) -> list[tuple[float, float]] | None:
+    """Moves (yaw to turn to, signed distance to drive) from ``begin`` to turning ground; None if none is found in reasonable time.
+
+    A ``thorough`` look takes some seconds. ``excused`` cells do not stop the robot in its first drive.
+    """
     if not turning.count:
         return None
-    ways = (_search(ground, turning, begin, excused, moves) for moves in COARSE_TO_FINE)
+    ways = (
+        _search(ground, turning, begin, excused, moves)
+        for moves in (COARSE_TO_FINE if thorough else COARSE_TO_FINE[:1])
+    )
     return next((way for way in ways if way is not None), None)
 
 
 def _search(
-    ground: Ground, turning: TurningGround, begin: Pose2, excused: Mask, moves: _Moves
+    ground: Ground, turning: TurningGround, begin: Pose2, excused: Mask | None, moves: _Moves
 ) -> list[tuple[float, float]] | None:
     queue: list[tuple[float, int, _Node]] = [(0.0, 0, _Node(begin, 0, 2, None))]
     known: set[tuple[int, int, int, int]] = set()
@@ -73,7 +81,7 @@ def _search(
     return None
 
 
-def _next(ground: Ground, node: _Node, excused: Mask, moves: _Moves) -> list[tuple[_Node, float]]:
+def _next(ground: Ground, node: _Node, excused: Mask | None, moves: _Moves) -> list[tuple[_Node, float]]:
     """Poses one small move away, and the time it takes."""
     found = []
     for sign in (1, -1):
