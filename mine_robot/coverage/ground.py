@@ -141,7 +141,7 @@ class Ground:
     def centres(self, cells: Mask) -> NDArray[np.float64]:
         """Centres (2, n) of the set cells in ``map``, row by row."""
         rows, cols = np.nonzero(cells)
-        return np.stack([self.x0 + (cols + 0.5) * self.resolution, self.y0 + (rows + 0.5) * self.resolution])
+        return self.places(np.stack([cols, rows], axis=1)).T
 
     def places(self, cells: NDArray[np.float64]) -> NDArray[np.float64]:
         """Points (n, 2) in ``map`` of (column, row) in cells, whole numbers at their centres."""

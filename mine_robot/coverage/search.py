@@ -233,7 +233,7 @@ class Search:
         position = self.route.pose
         found: list[Candidate] = []
         for heading in headings:
-            where = self.outlook.corners(heading)  # in a strip there is no room yet for strokes
+            where = self.outlook.corners(heading)
             lanes = self.finder.candidates(
                 self.ground, self.turning, part, gain, heading, position, self.proposals, where
             )

@@ -64,13 +64,11 @@ class LaneFinder:
         position: Pose2,
         count: int,
         where: NDArray[np.float64] | None = None,
-        strokes: bool = True,
     ) -> list[Candidate]:
         """The best ``count`` lanes in ``heading`` that start from a ``part`` of the turning ground (None: any), best first.
 
         Cells worth sweeping are all that ``gain`` says. Lanes that gain less than ``params.min_gain`` are not proposed. ``where`` are
-        corners (n, 2) in ``map`` that span the ground to look at, if not all of it;
-        without ``strokes`` no lane is entered from aside. The robot stands at ``position``.
+        corners (n, 2) in ``map`` that span the ground to look at, if not all of it. The robot stands at ``position``.
         """
         raster = Raster(ground, heading, where)
         raster.gain = raster.all_of(gain)
@@ -85,15 +83,13 @@ class LaneFinder:
         raster.sum_gains()
         if not len(raster.row_index):
             return []
-        scores, gains, starts = self._score(raster, position, strokes)
+        scores, gains, starts = self._score(raster, position)
         best = np.argpartition(-scores, count)[:count] if len(scores) > count else np.arange(len(scores))
         best = best[np.argsort(-scores[best], kind="stable")]
         best = best[scores[best] > 0.0]
         return raster.candidates(starts[:, best], scores[best], gains[best])
 
-    def _score(
-        self, raster: Raster, position: Pose2, strokes: bool
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], Ints]:
+    def _score(self, raster: Raster, position: Pose2) -> tuple[NDArray[np.float64], NDArray[np.float64], Ints]:
         """Scores (n,), gains (n,) in m², and row, start, end and pivot columns and whether that lies aside (5, n) of the candidates."""
         row, start = raster.starts(round(self.params.lane_lead / raster.resolution))
         limit = next_column(~raster.can_stand, row, start) - 1
@@ -104,7 +100,7 @@ class LaneFinder:
         end = np.concatenate(options)
         pivot, aside = raster.pivot_column(row, start)
         gain = raster.swept(raster.gain_sum, row, start, end) * raster.resolution**2
-        keep = (end > start) & (pivot >= 0) & (gain >= self.params.min_gain) & (strokes | ~aside)
+        keep = (end > start) & (pivot >= 0) & (gain >= self.params.min_gain)
         row, start, end, limit, pivot, gain, aside = (
             each[keep] for each in (row, start, end, limit, pivot, gain, aside)
         )
@@ -213,11 +209,6 @@ class Raster:
         flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
         return np.asarray(cv2.warpAffine(image, self.matrix, self.shape[::-1], flags=flags))
 
-    def to_ground(self, mask: Mask) -> Mask:
-        """A mask of this raster on that of the ground: nearest cell."""
-        shape = self.ground.cells.shape[::-1]
-        return np.asarray(cv2.warpAffine(mask.astype(np.uint8), self.matrix, shape, flags=cv2.INTER_NEAREST) > 0)
-
     def starts(self, lead: int) -> tuple[Ints, Ints]:
         """Rows and columns from which a lane can begin: with its line just before ground to gain, or as near to it as can be."""
         # The tracks start on drivable ground and stay on it until they come to where the line began.
@@ -262,12 +253,6 @@ class Raster:
         """Sum over the columns that the line passes while ``base_link`` goes from ``start`` to ``end``."""
         last = np.minimum(end + self.line - 1, total.shape[1] - 1)
         return total[row, last] - total[row, np.minimum(start + self.line, total.shape[1] - 1)]
-
-    def from_map(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[Ints, Ints]:
-        """Rows and columns (n,) of the whole raster that hold points."""
-        cos, sin = math.cos(self.heading), math.sin(self.heading)
-        columns = np.floor((cos * x + sin * y - self.u0) / self.resolution).astype(np.intp)
-        return np.floor((cos * y - sin * x - self.v0) / self.resolution).astype(np.intp), columns
 
     def to_map(self, row: Ints, column: Ints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Centres of cells in ``map``."""
