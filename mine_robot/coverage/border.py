@@ -19,14 +19,15 @@ POINTS_MIN = 10  # of the outline on an edge, for a direction finer than the cor
 
 @dataclass(frozen=True, eq=False)
 class Edge:
-    """A stretch of an outline from ``start`` by ``side``, both (column, row) in cells; ``angle`` in rad fits its points.
-
-    The area lies to its left.
-    """
+    """A stretch of an outline from ``start`` by ``side``, both (column, row) in cells. The area lies to its left."""
 
     start: NDArray[np.float64]
     side: NDArray[np.float64]
-    angle: float
+
+    @property
+    def angle(self) -> float:
+        """In rad."""
+        return math.atan2(self.side[1], self.side[0])
 
     @property
     def length(self) -> float:
@@ -43,7 +44,7 @@ def outlines(mask: Mask, tolerance: float) -> Iterator[list[Edge]]:
         if cv2.contourArea(corners.astype(np.float32), oriented=True) < 0.0:
             corners = corners[::-1]
         sides = np.roll(corners, -1, axis=0) - corners
-        yield [Edge(corner, side, _angle(points, corner, side)) for corner, side in zip(corners, sides)]
+        yield [_fitted(Edge(corner, side), points) for corner, side in zip(corners, sides)]
 
 
 def main_directions(pending: Mask, count: int) -> list[float]:
@@ -57,13 +58,16 @@ def main_directions(pending: Mask, count: int) -> list[float]:
     return directions[:count]
 
 
-def _angle(outline: NDArray[np.float64], corner: NDArray[np.float64], side: NDArray[np.float64]) -> float:
-    """Direction of the points (n, 2) of an outline along an edge, away from its corners: finer than the edge's own."""
-    length = max(math.hypot(*side), 1e-9)
-    along = (outline - corner) @ side / length
-    across = (outline - corner) @ np.array([-side[1], side[0]]) / length
+def _fitted(edge: Edge, outline: NDArray[np.float64]) -> Edge:
+    """An edge laid along the points (n, 2) of an outline that belong to it, away from its corners: finer than these give it."""
+    length = max(edge.length, 1e-9)
+    along = (outline - edge.start) @ edge.side / length
+    across = (outline - edge.start) @ np.array([-edge.side[1], edge.side[0]]) / length
     on_edge = outline[(along > 0.1 * length) & (along < 0.9 * length) & (np.abs(across) < ON_EDGE_CELLS)]
     if len(on_edge) < POINTS_MIN:
-        return math.atan2(side[1], side[0])
-    dx, dy = cv2.fitLine(on_edge.astype(np.float32), cv2.DIST_L2, 0, 0.01, 0.01).ravel()[:2]
-    return math.atan2(float(dy), float(dx))
+        return edge
+    # Least squares: a robust fit prefers some of the steps of a raster to others.
+    *direction, x, y = cv2.fitLine(on_edge.astype(np.float32), cv2.DIST_L2, 0, 0.01, 0.01).ravel().astype(float)
+    unit, place = np.array(direction), np.array([x, y])
+    start = place + (edge.start - place) @ unit * unit
+    return Edge(start, edge.side @ unit * unit)

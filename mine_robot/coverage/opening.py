@@ -42,11 +42,11 @@ def search_rims(search: Search) -> None:
     while left and not (search.cut or search.shut_in):
         strip = min(left, key=lambda strip: math.dist(strip.start, search.place))
         left.remove(strip)
-        for share in (NEAR_BORDER_SHARE, 0.0):
+        for share, corners in ((NEAR_BORDER_SHARE, ()), (NEAR_BORDER_SHARE, strip.corners), (0.0, ())):
             if not _rim_left(search, strip):
                 break
-            if share == 0.0:
-                _search_corner(search, strip)
+            for corner in corners:
+                search.only(corner, search.headings(search.params.headings // 2))
             wanted = Wanted(share * _along_border(search, strip), outward=-strip.inward)
             search.only(strip.within(_lane_width(search)), strip.headings, wanted)
             search.turn_near_by()
@@ -62,7 +62,13 @@ def _open(search: Search, strip: Strip) -> bool:
         reach = _outer_lane(search, strip) or search.ground.pivot_room + lane / 2.0
         for _ in range(LANES):
             wanted, begin = Wanted(length=strip.length + BEYOND_M), len(search.route.steps)
-            search.only(strip.within(reach + lane), strip.headings, wanted, True, lambda: _is_open(search, strip))
+            search.only(
+                strip.within(reach + lane - search.ground.resolution),
+                strip.headings,
+                wanted,
+                True,
+                lambda: _is_open(search, strip),
+            )
             reach = max(reach, _reach(search, strip, begin))
         search.turn_near_by()
     return _is_open(search, strip)
@@ -72,7 +78,7 @@ def _outer_lane(search: Search, strip: Strip) -> float:
     """Search the outer lane of a strip, after its first corner if that is needed; how far from the border in m it reaches, or 0."""
     reach = _search_along_border(search, strip, ON_BORDER_SHARE)
     if not reach:
-        _search_corner(search, strip)
+        search.only(strip.corners[0], search.headings(search.params.headings // 2))
         reach = _search_along_border(search, strip, ON_BORDER_SHARE)
     return reach or _search_along_border(search, strip, NEAR_BORDER_SHARE)
 
@@ -129,7 +135,3 @@ def _along_border(search: Search, strip: Strip) -> float:
 def _lane_width(search: Search) -> float:
     """What a lane adds, in m."""
     return 2.0 * search.ground.footprint.half_lane
-
-
-def _search_corner(search: Search, strip: Strip) -> None:
-    search.only(strip.corner, search.headings(search.params.headings // 2))

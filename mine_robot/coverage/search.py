@@ -37,8 +37,11 @@ KEPT_SHARE = 0.8  # of the gain a leftover candidate must still have
 FAN = 4  # times as many headings
 FAN_WORTH_M2 = 0.5  # left by all headings before more are tried
 NEAR_M = 4.0  # way back from the end of a lane that is shorter than turning there by strokes
-NEARER = (0.8, 0.6, 0.4, 0.2, 0.0)  # cells a lane on the border is brought nearer to it, if it is clear there
-WRIGGLES = 3  # lanes along one border that are entered by many small moves, if there is no simpler way
+NEARER = (1.6, 1.2, 0.8, 0.4, 0.0)  # cells a lane on the border is brought nearer to it, if it is clear there
+EARLIER_M = (0.0, 1.0)  # that it may begin earlier, where its line passes what its tracks would touch
+WRIGGLES = (
+    15  # times that it is tried to enter a lane along one border by many small moves, where there is no simpler way
+)
 SHORTER = (0, 1, 2, 4, 8)  # cells a lane is shortened by if its end is not clear
 
 
@@ -254,8 +257,7 @@ class Search:
             return False
         before = self.route.mark()
         for placed in self._placements(candidate):
-            enter = self._enter_aside if placed.aside else self._enter
-            if enter(placed):
+            if self._enter(placed):
                 shorten(self.route, self.lane_end, self.turning)
                 if self.route.sweep(placed.length) > 0:
                     self.turning.grow(placed.start, placed.length)
@@ -267,12 +269,22 @@ class Search:
         return False
 
     def _enter(self, candidate: Candidate) -> bool:
+        """Drive to the start of a lane, from a place to turn on its line or beside it; one on the border has been moved aside."""
+        if candidate.aside:
+            return self._enter_aside(candidate)
+        return self._enter_straight(candidate) or (self.wanted.outward is not None and self._enter_aside(candidate))
+
+    def _enter_straight(self, candidate: Candidate) -> bool:
         """Drive to the start of a lane from a place to turn on its line."""
         start, pivot = candidate.start, candidate.pivot
         distance = (start.x - pivot[0]) * math.cos(start.yaw) + (start.y - pivot[1]) * math.sin(start.yaw)
         if not self.ground.can_drive(start, -distance):
             return False
-        return self._go(pivot) and self.route.turn(start.yaw) and self.route.drive(distance)
+        before = self.route.mark()
+        if self._go(pivot) and self.route.turn(start.yaw) and self.route.drive(distance):
+            return True
+        self.route.rewind(before)
+        return False
 
     def _go(self, spot: Point) -> bool:
         """Drive to another place in the same part of the turning ground."""
@@ -311,8 +323,10 @@ class Search:
         start, pivot = candidate.start, candidate.pivot
         for cells in NEARER:
             dx, dy = cells * self.ground.resolution * outward
-            nearer = replace(start, x=start.x + dx, y=start.y + dy)
-            yield from self._clear(replace(candidate, start=nearer, pivot=(pivot[0] + dx, pivot[1] + dy)))
+            nearer, aside = replace(start, x=start.x + dx, y=start.y + dy), (pivot[0] + dx, pivot[1] + dy)
+            for earlier in EARLIER_M:
+                begin, length = ahead(nearer, -earlier), candidate.length + earlier
+                yield from self._clear(replace(candidate, start=begin, length=length, pivot=aside))
 
     def _clear(self, candidate: Candidate) -> list[Candidate]:
         """A candidate with the greatest length at which it is clear; none if there is none."""
