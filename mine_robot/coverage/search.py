@@ -39,9 +39,7 @@ FAN_WORTH_M2 = 0.5  # left by all headings before more are tried
 NEAR_M = 4.0  # way back from the end of a lane that is shorter than turning there by strokes
 NEARER = (1.6, 1.2, 0.8, 0.4, 0.0)  # cells a lane on the border is brought nearer to it, if it is clear there
 EARLIER_M = (0.0, 1.0)  # that it may begin earlier, where its line passes what its tracks would touch
-WRIGGLES = (
-    15  # times that it is tried to enter a lane along one border by many small moves, where there is no simpler way
-)
+WRIGGLES = 15  # tries to enter lanes along one border by many small moves, where there is no simpler way
 SHORTER = (0, 1, 2, 4, 8)  # cells a lane is shortened by if its end is not clear
 
 
