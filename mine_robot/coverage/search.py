@@ -19,7 +19,7 @@ from mine_robot.core.limits import Limits
 from mine_robot.core.types import Pose2
 from mine_robot.coverage.escape import Move, drive_moves, unpark, ways_out
 from mine_robot.coverage.footprint import Footprint
-from mine_robot.coverage.ground import CHOSEN, FRESH, INNER, PENDING, Ground
+from mine_robot.coverage.ground import CHOSEN, DRIVABLE, FRESH, HAZARD, INNER, PENDING, Ground
 from mine_robot.coverage.layout import Layout
 from mine_robot.coverage.links import Links, cross
 from mine_robot.coverage.outlook import Outlook
@@ -166,6 +166,9 @@ class Search:
             # Behind a narrow place only lanes through it, like the rays of a fan, make room to turn.
             self._sweep_all(self.headings(FAN * count), nominal=False, thorough=False)
             self._sweep_all(self.headings(count), nominal=False)
+        if not self.ground.all_of(HAZARD | DRIVABLE).any():
+            # No lane's nominal width reaches into an area hardly wider than a cell; there all that a lane searches shall count.
+            self.only(self.ground.corners, self.headings(count))
 
     def headings(self, count: int) -> list[float]:
         """So many headings all round, the first that of the main lanes."""

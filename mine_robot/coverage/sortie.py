@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mine_robot.core.limits import Limits
 from mine_robot.core.types import Pose2
 from mine_robot.coverage.footprint import Footprint
-from mine_robot.coverage.ground import DRIVABLE, FRESH, OBSTACLE, SEARCHABLE, Ground, Mask
+from mine_robot.coverage.ground import CHOSEN, DRIVABLE, FRESH, OBSTACLE, SEARCHABLE, Ground, Mask
 from mine_robot.coverage.params import CoverageParams
 from mine_robot.coverage.route import STOP_S
 from mine_robot.coverage.transit import TurningGround
@@ -72,7 +72,7 @@ class LaneFinder:
         """
         raster = Raster(ground, heading, where)
         raster.gain = raster.all_of(gain)
-        if not gain & FRESH:  # of what is left all that a lane searches counts, not only its nominal width
+        if gain & CHOSEN and not gain & FRESH:  # along a border all that a lane searches counts
             raster.half_lane = round(self.footprint.half_count / raster.resolution - 0.5)
         if not raster.gain.any():
             return []
