@@ -329,11 +329,13 @@ class Search:
                 begin, length = ahead(nearer, -earlier), candidate.length + earlier
                 yield from self._clear(replace(candidate, start=begin, length=length, pivot=aside))
 
-    def _clear(self, candidate: Candidate) -> list[Candidate]:
+    def _clear(self, candidate: Candidate) -> Iterator[Candidate]:
         """A candidate with the greatest length at which it is clear; none if there is none."""
-        lengths = (candidate.length - cells * self.ground.resolution for cells in SHORTER)
-        clear = (n for n in lengths if n > 0.0 and self.ground.can_sweep(candidate.start, n))
-        return [replace(candidate, length=n) for n in [*clear][:1]]
+        for cells in SHORTER:
+            length = candidate.length - cells * self.ground.resolution
+            if length > 0.0 and self.ground.can_sweep(candidate.start, length):
+                yield replace(candidate, length=length)
+                return
 
     def _sortie_elsewhere(self, headings: Sequence[float], gain: np.uint8) -> bool:
         """Go to another part of the turning ground from which there is something to gain, and search there."""
