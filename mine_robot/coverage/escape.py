@@ -34,16 +34,16 @@ def ways_out(route: Route, turning: TurningGround, reach: float = ESCAPE_REACH_M
     """Ways from the route's pose to turning ground, the simplest first; straight ones of at most ``reach`` m.
 
     A ``reach`` below the usual asks for a way near by, and only simple ones are looked for.
-    What cannot be left with room for an error of tracking is left without: where the robot stands it has that error already, and the
-    guard watches every metre.
+    What cannot be left with room for an error of tracking is left without, but only from where the robot really stands, before the first
+    step: there it has that error already, and the guard watches every metre.
     """
-    ground, pose = route.ground, route.pose
+    pose = route.pose
     if turning.label(pose.x, pose.y):
         yield ()
         return
-    excused = ground.standing(pose)
+    rooms, excused = _allowances(route)
     for find in (_simple_ways, _wriggled) if reach >= ESCAPE_REACH_M else (_simple_ways,):
-        for room in (ground, ground.tight()):
+        for room in rooms:
             ways = find(room, turning, pose, excused, reach)
             yield from ways
             if ways:
@@ -51,10 +51,10 @@ def ways_out(route: Route, turning: TurningGround, reach: float = ESCAPE_REACH_M
 
 
 def drive_moves(route: Route, moves: Sequence[Move]) -> bool:
-    """Drive a way of :func:`ways_out`; ground under the robot at its start is excused."""
+    """Drive a way of :func:`ways_out`; ground under the robot is excused where it really stands."""
     start, ground = route.mark(), route.ground
-    excused = ground.standing(route.pose)
-    for room in (ground, ground.tight()):
+    rooms, excused = _allowances(route)
+    for room in rooms:
         route.ground = room
         done = all(
             route.turn(yaw, free) and route.drive(distance, free)
@@ -67,8 +67,14 @@ def drive_moves(route: Route, moves: Sequence[Move]) -> bool:
     return False
 
 
+def _allowances(route: Route) -> tuple[tuple[Ground, ...], Mask | None]:
+    """The ground, and, where the robot really stands, that without room for an error of tracking, and what is excused under it."""
+    ground = route.ground
+    return ((ground,), None) if route.steps else ((ground, ground.tight()), ground.standing(route.pose))
+
+
 def _simple_ways(
-    ground: Ground, turning: TurningGround, pose: Pose2, excused: Mask, reach: float
+    ground: Ground, turning: TurningGround, pose: Pose2, excused: Mask | None, reach: float
 ) -> list[Sequence[Move]]:
     """Straight ways, or else one after a small turn, or else by strokes, or else after any turn; no way if none of that leads out."""
     straight = straight_ways(ground, turning, pose, excused, reach)
@@ -85,7 +91,9 @@ def _simple_ways(
     return [] if turned is None else [(turned,)]
 
 
-def _wriggled(ground: Ground, turning: TurningGround, pose: Pose2, excused: Mask, reach: float) -> list[Sequence[Move]]:
+def _wriggled(
+    ground: Ground, turning: TurningGround, pose: Pose2, excused: Mask | None, reach: float
+) -> list[Sequence[Move]]:
     """A way by many small moves, if there is one."""
     moves = wriggle(ground, turning, pose, excused, thorough=True)
     return [] if moves is None else [moves]
@@ -111,7 +119,7 @@ def straight_ways(
     return sorted(found.values(), key=abs)
 
 
-def _line_up(ground: Ground, turning: TurningGround, pose: Pose2, excused: Mask, reach: float) -> Move | None:
+def _line_up(ground: Ground, turning: TurningGround, pose: Pose2, excused: Mask | None, reach: float) -> Move | None:
     """The least turn after which a straight drive reaches turning ground, in steps of half a cell at the far end.
 
     A lane leaves some centimetres on each side, and the robot stands askew in it by tenths of a degree: over ten metres that is too much.
@@ -200,7 +208,9 @@ def _farthest(ground: Ground, pose: Pose2, sign: float) -> float:
     return sign * low * ground.resolution
 
 
-def _places_near(ground: Ground, turning: TurningGround, pose: Pose2, excused: Mask, reach: float) -> list[float]:
+def _places_near(
+    ground: Ground, turning: TurningGround, pose: Pose2, excused: Mask | None, reach: float
+) -> list[float]:
     """Signed distances along the lane, up to ``reach``, to some places near turning ground, nearest first."""
     distances = np.arange(0.0, reach, 4.0 * ground.resolution)
     places: list[float] = []

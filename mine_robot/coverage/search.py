@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,7 @@ KEPT_SHARE = 0.8  # of the gain a leftover candidate must still have
 FAN = 4  # times as many headings
 FAN_WORTH_M2 = 0.5  # left by all headings before more are tried
 NEAR_M = 4.0  # way back from the end of a lane that is shorter than turning there by strokes
+LANE_REACH_M = 199.0  # longest straight drive out of a lane within a plan
 NEARER = (1.6, 1.2, 0.8, 0.4, 0.0)  # cells a lane on the border is brought nearer to it, if it is clear there
 EARLIER_M = (0.0, 1.0)  # that it may begin earlier, where its line passes what its tracks would touch
 WRIGGLES = 15  # tries to enter lanes along one border by many small moves, where there is no simpler way
@@ -90,6 +92,8 @@ class Search:
         self.proposals, self.more = PROPOSALS, False
         self.outlook = Outlook(ground, near)
         self.links: dict[tuple[float, ...], Links] = {}
+        self.entry: Sequence[Move] = ()  # to turning ground from where the last lane began
+        self.way_back: Sequence[Move] = ()  # and from where it ended
         self.wriggles = 0  # lanes that may still be entered so
         self.chosen = False  # only the chosen cells are searched
         self._first_ways = tuple(ways_out(self.route, self.turning))
@@ -135,8 +139,10 @@ class Search:
         self.chosen, self.wanted, self.wriggles = False, ANY, 0
 
     def _ways_out(self) -> Iterable[Sequence[Move]]:
-        """Ways to turning ground; before the first step the ground is as it was, and so are they."""
-        return ways_out(self.route, self.turning) if self.route.steps else self._first_ways
+        """Ways to turning ground: before the first step those there were, from a lane simple ones, else back the way it was entered."""
+        if not self.route.steps:
+            return self._first_ways
+        return chain(ways_out(self.route, self.turning, LANE_REACH_M), [self.way_back])
 
     def turn_near_by(self) -> None:
         """Bring the robot from the end of a lane to where it can turn, if that is possible without a long way back."""
@@ -263,6 +269,7 @@ class Search:
                 if self.route.sweep(placed.length) > 0:
                     self.turning.grow(placed.start, placed.length)
                     self.links.clear()
+                    self.way_back = [(placed.start.yaw, -placed.length), *self.entry]
                     self.best_score = max(self.best_score, candidate.score)
                     return True
             self.route.rewind(before)
@@ -282,6 +289,7 @@ class Search:
         if not self.ground.can_drive(start, -distance):
             return False
         before = self.route.mark()
+        self.entry = [(start.yaw, -distance)]
         if self._go(pivot) and self.route.turn(start.yaw) and self.route.drive(distance):
             return True
         self.route.rewind(before)
@@ -307,6 +315,7 @@ class Search:
             moves = wriggle(self.ground, self.turning, candidate.start)
         if moves is None:
             return False
+        self.entry = moves
         poses = [candidate.start]
         for yaw, distance in moves:
             poses.append(ahead(Pose2(poses[-1].x, poses[-1].y, yaw), distance))
