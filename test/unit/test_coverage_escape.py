@@ -20,7 +20,7 @@ from mine_robot.coverage.footprint import Footprint
 from mine_robot.coverage.ground import Ground
 from mine_robot.coverage.params import CoverageParams
 from mine_robot.coverage.planner import Planner
-from mine_robot.coverage.route import Route
+from mine_robot.coverage.route import Route, stay
 from mine_robot.coverage.transit import TurningGround
 
 RESOLUTION = 0.05
@@ -134,3 +134,19 @@ def test_a_robot_in_the_last_lane_along_a_border_comes_out_by_strokes(seed: int)
     way = next(iter(ways_out(route, turning)))
     assert drive_moves(route, way)
     assert turning.label(route.pose.x, route.pose.y) > 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_within_a_plan_no_way_out_goes_without_room_for_tracking(seed: int) -> None:
+    """Where the robot is only planned to stand, nothing is excused: a plan of two hectares led 3.6 cm over its field's border."""
+    rng = np.random.default_rng(seed)
+    cells = np.full((120, 200), Cell.PENDING, dtype=np.int8)
+    cells[48:66] = Cell.SEARCHED  # 0.9 m: as wide as the tracks and half of what they may be off
+    cells[:, :60] = Cell.SAFE
+    ground = Ground(LedgerGrid(0.0, 0.0, 0.0, RESOLUTION, cells), Footprint.of(robot(), limits(), CoverageParams()))
+    turning, pose = TurningGround(ground), Pose2(rng.uniform(5.0, 8.0), 57 * RESOLUTION, 0.0)
+    real = Route(ground, pose, limits())
+    assert any(drive_moves(real, way) for way in ways_out(real, turning))
+    planned = Route(ground, pose, limits())
+    planned.steps.append(stay(pose, limits()))
+    assert not any(drive_moves(planned, way) for way in ways_out(planned, turning))
