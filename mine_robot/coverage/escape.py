@@ -33,7 +33,7 @@ LINE_UP_ASIDE_M = 0.8  # from the line the robot stands on to the turning ground
 def ways_out(route: Route, turning: TurningGround, reach: float = ESCAPE_REACH_M) -> Iterator[Sequence[Move]]:
     """Ways from the route's pose to turning ground, the simplest first; straight ones of at most ``reach`` m.
 
-    A ``reach`` below the usual asks for a way near by, and only simple ones are looked for.
+    A ``reach`` below the usual asks for a way near by, and only simple ones are looked for; so it is within a plan.
     What cannot be left with room for an error of tracking is left without, but only from where the robot really stands, before the first
     step: there it has that error already, and the guard watches every metre.
     """
@@ -42,7 +42,7 @@ def ways_out(route: Route, turning: TurningGround, reach: float = ESCAPE_REACH_M
         yield ()
         return
     rooms, excused = _allowances(route)
-    for find in (_simple_ways, _wriggled) if reach >= ESCAPE_REACH_M else (_simple_ways,):
+    for find in (_simple_ways,) if route.steps or reach < ESCAPE_REACH_M else (_simple_ways, _wriggled):
         for room in rooms:
             ways = find(room, turning, pose, excused, reach)
             yield from ways

@@ -38,7 +38,6 @@ KEPT_SHARE = 0.8  # of the gain a leftover candidate must still have
 FAN = 4  # times as many headings
 FAN_WORTH_M2 = 0.5  # left by all headings before more are tried
 NEAR_M = 4.0  # way back from the end of a lane that is shorter than turning there by strokes
-LANE_REACH_M = 199.0  # longest straight drive out of a lane within a plan
 NEARER = (1.6, 1.2, 0.8, 0.4, 0.0)  # cells a lane on the border is brought nearer to it, if it is clear there
 EARLIER_M = (0.0, 1.0)  # that it may begin earlier, where its line passes what its tracks would touch
 WRIGGLES = 15  # tries to enter lanes along one border by many small moves, where there is no simpler way
@@ -142,7 +141,7 @@ class Search:
         """Ways to turning ground: before the first step those there were, from a lane simple ones, else back the way it was entered."""
         if not self.route.steps:
             return self._first_ways
-        return chain(ways_out(self.route, self.turning, LANE_REACH_M), [self.way_back])
+        return chain(ways_out(self.route, self.turning), [self.way_back])
 
     def turn_near_by(self) -> None:
         """Bring the robot from the end of a lane to where it can turn, if that is possible without a long way back."""
