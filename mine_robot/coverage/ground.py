@@ -65,7 +65,7 @@ class Ground:
         self.has_obstacles = obstacles is not None and bool(obstacles.any())
         if obstacles is not None:
             self.add(OBSTACLE, obstacles)
-        self.corners = (_hull(drivable | (pending & allowed)) + 0.5) * self.resolution + (self.x0, self.y0)
+        self.corners = self.places(_hull(drivable | (pending & allowed)))
 
     def copy(self) -> Ground:
         """An independent copy."""

@@ -46,7 +46,7 @@ def search_rims(search: Search) -> None:
             if not _rim_left(search, strip):
                 break
             for corner in corners:
-                search.only(corner, search.headings(search.params.headings // 2))
+                _search_corner(search, corner)
             wanted = Wanted(share * _along_border(search, strip), outward=-strip.inward)
             search.only(strip.within(_lane_width(search)), strip.headings, wanted)
             search.turn_near_by()
@@ -78,7 +78,7 @@ def _outer_lane(search: Search, strip: Strip) -> float:
     """Search the outer lane of a strip, after its first corner if that is needed; how far from the border in m it reaches, or 0."""
     reach = _search_along_border(search, strip, ON_BORDER_SHARE)
     if not reach:
-        search.only(strip.corners[0], search.headings(search.params.headings // 2))
+        _search_corner(search, strip.corners[0])
         reach = _search_along_border(search, strip, ON_BORDER_SHARE)
     return reach or _search_along_border(search, strip, NEAR_BORDER_SHARE)
 
@@ -135,3 +135,7 @@ def _along_border(search: Search, strip: Strip) -> float:
 def _lane_width(search: Search) -> float:
     """What a lane adds, in m."""
     return 2.0 * search.ground.footprint.half_lane
+
+
+def _search_corner(search: Search, corner: NDArray[np.float64]) -> None:
+    search.only(corner, search.headings(search.params.headings // 2))

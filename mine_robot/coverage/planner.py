@@ -205,10 +205,9 @@ class Planner:
                 return True
             route.rewind(start)
         here = turning.label(route.pose.x, route.pose.y)
-        rows, cols = np.nonzero((turning.parts() == here) & safe)
-        if not len(rows):
+        x, y = ground.centres((turning.parts() == here) & safe)
+        if not len(x):
             return False
-        x, y = ground.x0 + (cols + 0.5) * ground.resolution, ground.y0 + (rows + 0.5) * ground.resolution
         nearest = int(np.argmin(np.hypot(x - home.x, y - home.y)))
         return links.drive_to(route, (float(x[nearest]), float(y[nearest])))
 
