@@ -42,6 +42,7 @@ def fields() -> dict[str, Field]:
     ell = Polygon([(0, 0), (50, 0), (50, 25), (25, 25), (25, 50), (0, 50)])
     holes = square.difference(shapely.union_all([shapely.box(15, 20, 18, 24), shapely.Point(35, 31).buffer(2.0)]))
     triangle = Polygon([(0, 0), (80, 0), (40, 20)])
+    acute = Polygon([(0, 0), (160, 0), (80, 20)])
     irregular = shapely.affinity.scale(Polygon(IRREGULAR), *(2 * [math.sqrt(20_000.0 / Polygon(IRREGULAR).area)]))
     south = shapely.box(-1, -SAFE_M, 51, 0)
     turned = [shapely.affinity.rotate(shape, 23.0, origin=(0, 0)) for shape in (square, south)]
@@ -53,6 +54,9 @@ def fields() -> dict[str, Field]:
         "L": field_of(ell, south),
         "holes": field_of(holes, south),
         "triangle": field_of(triangle, shapely.box(-1, -SAFE_M, 81, 0)),
+        "acute": field_of(acute, shapely.box(-1, -SAFE_M, 161, 0)),
+        "oblique": field_of(Polygon([(0, 0), (100, 0), (70, 20)]), shapely.box(-1, -SAFE_M, 101, 0)),
+        "right": field_of(Polygon([(0, 0), (100, 0), (0, 20)]), shapely.box(-1, -SAFE_M, 101, 0)),
         "irregular": field_of(irregular, edge.buffer(SAFE_M, cap_style="square").difference(irregular)),
     }
 
@@ -74,7 +78,11 @@ def row(name: str, field: Field, check: bool) -> str:
     if check:
         walked = Checker(field, robot(), limits(), []).walk(plan, start)
         verdict = "clean" if walked.clean else f"UNSAFE {walked.unsafe[:2]} {walked.struck[:2]} {walked.broken[:2]}"
-    heading = "-" if layout is None else f"{math.degrees(layout.direction):.0f}{' strips' if layout.strips else ''}"
+    heading = (
+        "-"
+        if layout is None
+        else f"{math.degrees(layout.direction):.0f}{' strips' if layout.strips else ' wedge' if layout.wedge else ''}"
+    )
     return (
         f"| {name} | {area:.0f} | {heading} | {driven * LANE_M / area:.2f} | {swept:.0f} | {driven:.0f} | {plan.duration:.0f} |"
         f" {len(plan.steps)} | {sum(gap.area for gap in plan.gaps):.2f} | {spent:.1f} | {verdict} |"

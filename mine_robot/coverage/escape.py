@@ -20,9 +20,10 @@ from mine_robot.coverage.wriggle import wriggle
 
 Move = tuple[float, float]  # turn to this yaw, then drive this signed distance in m
 ESCAPE_REACH_M = 200.0  # longest straight drive out of a lane
+LONG_M = 12.0  # a straight way out that is longer is not taken if there is a shorter one after a small turn
 STROKE_REACH_M = 2.0  # longest stroke
 MAX_STROKES = 3
-TILTS = tuple(math.radians(degrees) for degrees in (20.0, 14.0, 10.0, 7.0, 5.0, 3.5, 2.5))
+TILTS = tuple(math.radians(degrees) for degrees in (20.0, 14.0, 10.0, 7.0, 5.0, 3.5, 2.5, 1.5))
 NEAR_TURNING_M = 1.2  # beyond it from turning ground no few strokes lead there
 COARSE_TURN_RAD = 2.0 * ROTATION_STEP  # between headings that are tried where nothing else is left
 PLACES = 8  # along a lane from which strokes are tried
@@ -77,12 +78,14 @@ def _simple_ways(
     ground: Ground, turning: TurningGround, pose: Pose2, excused: Mask | None, reach: float
 ) -> list[Sequence[Move]]:
     """Straight ways, or else one after a small turn, or else by strokes, or else after any turn; no way if none of that leads out."""
-    straight = straight_ways(ground, turning, pose, excused, reach)
-    if straight:
-        return [((pose.yaw, distance),) for distance in straight]
-    lined_up = _line_up(ground, turning, pose, excused, reach)
-    if lined_up is not None:
-        return [(lined_up,)]
+    ways: list[Sequence[Move]] = [((pose.yaw, out),) for out in straight_ways(ground, turning, pose, excused, reach)]
+    if excused is None and (not ways or _length(ways[0]) > LONG_M):
+        ways = sorted(_lined_up(ground, turning, pose, min(reach, LONG_M)) + ways, key=_length)
+    if not ways:
+        lined_up = _line_up(ground, turning, pose, excused, reach)
+        ways = [] if lined_up is None else [(lined_up,)]
+    if ways:
+        return ways
     for distance in _places_near(ground, turning, pose, excused, reach):
         strokes = unpark(ground, turning, ahead(pose, distance), reach)
         if strokes:
@@ -117,6 +120,23 @@ def straight_ways(
             if distance < abs(found.get(int(label), math.inf)) and ground.can_drive(pose, sign * distance, excused):
                 found[int(label)] = sign * distance
     return sorted(found.values(), key=abs)
+
+
+def _lined_up(ground: Ground, turning: TurningGround, pose: Pose2, reach: float) -> list[Sequence[Move]]:
+    """The shortest straight way after a small turn somewhere along the lane, if there is one of at most ``reach`` m."""
+    ways: list[Sequence[Move]] = []
+    for distance in (0.0, *_places_near(ground, turning, pose, None, reach)):
+        place = ahead(pose, distance)
+        for yaw in (wrap_angle(pose.yaw + side * tilt) for tilt in TILTS for side in (1.0, -1.0)):
+            if ground.can_pivot(place, yaw):
+                out = straight_ways(ground, turning, Pose2(place.x, place.y, yaw), None, reach)
+                ways += [((pose.yaw, distance), (yaw, out[0]))] if out else []
+    return sorted(ways, key=_length)[:1]
+
+
+def _length(moves: Sequence[Move]) -> float:
+    """Of a way in m."""
+    return sum(abs(distance) for _, distance in moves)
 
 
 def _line_up(ground: Ground, turning: TurningGround, pose: Pose2, excused: Mask | None, reach: float) -> Move | None:
@@ -155,22 +175,23 @@ def _least_turn(
     return None
 
 
-def unpark(ground: Ground, turning: TurningGround, pose: Pose2, reach: float = ESCAPE_REACH_M) -> list[Move] | None:
-    """Strokes that bring the robot sideways from ``pose`` to turning ground; None if a few do not."""
+def unpark(
+    ground: Ground, turning: TurningGround, pose: Pose2, reach: float = ESCAPE_REACH_M, wriggling: bool = False
+) -> list[Move] | None:
+    """Strokes that bring the robot sideways from ``pose`` to turning ground, at last by ``wriggling``; None if a few do not."""
     moves: list[Move] = []
     for _ in range(MAX_STROKES):
         options = [(_beside(turning, end), option, end) for option, end in _strokes(ground, pose)]
-        if not options:
-            return None
-        distance, option, end = min(options, key=lambda item: item[0])
+        distance, option, end = min(options, key=lambda item: item[0], default=(math.inf, [], pose))
         if distance > _beside(turning, pose) - 0.2 * ground.resolution:
-            return None
+            break
         moves += option
         pose = end
         out = straight_ways(ground, turning, pose, None, reach)
         if out:
             return [*moves, (pose.yaw, out[0])]
-    return None
+    rest = wriggle(ground, turning, pose) if wriggling else None
+    return None if rest is None else [*moves, *rest]
 
 
 def _beside(turning: TurningGround, pose: Pose2) -> float:

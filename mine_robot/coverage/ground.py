@@ -276,10 +276,21 @@ class Ground:
 
     def count_gain(self, pose: Pose2, distance: float) -> int:
         """Unsearched cells that count within a lane's nominal width, were it swept."""
-        line = self._line(distance, self.footprint.half_lane)
+        return self._count_pending(pose, self._line(distance, self.footprint.half_lane))
+
+    def count_beyond(self, pose: Pose2, distance: float, outward: NDArray[np.float64]) -> int:
+        """Unsearched cells within a lane's width of what tracks could rely on, were it swept, on the side that ``outward`` points to."""
+        line = self._line(distance, self.footprint.half_sweep)
+        if pose.to_map(np.array([[0.0, 1.0]]))[0] @ outward - np.array([pose.x, pose.y]) @ outward > 0.0:
+            beyond = replace(line, y_min=line.y_max, y_max=3.0 * line.y_max)
+        else:
+            beyond = replace(line, y_max=line.y_min, y_min=3.0 * line.y_min)
+        return self._count_pending(pose, beyond)
+
+    def _count_pending(self, pose: Pose2, patch: Patch) -> int:
         return sum(
-            int(np.count_nonzero(swept & self.all_of(PENDING | INNER, window)))
-            for window, swept in self._rectangles(pose, line, touching=False)
+            int(np.count_nonzero(inside & self.all_of(PENDING | INNER, window)))
+            for window, inside in self._rectangles(pose, patch, touching=False)
         )
 
     def _line(self, distance: float, half: float) -> Patch:

@@ -16,6 +16,7 @@ from mine_robot.core.limits import Limits
 from mine_robot.coverage.ground import HAZARD, Ground, Mask
 from mine_robot.coverage.sortie import Raster
 from mine_robot.coverage.strip import lay_strips
+from mine_robot.coverage.wedge import Wedge, find_wedge
 
 TURN_S = 7.0  # from one lane to the next
 STRIP_S = 60.0  # of a strip besides its length: to enter it and leave it, and for what is left in its corners
@@ -25,21 +26,30 @@ BEYOND_CELLS = 4  # from the border into what lies beyond it, past cells that be
 
 @dataclass(frozen=True)
 class Layout:
-    """Heading of the main lanes in rad, and whether strips to turn in are opened at their far ends."""
+    """Heading of the main lanes in rad, and whether strips to turn in are opened at their far ends.
+
+    Those of a ``wedge`` lie along its sides; ``direction`` is that of its middle then.
+    """
 
     direction: float = 0.0
     strips: bool = False
+    wedge: bool = False
 
 
 def reckon(ground: Ground, directions: Iterable[float], limits: Limits) -> Layout:
     """The layout whose lanes take least, of those along ``directions``; headings point away from safe ground."""
-    options: list[tuple[float, float, bool]] = []
+    options: list[tuple[float, Layout]] = []
     for direction in directions:
         raster = Raster(ground, direction)
         raster.gain = raster.all_of(HAZARD)
-        options += _seconds(raster, direction, limits)
-    _, heading, strips = min(options, default=(0.0, 0.0, False))
-    return Layout(heading, strips)
+        options += [
+            (seconds, Layout(heading, strips)) for seconds, heading, strips in _seconds(raster, direction, limits)
+        ]
+    wedge = find_wedge(ground)
+    if wedge is not None:
+        seconds = _seconds_of_wedge(wedge, 2.0 * ground.footprint.half_lane, limits)
+        options.append((seconds, Layout(wedge.middle.heading, wedge=True)))
+    return min(options, key=lambda option: option[0], default=(0.0, Layout()))[1]
 
 
 def safe_beyond(raster: Raster, rows: np.ndarray, columns: np.ndarray, step: int) -> Mask:
@@ -73,3 +83,15 @@ def _seconds(raster: Raster, direction: float, limits: Limits) -> list[tuple[flo
     strips = (metres + back_to_safe) / limits.drive_speed + metres / limits.search_speed + STRIP_S * count
     strips += float(np.sum(length / limits.search_speed + TURN_S)) * lanes_a_row
     return [(plain, heading, False), (strips, heading, True)]
+
+
+def _seconds_of_wedge(wedge: Wedge, lane: float, limits: Limits) -> float:
+    """Time in s of lanes ``lane`` m wide along the sides of a wedge."""
+    height = wedge.middle.length
+    # Its middle is driven back once, and up again between the sides.
+    seconds = 2.0 * height / limits.drive_speed + height / limits.search_speed + STRIP_S * (1 + len(wedge.sides))
+    for side in wedge.sides:
+        border = side.from_safe.length
+        count = height * math.sqrt(max(border**2 - height**2, 0.0)) / border / lane
+        seconds += count * (border / 2.0 / limits.search_speed + TURN_S)
+    return seconds

@@ -13,9 +13,11 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
+from mine_robot.coverage.escape import LONG_M
 from mine_robot.coverage.ground import DRIVABLE, FRESH, INNER, PENDING
 from mine_robot.coverage.search import Search, Wanted
 from mine_robot.coverage.strip import LANES, Strip, along_borders, lay_strips
+from mine_robot.coverage.wedge import Side, Wedge
 
 OPEN_SHARE = 0.7  # of the length of a strip along which the robot can turn
 TURN_EVERY_M = 0.5
@@ -34,6 +36,32 @@ def open_strips(search: Search) -> None:
             # What is left along the border is not for the lanes that end here.
             window, inside = search.ground.polygon(strip.within(_lane_width(search)))
             search.ground.remove(FRESH, inside, window)
+
+
+def search_wedge(search: Search, wedge: Wedge) -> None:
+    """Search a wedge: its middle, then its sides from their borders inwards."""
+    middle = wedge.middle
+    if search.shut_in:
+        return
+    if not _is_open(search, middle):
+        wanted = Wanted(length=middle.length + BEYOND_M)
+        search.only(middle.within(_lane_width(search)), middle.headings, wanted, True, lambda: _is_open(search, middle))
+        search.turn_near_by()
+    for side in wedge.sides:
+        if _rim_left(search, side.from_safe):
+            _search_border(search, side)
+        search.only(side.corners, side.from_safe.headings, nominal=True)
+
+
+def _search_border(search: Search, side: Side) -> None:
+    """Search the lane on the border of a side: from the far corner, or, where that is too narrow, from safe ground beside another lane."""
+    if _from_corner(search, side.from_corner, room=True):
+        return
+    strip, lane = side.from_safe, _lane_width(search)
+    wanted = Wanted(NEAR_BORDER_SHARE * lane * strip.length, strip.length + BEYOND_M)
+    search.only(strip.between(lane, 2.0 * lane), strip.headings, wanted, True)
+    _outer_lane(search, strip, room=True)
+    search.turn_near_by(LONG_M)
 
 
 def search_rims(search: Search) -> None:
@@ -74,19 +102,27 @@ def _open(search: Search, strip: Strip) -> bool:
     return _is_open(search, strip)
 
 
-def _outer_lane(search: Search, strip: Strip) -> float:
+def _outer_lane(search: Search, strip: Strip, room: bool = False) -> float:
     """Search the outer lane of a strip, after its first corner if that is needed; how far from the border in m it reaches, or 0."""
-    reach = _search_along_border(search, strip, ON_BORDER_SHARE)
+    return _from_corner(search, strip, room) or _search_along_border(search, strip, NEAR_BORDER_SHARE)
+
+
+def _from_corner(search: Search, strip: Strip, room: bool) -> float:
+    """Search a lane on the border, after the first corner of the strip if that is needed; how far from the border in m it reaches, or 0."""
+    reach = _search_along_border(search, strip, ON_BORDER_SHARE, room)
     if not reach:
         _search_corner(search, strip.corners[0])
-        reach = _search_along_border(search, strip, ON_BORDER_SHARE)
-    return reach or _search_along_border(search, strip, NEAR_BORDER_SHARE)
+        reach = _search_along_border(search, strip, ON_BORDER_SHARE, room)
+    return reach
 
 
-def _search_along_border(search: Search, strip: Strip, share: float) -> float:
-    """Search a lane along the border that gains so large a ``share`` of what there is; how far from the border in m it reaches, or 0."""
+def _search_along_border(search: Search, strip: Strip, share: float, room: bool = False) -> float:
+    """Search a lane along the border that gains so large a ``share`` of what there is; how far from the border in m it reaches, or 0.
+
+    With ``room`` it lies as far off as leaves nothing to search.
+    """
     depth, begin = _lane_width(search) + search.ground.resolution, len(search.route.steps)
-    wanted = Wanted(share * _along_border(search, strip), strip.length + BEYOND_M, -strip.inward)
+    wanted = Wanted(share * _along_border(search, strip), strip.length + BEYOND_M, -strip.inward, room)
     search.only(strip.within(depth), strip.headings, wanted, True)
     return _reach(search, strip, begin)
 

@@ -21,13 +21,14 @@ from mine_robot.coverage.footprint import Footprint
 from mine_robot.coverage.ground import HAZARD, OBSTACLE, PENDING, Ground, Mask, Window
 from mine_robot.coverage.layout import Layout, reckon
 from mine_robot.coverage.links import Links
-from mine_robot.coverage.opening import open_strips, search_rims
+from mine_robot.coverage.opening import open_strips, search_rims, search_wedge
 from mine_robot.coverage.params import CoverageParams
 from mine_robot.coverage.route import Route, stay
 from mine_robot.coverage.search import Search
 from mine_robot.coverage.strip import lay_strips
 from mine_robot.coverage.tiles import grown
 from mine_robot.coverage.transit import TurningGround
+from mine_robot.coverage.wedge import find_wedge
 
 SAME_COVERAGE_M2 = 0.5  # plans that leave about as little ground are compared by their time
 HOME_HEADINGS = (16, 64)  # of the straight drives between places to turn; the finer ones if the others do not lead home
@@ -82,20 +83,26 @@ class Planner:
         """A search in a given layout, up to ``horizon`` s of it."""
         near = layout.strips or self._is_large(ground)
         search = Search(ground, pose, self.limits, self.params, self.footprint, layout, horizon, near)
+        wedge = find_wedge(ground) if layout.wedge else None
+        if wedge is not None:
+            search_wedge(search, wedge)
         if layout.strips:
             open_strips(search)
         search.main_lanes()
         if self.lane_direction is None:
             search.pockets()
-            if layout.strips:
+            if layout.strips or layout.wedge:
                 search_rims(search)
         search.rest(turned=self.lane_direction is None)
         return search
 
     def _best_of_all(self, ground: Ground, pose: Pose2) -> Search | None:
-        """The best search of those in all directions, with strips and without."""
+        """The best search of those from the middle of a wedge, and in all directions, with strips and without."""
         directions = main_directions(ground.all_of(PENDING), self.params.directions)
         best: Search | None = None
+        wedge = find_wedge(ground)
+        if wedge is not None:
+            best = self._search(ground.copy(), pose, Layout(wedge.middle.heading, wedge=True))
         for direction in directions:
             if lay_strips(ground, direction):
                 search = self._search(ground.copy(), pose, Layout(direction, strips=True), _time_to_beat(best))

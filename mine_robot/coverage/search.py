@@ -29,7 +29,6 @@ from mine_robot.coverage.route import Point, Route, ahead
 from mine_robot.coverage.shortcut import shorten
 from mine_robot.coverage.sortie import Candidate, LaneFinder
 from mine_robot.coverage.transit import TurningGround
-from mine_robot.coverage.wriggle import wriggle
 
 PROPOSALS = 24  # candidates of one heading that are tried at first
 PROPOSALS_MAX = 480  # and when all of those are refused
@@ -39,8 +38,10 @@ FAN = 4  # times as many headings
 FAN_WORTH_M2 = 0.5  # left by all headings before more are tried
 NEAR_M = 4.0  # way back from the end of a lane that is shorter than turning there by strokes
 NEARER = (1.6, 1.2, 0.8, 0.4, 0.0)  # cells a lane on the border is brought nearer to it, if it is clear there
+ROOMY = tuple(0.2 * i for i in range(-8, 21))  # if it shall leave room to turn a little
+SPARE_CELLS = 4  # that it may leave there then
 EARLIER_M = (0.0, 1.0)  # that it may begin earlier, where its line passes what its tracks would touch
-WRIGGLES = 15  # tries to enter lanes along one border by many small moves, where there is no simpler way
+STROKES, WRIGGLES = 60, 15  # tries to enter lanes along one border by strokes, and those that end with many small moves
 SHORTER = (0, 1, 2, 4, 8)  # cells a lane is shortened by if its end is not clear
 
 
@@ -48,12 +49,13 @@ SHORTER = (0, 1, 2, 4, 8)  # cells a lane is shortened by if its end is not clea
 class Wanted:
     """What a lane must be: it gains so much ``gain`` in m² and has at most this ``length`` in m.
 
-    If it shall lie on a border, ``outward`` is the unit vector to that.
+    If it shall lie on a border, ``outward`` is the unit vector to that: as near as is clear, or with ``room`` as far off as leaves nothing.
     """
 
     gain: float = 0.0
     length: float = math.inf
     outward: NDArray[np.float64] | None = None
+    room: bool = False
 
 
 ANY = Wanted()
@@ -93,7 +95,7 @@ class Search:
         self.links: dict[tuple[float, ...], Links] = {}
         self.entry: Sequence[Move] = ()  # to turning ground from where the last lane began
         self.way_back: Sequence[Move] = ()  # and from where it ended
-        self.wriggles = 0  # lanes that may still be entered so
+        self.strokes, self.wriggles = math.inf, 0  # lanes that may still be entered so
         self.chosen = False  # only the chosen cells are searched
         self._first_ways = tuple(ways_out(self.route, self.turning))
         self.shut_in = not self._first_ways
@@ -133,9 +135,10 @@ class Search:
         """
         self.ground.choose(corners)
         self.chosen, self.wanted = True, wanted
-        self.wriggles = WRIGGLES if wanted.outward is not None else 0
+        if wanted.outward is not None:
+            self.strokes, self.wriggles = STROKES, WRIGGLES
         self._sweep_all(headings, nominal, done=done)
-        self.chosen, self.wanted, self.wriggles = False, ANY, 0
+        self.chosen, self.wanted, self.strokes, self.wriggles = False, ANY, math.inf, 0
 
     def _ways_out(self) -> Iterable[Sequence[Move]]:
         """Ways to turning ground: before the first step those there were, from a lane simple ones, else back the way it was entered."""
@@ -143,10 +146,10 @@ class Search:
             return self._first_ways
         return chain(ways_out(self.route, self.turning), [self.way_back])
 
-    def turn_near_by(self) -> None:
-        """Bring the robot from the end of a lane to where it can turn, if that is possible without a long way back."""
+    def turn_near_by(self, reach: float = NEAR_M) -> None:
+        """Bring the robot from the end of a lane to where it can turn, if that is possible within ``reach`` m."""
         before = self.route.mark()
-        for leave in ways_out(self.route, self.turning, NEAR_M):
+        for leave in ways_out(self.route, self.turning, reach):
             if drive_moves(self.route, leave):
                 return
             self.route.rewind(before)
@@ -308,10 +311,13 @@ class Search:
 
     def _enter_aside(self, candidate: Candidate) -> bool:
         """Drive to the start of a lane from a place to turn beside its line: out by strokes, driven the other way round."""
+        if self.strokes <= 0:
+            return False
+        self.strokes -= 1
         moves = unpark(self.ground, self.turning, candidate.start)
         if moves is None and self.wriggles > 0:
             self.wriggles -= 1
-            moves = wriggle(self.ground, self.turning, candidate.start)
+            moves = unpark(self.ground, self.turning, candidate.start, wriggling=True)
         if moves is None:
             return False
         self.entry = moves
@@ -324,18 +330,27 @@ class Search:
         return back and self.route.turn(candidate.start.yaw)
 
     def _placements(self, candidate: Candidate) -> Iterator[Candidate]:
-        """A candidate as long as it is clear; if it shall lie on the border, as near to that as it is clear."""
+        """A candidate as long as it is clear; if it shall lie on the border, as it is wanted there."""
         outward = self.wanted.outward
         if outward is None:
             yield from self._clear(candidate)
             return
         start, pivot = candidate.start, candidate.pivot
-        for cells in NEARER:
-            dx, dy = cells * self.ground.resolution * outward
+        for dx, dy in self._shifts(candidate, outward):
             nearer, aside = replace(start, x=start.x + dx, y=start.y + dy), (pivot[0] + dx, pivot[1] + dy)
             for earlier in EARLIER_M:
                 begin, length = ahead(nearer, -earlier), candidate.length + earlier
                 yield from self._clear(replace(candidate, start=begin, length=length, pivot=aside))
+
+    def _shifts(self, candidate: Candidate, outward: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+        """How a lane is moved to the border, in m: what is best first."""
+        cell, start = self.ground.resolution * outward, candidate.start
+        if not self.wanted.room:
+            return [cells * cell for cells in NEARER]
+        shifts = [cells * cell for cells in ROOMY]
+        placed = [replace(start, x=start.x + dx, y=start.y + dy) for dx, dy in shifts]
+        left = [self.ground.count_beyond(place, candidate.length, outward) for place in placed]
+        return [shift for shift, cells in zip(shifts, left) if cells <= min(left) + SPARE_CELLS]
 
     def _clear(self, candidate: Candidate) -> Iterator[Candidate]:
         """A candidate with the greatest length at which it is clear; none if there is none."""

@@ -59,7 +59,11 @@ class Strip:
 
     def within(self, depth: float) -> NDArray[np.float64]:
         """Corners (4, 2) of its part up to ``depth`` m from the border, and of as much beyond the border."""
-        return np.concatenate([self.border - depth * self.inward, self.border[::-1] + depth * self.inward])
+        return self.between(-depth, depth)
+
+    def between(self, first: float, last: float) -> NDArray[np.float64]:
+        """Corners (4, 2) of its part from ``first`` to ``last`` m from the border."""
+        return np.concatenate([self.border + first * self.inward, self.border[::-1] + last * self.inward])
 
 
 def lay_strips(ground: Ground, heading: float) -> list[list[Strip]]:
@@ -72,10 +76,10 @@ def lay_strips(ground: Ground, heading: float) -> list[list[Strip]]:
     for border in outlines(ground.all_of(HAZARD), STRAIGHT_M / ground.resolution):
         if _mean_lane(border, heading) * ground.resolution < LONG_LANE_M:
             continue
-        for run in _unsafe_runs(ground, border):
+        for run in unsafe_runs(ground, border):
             needed = [edge.length * abs(math.sin(edge.angle - heading)) >= width for edge in run]
             for chain in _chains(run, needed):
-                strips = [_strip(ground, edge, start) for edge, start in chain if edge.length >= width]
+                strips = [strip_along(ground, edge, start) for edge, start in chain if edge.length >= width]
                 chains += [strips] if strips else []
     return chains
 
@@ -83,8 +87,8 @@ def lay_strips(ground: Ground, heading: float) -> list[list[Strip]]:
 def along_borders(ground: Ground) -> list[Strip]:
     """A strip along each stretch of a border that does not lie beside safe ground, as long as a strip is wide or longer."""
     borders = outlines(ground.all_of(HAZARD), STRAIGHT_M / ground.resolution)
-    edges = (edge for border in borders for run in _unsafe_runs(ground, border) for edge in run)
-    return [_strip(ground, edge, edge.start) for edge in edges if edge.length >= _width(ground)]
+    edges = (edge for border in borders for run in unsafe_runs(ground, border) for edge in run)
+    return [strip_along(ground, edge, edge.start) for edge in edges if edge.length >= _width(ground)]
 
 
 def _width(ground: Ground) -> float:
@@ -100,7 +104,7 @@ def _mean_lane(border: Sequence[Edge], heading: float) -> float:
     return area / max(float(np.ptp(corners @ (-math.sin(heading), math.cos(heading)))), 1.0)
 
 
-def _unsafe_runs(ground: Ground, border: Sequence[Edge]) -> Iterator[list[Edge]]:
+def unsafe_runs(ground: Ground, border: Sequence[Edge]) -> Iterator[list[Edge]]:
     """The edges between safe ground and safe ground, in their order round the area."""
     safe = [_is_safe(ground, edge) for edge in border]
     if True not in safe:
@@ -136,7 +140,7 @@ def _chains(run: list[Edge], needed: list[bool]) -> Iterator[list[tuple[Edge, ND
     yield [(edge, edge.start + edge.side) for edge in reversed(run[left_out[-1] + 1 :])]
 
 
-def _strip(ground: Ground, edge: Edge, start: NDArray[np.float64]) -> Strip:
+def strip_along(ground: Ground, edge: Edge, start: NDArray[np.float64]) -> Strip:
     """The strip along an edge that begins at ``start``, in cells."""
     along = edge.side / edge.length
     more = _width(ground) * along
