@@ -88,10 +88,12 @@ def serve_lobby(offer: Offer, console: Console) -> None:
         offer = replace(offer, address=replace(offer.address, token=str(token)))
         what = "the real robot" if offer.sim == "none" else "simulation"
         said = f"Missions in {offer.folder}, {what}: {offer.address.url}"
-        console.print(said + ("" if offer.address.local else f"  (token: {token})"), highlight=False, soft_wrap=True)
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        said += "" if offer.address.local else f"  (token: {token})"
+        for number in (signal.SIGINT, signal.SIGTERM):  # a script's background job begins with SIGINT ignored
+            signal.signal(number, signal.default_int_handler)
         news = ""
         try:
+            console.print(said, highlight=False, soft_wrap=True)
             while True:
                 news = _run(offer, _wait_for_a_field(offer, news))
         except KeyboardInterrupt:

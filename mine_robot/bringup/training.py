@@ -215,9 +215,10 @@ def serve_training(run: Path, rate: float, address: Address, console: Console) -
             partial(evidence_picture, solo.errands, directory.path),
         )
         token = "" if address.local else f"  (token: {directory.console_token})"
-        console.print(f"REPLAY of {directory.path}: {address.url}{token}", highlight=False, soft_wrap=True)
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        for number in (signal.SIGINT, signal.SIGTERM):  # a script's background job begins with SIGINT ignored
+            signal.signal(number, signal.default_int_handler)
         try:
+            console.print(f"REPLAY of {directory.path}: {address.url}{token}", highlight=False, soft_wrap=True)
             _play(playback, rate, 1.0 / solo.params.rate, orders)
         except KeyboardInterrupt:
             LOG.info("the replay ends")

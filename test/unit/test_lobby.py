@@ -6,6 +6,8 @@ import itertools
 import json
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -119,3 +121,21 @@ def test_a_mission_is_started_with_what_the_command_line_said(tmp_path: Path) ->
     assert said["--sim"] == "none" and said["--rate"] == "max" and said["--namespace"] == "/robot1"
     assert said["--params"] == "/p.yaml" and said["--console-token"] == "/token" and said["--console-key"] == "/k.pem"
     assert "--wait" in words and "--scenario" not in words
+
+
+def test_a_console_in_the_background_of_a_script_is_ended_by_ctrl_c_too(tmp_path: Path) -> None:
+    """A shell begins such a process with SIGINT ignored."""
+    shutil.copy(FIELD, tmp_path / "survey.geojson")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    words = ["console", "--missions", str(tmp_path), "--sim", "builtin", "--port", str(port)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "mine_robot.bringup.cli", *words],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    ) as console:
+        assert console.stdout is not None and "Missions in" in console.stdout.readline()
+        console.send_signal(signal.SIGINT)
+        console.communicate(timeout=60)
+    assert console.returncode == 0
