@@ -77,7 +77,10 @@ def _allowances(route: Route) -> tuple[tuple[Ground, ...], Mask | None]:
 def _simple_ways(
     ground: Ground, turning: TurningGround, pose: Pose2, excused: Mask | None, reach: float
 ) -> list[Sequence[Move]]:
-    """Straight ways, or else one after a small turn, or else by strokes, or else after any turn; no way if none of that leads out."""
+    """Straight ways, or else one after a small turn, or else by strokes, or else after any turn; no way if none of that leads out.
+
+    Within a plan a short way after a small turn goes before long straight ones.
+    """
     ways: list[Sequence[Move]] = [((pose.yaw, out),) for out in straight_ways(ground, turning, pose, excused, reach)]
     if excused is None and (not ways or _length(ways[0]) > LONG_M):
         ways = sorted(_lined_up(ground, turning, pose, min(reach, LONG_M)) + ways, key=_length)

@@ -281,10 +281,9 @@ class Ground:
     def count_beyond(self, pose: Pose2, distance: float, outward: NDArray[np.float64]) -> int:
         """Unsearched cells within a lane's width of what tracks could rely on, were it swept, on the side that ``outward`` points to."""
         line = self._line(distance, self.footprint.half_sweep)
-        if pose.to_map(np.array([[0.0, 1.0]]))[0] @ outward - np.array([pose.x, pose.y]) @ outward > 0.0:
-            beyond = replace(line, y_min=line.y_max, y_max=3.0 * line.y_max)
-        else:
-            beyond = replace(line, y_max=line.y_min, y_min=3.0 * line.y_min)
+        to_the_left = outward @ (-math.sin(pose.yaw), math.cos(pose.yaw)) > 0.0
+        sides = (line.y_max, 3.0 * line.y_max) if to_the_left else (3.0 * line.y_min, line.y_min)
+        beyond = replace(line, y_min=sides[0], y_max=sides[1])
         return self._count_pending(pose, beyond)
 
     def _count_pending(self, pose: Pose2, patch: Patch) -> int:

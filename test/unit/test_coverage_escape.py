@@ -51,13 +51,13 @@ def test_where_there_is_no_room_there_is_no_way() -> None:
     assert list(ways_out(route, turning)) == []
 
 
-def lane(length: float) -> LedgerGrid:
-    """Unsearched ground with one lane in it, 1.05 m wide along x, that leads out of a safe strip at x < 0."""
+def lane(length: float, left: float = 0.525, right: float = 0.525) -> LedgerGrid:
+    """Unsearched ground with one lane in it along x, so wide to either side, that leads out of a safe strip at x < 0."""
     rows, cols = 120, round((length + 5.0) / RESOLUTION)
     cells = np.full((rows, cols), Cell.PENDING, dtype=np.int8)
     cells[:, : round(4.0 / RESOLUTION)] = Cell.SAFE
     y = (np.arange(rows) + 0.5) * RESOLUTION - 3.0
-    cells[np.abs(y) <= 0.525, : round((length + 4.0) / RESOLUTION)] = Cell.SEARCHED
+    cells[(y <= left) & (y >= -right), : round((length + 4.0) / RESOLUTION)] = Cell.SEARCHED
     return LedgerGrid(0.0, -4.0, -3.0, RESOLUTION, cells)
 
 
@@ -150,3 +150,20 @@ def test_within_a_plan_no_way_out_goes_without_room_for_tracking(seed: int) -> N
     planned = Route(ground, pose, limits())
     planned.steps.append(stay(pose, limits()))
     assert not any(drive_moves(planned, way) for way in ways_out(planned, turning))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_planned_robot_leaves_a_lane_along_a_border_slantwise(seed: int) -> None:
+    """Beside another lane there is room to turn half a metre aside: it does not back out over the whole length."""
+    rng = np.random.default_rng(seed)
+    length = rng.uniform(30.0, 60.0)
+    grid = lane(length, 0.55, 1.6)
+    ground = Ground(grid, Footprint.of(robot(), limits(), CoverageParams()))
+    pose = Pose2(length - 1.2, 0.0, 0.0)
+    assert ground.can_drive(pose, -pose.x)  # straight back to safe ground, if need be
+    route, turning = Route(ground, pose, limits()), TurningGround(ground)
+    route.steps.append(stay(pose, limits()))
+    first, *others = ways_out(route, turning)
+    assert others and sum(abs(distance) for _, distance in first) < 12.0
+    assert drive_moves(route, first)
+    assert turning.label(route.pose.x, route.pose.y) > 0
