@@ -13,7 +13,7 @@ from itertools import chain, repeat
 import numpy as np
 
 from mine_robot.core.types import Pose2, wrap_angle
-from mine_robot.coverage.ground import ROTATION_STEP, Ground, Mask
+from mine_robot.coverage.ground import Ground, Mask
 from mine_robot.coverage.route import Route, ahead
 from mine_robot.coverage.transit import TurningGround
 from mine_robot.coverage.wriggle import wriggle
@@ -25,7 +25,7 @@ STROKE_REACH_M = 2.0  # longest stroke
 MAX_STROKES = 3
 TILTS = tuple(math.radians(degrees) for degrees in (20.0, 14.0, 10.0, 7.0, 5.0, 3.5, 2.5, 1.5))
 NEAR_TURNING_M = 1.2  # beyond it from turning ground no few strokes lead there
-COARSE_TURN_RAD = 2.0 * ROTATION_STEP  # between headings that are tried where nothing else is left
+COARSE_TURN_RAD = math.radians(5.0)  # between headings that are tried where nothing else is left
 PLACES = 8  # along a lane from which strokes are tried
 LINE_UP_RAD = math.radians(3.0)  # largest turn that lines the robot up with its lane again
 LINE_UP_ASIDE_M = 0.8  # from the line the robot stands on to the turning ground that it may mean

@@ -24,7 +24,8 @@ from mine_robot.coverage.footprint import Footprint
 Mask = NDArray[np.bool_]
 Window = tuple[slice, slice]
 EVERYWHERE = (slice(None), slice(None))
-ROTATION_STEP = math.radians(2.5)
+# Steps in which a turn is looked at: a corner's way between two of them takes room that a turn in a lane may not have.
+ROTATION_STEPS = math.radians(2.5), math.radians(0.5)
 # Long drives askew to the raster are looked at in pieces of this length: a window around one would be most of the raster.
 PIECE_M = 8.0
 # What a cell is:
@@ -255,14 +256,16 @@ class Ground:
         return self._head_free(pose, distance)
 
     def sweep(self, pose: Pose2, distance: float) -> int:
-        """Book a sweep as searched; returns the number of cells that were unsearched before.
+        """Book a sweep as searched; returns the number of cells that were unsearched or closed to the tracks before.
 
-        Like the ledger it counts only cells that the line passes from end to end.
+        If that is none, no later move depends on the sweep. Like the ledger it counts only cells that the line passes from end to end.
         """
-        for window, swept in self._rectangles(pose, self._relied(distance), touching=False):
-            self.add(DRIVABLE, swept & self.all_of(SEARCHABLE, window), window)
-            self.remove(SEARCHABLE, swept, window)
         gain = 0
+        for window, swept in self._rectangles(pose, self._relied(distance), touching=False):
+            opened = swept & self.all_of(SEARCHABLE, window)
+            gain += int(np.count_nonzero(opened & ~self.all_of(PENDING, window)))
+            self.add(DRIVABLE, opened, window)
+            self.remove(SEARCHABLE, swept, window)
         for window, swept in self._rectangles(pose, self._swept(distance, self.footprint.half_count), touching=False):
             gain += int(np.count_nonzero(swept & self.all_of(PENDING, window)))
             self.remove(PENDING, swept, window)
@@ -316,13 +319,17 @@ class Ground:
             not self.has_obstacles or self._disc_free(pose, self.footprint.head_radius, OBSTACLE, False)
         ):
             return True
+        return any(self._turn_free(pose, yaw, step, tracks_free, excused) for step in ROTATION_STEPS)
+
+    def _turn_free(self, pose: Pose2, yaw: float, step: float, tracks_free: bool, excused: Mask | None) -> bool:
+        """:meth:`can_pivot`, looked at in steps of at most ``step`` rad; ``tracks_free``: of the head only."""
         turn = wrap_angle(yaw - pose.yaw)
-        count = max(1, math.ceil(abs(turn) / ROTATION_STEP))
+        count = max(1, math.ceil(abs(turn) / step))
         # Between two checked headings a corner moves by less than this.
         tracks = self.footprint.box if excused is None else self.footprint.leaving
         box = tracks.grown(self.footprint.radius * abs(turn) / count / 2.0)
         head = self.footprint.head.grown(self.footprint.head_radius * abs(turn) / count / 2.0)
-        for i in range(count + 1):
+        for i in range(count, -1, -1):
             at = Pose2(pose.x, pose.y, pose.yaw + turn * i / count)
             window, touched = self.rectangle(at, box, touching=True)
             if not tracks_free:

@@ -7,15 +7,16 @@ what its lanes will take, reckoned row by row of a raster along them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from mine_robot.core.limits import Limits
-from mine_robot.coverage.ground import HAZARD, Ground, Mask
+from mine_robot.core.types import Pose2
+from mine_robot.coverage.ground import DRIVABLE, HAZARD, Ground, Mask
 from mine_robot.coverage.sortie import Raster
-from mine_robot.coverage.strip import lay_strips
+from mine_robot.coverage.strip import along_borders, lay_strips
 from mine_robot.coverage.wedge import Wedge, find_wedge
 
 TURN_S = 7.0  # from one lane to the next
@@ -79,10 +80,22 @@ def _seconds(raster: Raster, direction: float, limits: Limits) -> list[tuple[flo
         return [(plain, heading, False)]
     # Each strip is backed out of once and leaves one more lane along the border; from chain to chain the robot goes back.
     metres, count = sum(map(sum, chains)), sum(map(len, chains))
-    back_to_safe = metres - max(map(sum, chains))
-    strips = (metres + back_to_safe) / limits.drive_speed + metres / limits.search_speed + STRIP_S * count
+    back_to_safe, rims = metres - max(map(sum, chains)), sum(_rims(raster.ground, heading))
+    strips = (metres + back_to_safe + rims) / limits.drive_speed + (metres + rims) / limits.search_speed
+    strips += STRIP_S * count
     strips += float(np.sum(length / limits.search_speed + TURN_S)) * lanes_a_row
     return [(plain, heading, False), (strips, heading, True)]
+
+
+def _rims(ground: Ground, heading: float) -> Iterator[float]:
+    """Lengths of borders along ``heading`` that a lane cannot begin on from safe ground, so that something is left to search along them."""
+    for strip in along_borders(ground):
+        along = np.array([math.cos(strip.heading), math.sin(strip.heading)])
+        if abs(math.sin(strip.heading - heading)) * strip.length < 2.0 * ground.footprint.half_lane:
+            begins = np.array(strip.start) + ground.footprint.half_lane * strip.inward
+            before = (begins - ground.footprint.ahead * along, begins + (strip.length + ground.footprint.ahead) * along)
+            if not any(ground.cells[ground.cell(*place)] & DRIVABLE for place in before):
+                yield strip.length
 
 
 def _seconds_of_wedge(wedge: Wedge, lane: float, limits: Limits) -> float:
@@ -91,7 +104,6 @@ def _seconds_of_wedge(wedge: Wedge, lane: float, limits: Limits) -> float:
     # Its middle is driven back once, and up again between the sides.
     seconds = 2.0 * height / limits.drive_speed + height / limits.search_speed + STRIP_S * (1 + len(wedge.sides))
     for side in wedge.sides:
-        border = side.from_safe.length
-        count = height * math.sqrt(max(border**2 - height**2, 0.0)) / border / lane
-        seconds += count * (border / 2.0 / limits.search_speed + TURN_S)
+        count = side.from_safe.distance(Pose2(*wedge.middle.start, 0.0)) / lane
+        seconds += count * (side.from_safe.length / 2.0 / limits.search_speed + TURN_S)
     return seconds

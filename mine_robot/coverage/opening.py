@@ -22,6 +22,8 @@ from mine_robot.coverage.wedge import Side, Wedge
 OPEN_SHARE = 0.7  # of the length of a strip along which the robot can turn
 TURN_EVERY_M = 0.5
 TRIES = 2  # to open a strip
+CORNERS_M = 2.0, 3.2  # about a corner, searched if there is no room to turn into a lane that begins there
+CORNER_LANE = 3.0  # times that is the longest lane there: a little more than the diagonal
 BEYOND_M = 4.0  # that a lane may be longer than its strip
 ON_BORDER_SHARE, NEAR_BORDER_SHARE = 0.9, 0.7  # of the ground along a border that a lane on it gains, and one near it
 RIM_SHARE = 0.01  # of a lane along the border that is worth a drive along it
@@ -43,7 +45,9 @@ def search_wedge(search: Search, wedge: Wedge) -> None:
     middle = wedge.middle
     if search.shut_in:
         return
-    if not _is_open(search, middle):
+    if len(wedge.sides) == 1:
+        _open(search, middle)
+    elif not _is_open(search, middle):
         wanted = Wanted(length=middle.length + BEYOND_M)
         search.only(middle.within(_lane_width(search)), middle.headings, wanted, True, lambda: _is_open(search, middle))
         search.turn_near_by()
@@ -70,11 +74,11 @@ def search_rims(search: Search) -> None:
     while left and not (search.cut or search.shut_in):
         strip = min(left, key=lambda strip: math.dist(strip.start, search.place))
         left.remove(strip)
-        for share, corners in ((NEAR_BORDER_SHARE, ()), (NEAR_BORDER_SHARE, strip.corners), (0.0, ())):
+        for share, ends in ((NEAR_BORDER_SHARE, ()), (NEAR_BORDER_SHARE, (0, 1)), (0.0, ())):
             if not _rim_left(search, strip):
                 break
-            for corner in corners:
-                _search_corner(search, corner)
+            for end in ends:
+                _search_corner(search, strip, CORNERS_M[0], end)
             wanted = Wanted(share * _along_border(search, strip), outward=-strip.inward)
             search.only(strip.within(_lane_width(search)), strip.headings, wanted)
             search.turn_near_by()
@@ -110,8 +114,10 @@ def _outer_lane(search: Search, strip: Strip, room: bool = False) -> float:
 def _from_corner(search: Search, strip: Strip, room: bool) -> float:
     """Search a lane on the border, after the first corner of the strip if that is needed; how far from the border in m it reaches, or 0."""
     reach = _search_along_border(search, strip, ON_BORDER_SHARE, room)
-    if not reach:
-        _search_corner(search, strip.corners[0])
+    for size in CORNERS_M:
+        if reach:
+            break
+        _search_corner(search, strip, size)
         reach = _search_along_border(search, strip, ON_BORDER_SHARE, room)
     return reach
 
@@ -173,5 +179,7 @@ def _lane_width(search: Search) -> float:
     return 2.0 * search.ground.footprint.half_lane
 
 
-def _search_corner(search: Search, corner: NDArray[np.float64]) -> None:
-    search.only(corner, search.headings(search.params.headings // 2))
+def _search_corner(search: Search, strip: Strip, size: float, end: int = 0) -> None:
+    """Open the ground ``size`` m about the beginning of a strip, or its ``end``, by short lanes."""
+    corner = strip.corners(size)[end]
+    search.only(corner, search.headings(search.params.headings // 2), Wanted(length=CORNER_LANE * size, opens=True))

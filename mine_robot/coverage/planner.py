@@ -6,6 +6,7 @@ A plan never builds on an older one, so the first plan, the plan after a find an
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -99,25 +100,23 @@ class Planner:
     def _best_of_all(self, ground: Ground, pose: Pose2) -> Search | None:
         """The best search of those from the middle of a wedge, and in all directions, with strips and without."""
         directions = main_directions(ground.all_of(PENDING), self.params.directions)
-        best: Search | None = None
+        layouts = [Layout(direction, strips=True) for direction in directions if lay_strips(ground, direction)]
         wedge = find_wedge(ground)
         if wedge is not None:
-            best = self._search(ground.copy(), pose, Layout(wedge.middle.heading, wedge=True))
-        for direction in directions:
-            if lay_strips(ground, direction):
-                search = self._search(ground.copy(), pose, Layout(direction, strips=True), _time_to_beat(best))
-                best = search if best is None or search.better_than(best, SAME_COVERAGE_M2) else best
-        return self._best_of_directions(ground, pose, directions, best)
+            layouts.insert(0, Layout(wedge.middle.heading, wedge=True))
+        found: list[Search] = []
+        for layout in layouts:
+            found.append(self._search(ground.copy(), pose, layout, _time_to_beat(_best(found))))
+        return self._best_of_directions(ground, pose, directions, found)
 
     def _best_of_directions(
-        self, ground: Ground, pose: Pose2, directions: list[float], best: Search | None
+        self, ground: Ground, pose: Pose2, directions: list[float], found: list[Search]
     ) -> Search | None:
-        """The best of a search and those whose lanes are backed out of, or end where the robot can turn anyway."""
+        """The best of the searches ``found`` and those whose lanes are backed out of, or end where the robot can turn anyway."""
         starts = []
         for direction in directions:
-            search = Search(
-                ground.copy(), pose, self.limits, self.params, self.footprint, Layout(direction), _time_to_beat(best)
-            )
+            to_beat = _time_to_beat(_best(found))
+            search = Search(ground.copy(), pose, self.limits, self.params, self.footprint, Layout(direction), to_beat)
             if search.shut_in:
                 return search
             search.main_lanes()
@@ -125,14 +124,14 @@ class Planner:
         # The rest is slow to gather, so directions whose main lanes leave much ground are completed only if nothing else is left to try.
         starts.sort(key=lambda search: search.route.duration + REST_S_PER_M2 * search.left)
         for number, search in enumerate(starts):
+            best = _best(found)
             if best is not None and number >= COMPLETED and best.left <= SAME_COVERAGE_M2:
                 break
             search.horizon = _time_to_beat(best)
             search.pockets()
             search.rest()
-            if best is None or search.better_than(best, SAME_COVERAGE_M2):
-                best = search
-        return best
+            found.append(search)
+        return _best(found)
 
     def plan_on(
         self,
@@ -246,6 +245,14 @@ class Planner:
         for reason, mask in by_reason.items():
             found += gaps.to_gaps(gaps.cells_to_area(mask, grid.x0, grid.y0, grid.resolution), reason)
         return found
+
+
+def _best(found: Sequence[Search]) -> Search | None:
+    """The one that takes least time of those that leave about as little ground as the one that leaves least."""
+    least = min((search.left for search in found), default=0.0) + SAME_COVERAGE_M2
+    return min(
+        (search for search in found if search.left <= least), key=lambda search: search.route.duration, default=None
+    )
 
 
 def _time_to_beat(best: Search | None) -> float:

@@ -60,7 +60,7 @@ class Route:
         return True
 
     def sweep(self, distance: float) -> int:
-        """Search straight ahead by ``distance`` m; returns the number of newly searched cells, 0 if refused or useless."""
+        """Search straight ahead by ``distance`` m; returns the number of cells that it changed, 0 if refused or useless."""
         if distance < MIN_MOVE_M or not self.ground.can_sweep(self.pose, distance):
             return 0
         gain = self.ground.sweep(self.pose, distance)

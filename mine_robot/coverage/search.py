@@ -20,7 +20,7 @@ from mine_robot.core.limits import Limits
 from mine_robot.core.types import Pose2
 from mine_robot.coverage.escape import Move, drive_moves, unpark, ways_out
 from mine_robot.coverage.footprint import Footprint
-from mine_robot.coverage.ground import CHOSEN, DRIVABLE, FRESH, HAZARD, INNER, PENDING, Ground
+from mine_robot.coverage.ground import CHOSEN, DRIVABLE, FRESH, HAZARD, INNER, PENDING, SEARCHABLE, Ground
 from mine_robot.coverage.layout import Layout
 from mine_robot.coverage.links import Links, cross
 from mine_robot.coverage.outlook import Outlook
@@ -34,6 +34,7 @@ PROPOSALS = 24  # candidates of one heading that are tried at first
 PROPOSALS_MAX = 480  # and when all of those are refused
 MAIN_SCORE = 0.4  # main lanes that score less than this share of the best wait until other headings may be better
 KEPT_SHARE = 0.8  # of the gain a leftover candidate must still have
+LEAST_SHARE = 0.5  # of the smallest gain worth a drive that a main lane must have on the ground's own raster
 FAN = 4  # times as many headings
 FAN_WORTH_M2 = 0.5  # left by all headings before more are tried
 NEAR_M = 4.0  # way back from the end of a lane that is shorter than turning there by strokes
@@ -50,12 +51,14 @@ class Wanted:
     """What a lane must be: it gains so much ``gain`` in m² and has at most this ``length`` in m.
 
     If it shall lie on a border, ``outward`` is the unit vector to that: as near as is clear, or with ``room`` as far off as leaves nothing.
+    What ``opens`` ground gains what the tracks may rely on after it, to the last cell, which is a little less than what is searched.
     """
 
     gain: float = 0.0
     length: float = math.inf
     outward: NDArray[np.float64] | None = None
     room: bool = False
+    opens: bool = False
 
 
 ANY = Wanted()
@@ -114,12 +117,6 @@ class Search:
     def left(self) -> float:
         """Ground in m² that is still unsearched and not across the border."""
         return int(np.count_nonzero(self.ground.all_of(PENDING | INNER))) * self.ground.resolution**2
-
-    def better_than(self, other: Search, tolerance: float) -> bool:
-        """True if this leaves less ground than ``other``, or about as much (within ``tolerance`` m²) in less time."""
-        if abs(self.left - other.left) > tolerance:
-            return self.left < other.left
-        return self.route.duration < other.route.duration
 
     def only(
         self,
@@ -189,6 +186,8 @@ class Search:
         self.proposals, retried = PROPOSALS, False
         # Cells across the border come with their neighbours; they are not worth a lane of their own.
         gain = FRESH if nominal else PENDING | INNER
+        if self.wanted.opens:
+            gain = SEARCHABLE
         if self.chosen:
             gain |= CHOSEN
         self.outlook.begin(gain, headings[0] if nominal or len(headings) == 2 else None)
@@ -263,6 +262,9 @@ class Search:
         """Drive a candidate if every move of it is clear; otherwise leave the route as it is."""
         key = (candidate.start.x, candidate.start.y, candidate.start.yaw, candidate.length)
         if key in self.refused:
+            return False
+        if self.least and self._gain_of(candidate) < LEAST_SHARE * self.params.min_gain:
+            self.refused.add(key)  # what neighbouring lanes share is searched already
             return False
         before = self.route.mark()
         for placed in self._placements(candidate):

@@ -28,11 +28,14 @@ Array = NDArray[np.float64]
 
 
 def shorten(route: Route, mark: tuple[int, Pose2], turning: TurningGround) -> None:
-    """Replace the steps since ``mark``, none a sweep, by a sooner way with at most two corners to the same pose, if there is one."""
+    """Replace the steps since ``mark``, none a sweep, by a sooner way with at most two corners to the same pose, if there is one.
+
+    As in :mod:`~mine_robot.coverage.escape`, ground under the robot is excused only where it really stands, before the first step.
+    """
     base, goal, begin = route.steps[mark[0] :], route.pose, mark[1]
     limit = sum(step.duration + STOP_S for step in base) - WORTHWHILE_S
     ground = route.ground
-    excused = ground.standing(begin)
+    excused = None if mark[0] else ground.standing(begin)
     out = _places(ground, turning, begin, excused)
     into = _places(ground, turning, goal, None)
     if not len(out) or not len(into):

@@ -72,8 +72,9 @@ class LaneFinder:
         """
         raster = Raster(ground, heading, where)
         raster.gain = raster.all_of(gain)
-        if gain & CHOSEN and not gain & FRESH:  # along a border all that a lane searches counts
-            raster.half_lane = round(self.footprint.half_count / raster.resolution - 0.5)
+        if gain & CHOSEN and not gain & FRESH:  # along a border all that a lane searches counts, or all that it opens
+            half = self.footprint.half_sweep if gain & SEARCHABLE else self.footprint.half_count
+            raster.half_lane = round(half / raster.resolution - 0.5)
         if not raster.gain.any():
             return []
         parts = turning.parts(raster.resample)

@@ -26,7 +26,6 @@ LANES = 2  # side by side in a strip
 STRAIGHT_M = 0.3  # a border that bends by no more is one
 BEYOND_M = 0.2  # from the border into what lies beyond it, past cells that belong to neither
 SAFE_SHARE = 0.5  # of a border beside safe ground that needs no strip
-CORNER_M = 2.0  # about a corner, searched if there is no room to turn from one strip into the next
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,10 +46,9 @@ class Strip:
         """Of the lanes in it, either way."""
         return self.heading, self.heading + math.pi
 
-    @property
-    def corners(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Corners (4, 2) of a square about where it begins, and of one about where it ends."""
-        square = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * CORNER_M
+    def corners(self, reach: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Corners (4, 2) of a square ``reach`` m about where it begins, and of one about where it ends."""
+        square = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * reach
         return square + self.start, square + self.border.sum(axis=0) - self.start
 
     def distance(self, place: Pose2) -> float:

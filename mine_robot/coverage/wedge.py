@@ -33,10 +33,13 @@ class Side:
 
 @dataclass(frozen=True, eq=False)
 class Wedge:
-    """The strip in its middle, whose ``border`` is its middle line, from safe ground on; its sides."""
+    """The strip in its middle, whose ``border`` is its middle line, from safe ground on; its sides.
+
+    A wedge whose corner lies over an end of its safe side has one side: its ``middle`` lies along the other border.
+    """
 
     middle: Strip
-    sides: tuple[Side, Side]
+    sides: tuple[Side, ...]
 
 
 def find_wedge(ground: Ground) -> Wedge | None:
@@ -53,28 +56,35 @@ def find_wedge(ground: Ground) -> Wedge | None:
     up, down = ([edge for edge in part if edge.length >= narrow] for part in _parted(runs[0], corner))
     if not length or not _is_straight(up, corner - first) or not _is_straight(down, last - corner):
         return None
-    foot = float((corner - first) @ base) / length**2
     # Half a border is the mean length of the lanes along it.
-    shortest = min(up[0].length, down[0].length) * ground.resolution / 2.0
-    if shortest < LONG_LANE_M or not MIDDLE_SHARE < foot < 1.0 - MIDDLE_SHARE:
+    if max(up[0].length, down[0].length) * ground.resolution / 2.0 < LONG_LANE_M:
         return None
-    return _wedge(ground, up[0], down[0], corner, first + foot * base)
+    foot = float((corner - first) @ base) / length**2
+    if foot < MIDDLE_SHARE:
+        middle = strip_along(ground, up[0], first)
+        return Wedge(middle, (_side(ground, down[0], False, middle, middle.inward),))
+    if foot > 1.0 - MIDDLE_SHARE:
+        middle = strip_along(ground, down[0], last)
+        return Wedge(middle, (_side(ground, up[0], True, middle, middle.inward),))
+    place = first + foot * base
+    middle = strip_along(ground, Edge(place, corner - place), place)
+    return Wedge(
+        middle,
+        (_side(ground, down[0], False, middle, middle.inward), _side(ground, up[0], True, middle, -middle.inward)),
+    )
 
 
-def _wedge(ground: Ground, up: Edge, down: Edge, corner: NDArray[np.float64], foot: NDArray[np.float64]) -> Wedge:
-    """The wedge between two borders, the second of which leads down from the ``corner`` to safe ground; all in cells."""
-    middle = strip_along(ground, Edge(foot, corner - foot), foot)
+def _side(ground: Ground, edge: Edge, up: bool, middle: Strip, aside: NDArray[np.float64]) -> Side:
+    """The side of a wedge along an edge that leads ``up`` to its corner, or down from it, ``aside`` of its middle."""
+    ends = edge.start, edge.start + edge.side
     along = np.array([math.cos(middle.heading), math.sin(middle.heading)])
     far = float(np.ptp(ground.corners, axis=0).sum())
-    sides = []
-    for edge, aside, (begin, end) in (
-        (down, middle.inward, (down.start, down.start + down.side)),
-        (up, -middle.inward, (up.start + up.side, up.start)),
-    ):
-        line = np.array([middle.start - far * along, middle.start + far * along])
-        corners = np.concatenate([line, line[::-1] + far * aside])
-        sides.append(Side(strip_along(ground, edge, begin), strip_along(ground, edge, end), corners))
-    return Wedge(middle, (sides[0], sides[1]))
+    line = np.array([middle.start - far * along, middle.start + far * along])
+    return Side(
+        strip_along(ground, edge, ends[up]),
+        strip_along(ground, edge, ends[not up]),
+        np.concatenate([line, line[::-1] + far * aside]),
+    )
 
 
 def _across(base: NDArray[np.float64], place: NDArray[np.float64]) -> float:
