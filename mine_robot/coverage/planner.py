@@ -106,7 +106,7 @@ class Planner:
             layouts.insert(0, Layout(wedge.middle.heading, wedge=True))
         found: list[Search] = []
         for layout in layouts:
-            found.append(self._search(ground.copy(), pose, layout, _time_to_beat(_best(found))))
+            found.append(self._search(ground.copy(), pose, layout, _time_to_beat(best_of(found))))
         return self._best_of_directions(ground, pose, directions, found)
 
     def _best_of_directions(
@@ -115,7 +115,7 @@ class Planner:
         """The best of the searches ``found`` and those whose lanes are backed out of, or end where the robot can turn anyway."""
         starts = []
         for direction in directions:
-            to_beat = _time_to_beat(_best(found))
+            to_beat = _time_to_beat(best_of(found))
             search = Search(ground.copy(), pose, self.limits, self.params, self.footprint, Layout(direction), to_beat)
             if search.shut_in:
                 return search
@@ -124,14 +124,14 @@ class Planner:
         # The rest is slow to gather, so directions whose main lanes leave much ground are completed only if nothing else is left to try.
         starts.sort(key=lambda search: search.route.duration + REST_S_PER_M2 * search.left)
         for number, search in enumerate(starts):
-            best = _best(found)
+            best = best_of(found)
             if best is not None and number >= COMPLETED and best.left <= SAME_COVERAGE_M2:
                 break
             search.horizon = _time_to_beat(best)
             search.pockets()
             search.rest()
             found.append(search)
-        return _best(found)
+        return best_of(found)
 
     def plan_on(
         self,
@@ -247,7 +247,7 @@ class Planner:
         return found
 
 
-def _best(found: Sequence[Search]) -> Search | None:
+def best_of(found: Sequence[Search]) -> Search | None:
     """The one that takes least time of those that leave about as little ground as the one that leaves least."""
     least = min((search.left for search in found), default=0.0) + SAME_COVERAGE_M2
     return min(

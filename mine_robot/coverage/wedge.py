@@ -2,7 +2,7 @@
 
 Lanes along either border of a wedge run from safe ground to the strip between safe ground and the corner, and back: as long as the wedge
 allows, with room to turn at both ends and a single short way that is driven twice. Strips along the borders, as long as these are, would
-cost more.
+cost more. Where the corner lies over an end of the safe side or beyond it, the strip lies along the shorter border.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from mine_robot.coverage.border import Edge, outlines
 from mine_robot.coverage.ground import HAZARD, Ground
-from mine_robot.coverage.strip import LONG_LANE_M, STRAIGHT_M, Strip, strip_along, unsafe_runs
+from mine_robot.coverage.strip import LANES, LONG_LANE_M, STRAIGHT_M, Strip, strip_along, unsafe_runs
 
 STRAIGHT_SHARE = 0.9  # of either side of a wedge that is one straight border
-MIDDLE_SHARE = 0.1  # of its base, from either end, within which the corner does not lie
+MIDDLE_SHARE = 0.1  # of its base: a corner no farther from over an end of it, or beyond, leaves one side
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +52,8 @@ def find_wedge(ground: Ground) -> Wedge | None:
     base = last - first
     length = math.hypot(*base)
     corner = max((edge.start for edge in runs[0]), key=lambda place: _across(base, place - first))
-    narrow = 2.0 * ground.footprint.half_lane / ground.resolution
-    up, down = ([edge for edge in part if edge.length >= narrow] for part in _parted(runs[0], corner))
+    blunt = 2.0 * LANES * ground.footprint.half_lane / ground.resolution  # a tip no wider than its middle
+    up, down = ([edge for edge in part if edge.length >= blunt] for part in _parted(runs[0], corner))
     if not length or not _is_straight(up, corner - first) or not _is_straight(down, last - corner):
         return None
     # Half a border is the mean length of the lanes along it.

@@ -15,7 +15,7 @@ from coverage_setup import limits, robot
 
 from mine_robot.core.types import Cell, LedgerGrid, Pose2
 from mine_robot.coverage.footprint import Footprint
-from mine_robot.coverage.ground import Ground
+from mine_robot.coverage.ground import DRIVABLE, FRESH, Ground
 from mine_robot.coverage.params import CoverageParams
 
 RES = 0.05
@@ -63,3 +63,37 @@ def test_where_the_robot_may_turn_neither_tracks_nor_head_touch_what_they_must_n
     for i in rng.integers(len(rows), size=200):
         x, y = ground.centre(int(rows[i]), int(cols[i]))
         assert ground.can_pivot(Pose2(x, y, rng.uniform(-3.0, 3.0)), rng.uniform(-3.0, 3.0))
+
+
+def touches(ground: Ground, pose: Pose2, turn: float, room: float) -> bool:
+    """Whether the tracks, with ``room`` m on all sides, touch closed ground in one of many headings of a turn."""
+    for yaw in np.linspace(pose.yaw, pose.yaw + turn, 200):
+        window, touched = ground.rectangle(Pose2(pose.x, pose.y, yaw), ground.footprint.box.grown(room), touching=True)
+        if (touched & ~ground.all_of(DRIVABLE, window)).any():
+            return True
+    return False
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_turn_needs_the_room_it_takes_and_hardly_more(seed: int):
+    """Against many headings between: none may touch closed ground, and half a centimetre of room on all sides is always enough."""
+    rng = np.random.default_rng(seed)
+    ground = corridor(rng.choice([0.525, 0.575, 0.625]))
+    pose = Pose2(5.0, rng.uniform(-0.02, 0.02), rng.uniform(-0.02, 0.02))
+    for turn in rng.uniform(-0.3, 0.3, size=20):
+        free = ground.can_pivot(pose, pose.yaw + turn)
+        assert not (free and touches(ground, pose, turn, 0.0))
+        assert free or touches(ground, pose, turn, 0.005)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_sweep_that_counts_nothing_opens_nothing(seed: int):
+    """A plan may leave out a sweep without a gain: no later move may depend on it."""
+    rng = np.random.default_rng(seed)
+    ground = corridor(0.6)
+    for _ in range(60):
+        pose = Pose2(rng.uniform(0.0, 5.0), rng.uniform(-0.6, 0.6), rng.choice([0.0, 0.0, rng.uniform(-0.2, 0.2)]))
+        before, length = ground.cells.copy(), rng.uniform(0.0, 4.0)
+        changed = ground.sweep(pose, length)
+        assert (changed > 0) == bool(((ground.cells ^ before) & ~FRESH).any())
+        assert ground.sweep(pose, length) == 0

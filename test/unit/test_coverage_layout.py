@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import shapely
@@ -17,7 +19,7 @@ from random_fields import field_of, start_pose
 from mine_robot.core.types import Cell, Pose2
 from mine_robot.coverage.ledger import Ledger
 from mine_robot.coverage.params import CoverageParams
-from mine_robot.coverage.planner import Planner
+from mine_robot.coverage.planner import Planner, best_of
 
 
 def layout(hazard, safe, turned=0.0, compare_area=0.0):
@@ -66,3 +68,25 @@ def test_ground_without_unsearched_cells_still_has_a_plan():
     planner = Planner(CoverageParams(resolution=0.1, compare_area=0.0), limits(), robot())
     plan, _ = planner.plan_search(grid, Pose2(*start_pose(field), 0.0), 0.0)
     assert not plan.steps
+
+
+@pytest.mark.parametrize("corner", [(40, 20), (112, 20), (80, 20), (0, 20)])
+def test_a_long_thin_triangle_on_its_safe_side_is_a_wedge(corner):
+    """Strips would leave something along the border that meets safe ground at an acute angle: no lane can begin there."""
+    found = layout(shapely.Polygon([(0, 0), (160, 0), corner]), shapely.box(-1, -4, 161, 0))
+    assert found.wedge
+
+
+def test_a_triangle_that_is_not_thin_has_strips():
+    """Its lanes begin right on its borders: safe ground lies before them."""
+    found = layout(shapely.Polygon([(0, 0), (50, 0), (15, 43)]), shapely.box(-1, -4, 51, 0))
+    assert found.strips
+
+
+def test_the_soonest_search_is_taken_of_those_that_leave_as_little_as_the_best():
+    """In whatever order they come: one that leaves a little more than the best must not beat what is as good as that."""
+    options = [(0.065, 1364.0), (0.518, 1277.0), (0.01, 1863.0)]
+    for order in itertools.permutations(options):
+        found = [SimpleNamespace(left=left, route=SimpleNamespace(duration=duration)) for left, duration in order]
+        assert best_of(found).route.duration == 1364.0
+    assert best_of([]) is None
