@@ -1,9 +1,10 @@
 """Plans of whole fields with one safe edge: driven length against area over effective lane width, time, planning time, gaps.
 
-    .venv/bin/python benchmarks/coverage_plans.py [square L holes triangle irregular ...] [--check] [--stretch]
+    .venv/bin/python benchmarks/coverage_plans.py [square L holes triangle irregular ...] [--triangles] [--check] [--stretch]
 
 ``ratio`` is the driven length over (area / effective lane width), the width of the searched line less the overlap. ``--check`` walks
-each plan with the brute-force checker of the tests. ``--stretch`` measures instead what a mission in a large field waits for: the layout,
+each plan with the brute-force checker of the tests. ``--triangles`` plans long thin ones with their corner over any place of their safe
+side, so that no figure hangs on one shape. ``--stretch`` measures instead what a mission in a large field waits for: the layout,
 the first stretch of lanes, and the same after a find.
 """
 
@@ -41,8 +42,6 @@ def fields() -> dict[str, Field]:
     square = shapely.box(0, 0, 50, 50)
     ell = Polygon([(0, 0), (50, 0), (50, 25), (25, 25), (25, 50), (0, 50)])
     holes = square.difference(shapely.union_all([shapely.box(15, 20, 18, 24), shapely.Point(35, 31).buffer(2.0)]))
-    triangle = Polygon([(0, 0), (80, 0), (40, 20)])
-    acute = Polygon([(0, 0), (160, 0), (80, 20)])
     irregular = shapely.affinity.scale(Polygon(IRREGULAR), *(2 * [math.sqrt(20_000.0 / Polygon(IRREGULAR).area)]))
     south = shapely.box(-1, -SAFE_M, 51, 0)
     turned = [shapely.affinity.rotate(shape, 23.0, origin=(0, 0)) for shape in (square, south)]
@@ -53,11 +52,27 @@ def fields() -> dict[str, Field]:
         "turned": field_of(*turned),
         "L": field_of(ell, south),
         "holes": field_of(holes, south),
-        "triangle": field_of(triangle, shapely.box(-1, -SAFE_M, 81, 0)),
-        "acute": field_of(acute, shapely.box(-1, -SAFE_M, 161, 0)),
-        "oblique": field_of(Polygon([(0, 0), (100, 0), (70, 20)]), shapely.box(-1, -SAFE_M, 101, 0)),
-        "right": field_of(Polygon([(0, 0), (100, 0), (0, 20)]), shapely.box(-1, -SAFE_M, 101, 0)),
+        "triangle": thin_triangle(80, 20, 0.5),
+        "acute": thin_triangle(160, 20, 0.5),
+        "oblique": thin_triangle(100, 20, 0.7),
+        "right": thin_triangle(100, 20, 0.0),
         "irregular": field_of(irregular, edge.buffer(SAFE_M, cap_style="square").difference(irregular)),
+    }
+
+
+def thin_triangle(length: float, height: float, over: float, turned: float = 0.0) -> Field:
+    """A triangle on a safe edge ``length`` m long, its corner ``over`` that share of it, turned by so many degrees."""
+    shapes = Polygon([(0, 0), (length, 0), (over * length, height)]), shapely.box(-1, -SAFE_M, length + 1, 0)
+    return field_of(*(shapely.affinity.rotate(shape, turned, origin=(0, 0)) for shape in shapes))
+
+
+def triangles() -> dict[str, Field]:
+    """Long thin triangles."""
+    sizes = (60, 12), (80, 20), (100, 10), (100, 20), (120, 24), (160, 20), (200, 20)
+    return {
+        f"{length} x {height}, {over:g}": thin_triangle(length, height, over)
+        for length, height in sizes
+        for over in (0.0, 0.25, 0.5, 0.7, 1.0)
     }
 
 
@@ -118,6 +133,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(fields()))
     parser.add_argument("--check", action="store_true")
+    parser.add_argument("--triangles", action="store_true", help="long thin ones instead")
     parser.add_argument("--stretch", action="store_true", help="what a mission on 1 and 10 hectares waits for")
     arguments = parser.parse_args()
     if arguments.stretch:
@@ -126,8 +142,9 @@ def main() -> None:
     print(
         "| field | m² | lanes | ratio | swept m | driven m | s | steps | gaps m² | CPU s | checked |\n|" + "---|" * 11
     )
-    for name, field in fields().items():
-        if name in (arguments.names or fields()):
+    planned = triangles() if arguments.triangles else fields()
+    for name, field in planned.items():
+        if name in (arguments.names or planned):
             print(row(name, field, arguments.check), flush=True)
 
 

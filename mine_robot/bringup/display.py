@@ -14,6 +14,7 @@ from rich.text import Text
 
 from mine_robot.bringup.operator import Picture
 from mine_robot.core.types import Level
+from mine_robot.records.text import percent
 
 PLAIN_PERIOD_S = 60.0  # simulated time between lines where the output is not a terminal
 
@@ -79,7 +80,7 @@ def _line(picture: Picture) -> str:
     targets = f"{mission.targets} targets, {mission.marks_confirmed}/{mission.marks_requested} marks" if mission else ""
     left = float(coverage.get("remaining_s", "0"))
     return (
-        f"{_clock(picture.t)}  {100.0 * _share(picture):5.1f} % searched  {targets}  "
+        f"{_clock(picture.t)}  {percent(_share(picture)):>8} searched  {targets}  "
         f"RTK {localization.get('rtk', '?')}  about {_clock(left)} left  [{_state(picture).lower()}]"
     )
 
@@ -99,9 +100,8 @@ def show_summary(console: Console, summary: Mapping[str, Any], folder: str) -> N
     table.add_row("State", Text(str(summary["state"]), style="bold green" if complete else "bold red"))
     table.add_row("Reason", str(summary["reason"]))
     table.add_row("Area", f"{summary['area_m2']:.1f} m²")
-    table.add_row(
-        "Searched", f"{summary['searched_m2']:.1f} m² ({100.0 * summary['coverage']:.2f} % of what can be reached)"
-    )
+    reached = percent(summary["coverage"])
+    table.add_row("Searched", f"{summary['searched_m2']:.1f} m² ({reached} of what can be reached)")
     table.add_row("Gaps", f"{summary['gaps_m2']:.1f} m², listed with reasons in the report")
     table.add_row("Duration", _clock(summary["duration_s"]))
     table.add_row("Targets", str(summary["targets"]))

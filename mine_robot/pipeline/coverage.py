@@ -160,7 +160,7 @@ class CoverageManager:
         values = {
             SEARCHED: f"{searched:.3f}",
             "hazard_m2": f"{hazard:.3f}",
-            "coverage": f"{min(searched / reachable, 1.0) if reachable > 0.0 else 1.0:.4f}",
+            "coverage": f"{min(searched / reachable, 1.0) if reachable > 0.0 else 1.0:.6f}",
             "remaining_s": f"{self._planned_s * open_share:.0f}",
             "gaps_m2": f"{self._gaps_m2:.3f}",
             UNPROVEN: f"{self._unproven_m2:.3f}",
