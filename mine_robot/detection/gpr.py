@@ -125,7 +125,7 @@ class GprProcessor:
         """Antenna height in m above the ground from the surface bounce of a scan (samples, channels)."""
         self._bounce = self._surface(traces, usable)
         delay = (
-            float(median(self._bounce[0][usable])) * self._dt
+            float(median(self._bounce[0][usable])) * self._fine
             + self._params.first_sample_ns
             - self._params.pulse_delay_ns
         )
