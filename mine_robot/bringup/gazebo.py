@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import sys
+import zlib
 
 from mine_robot.bringup.namespace import namespace_arguments
 from mine_robot.bringup.resources import resource
@@ -47,6 +48,14 @@ def write_gazebo_world(sim: str, directory: RunDirectory, field: Field, scenario
     directory.gazebo_world.parent.mkdir(exist_ok=True)
     urdf = directory.urdf.read_text(encoding="utf-8")
     write_world(directory.gazebo_world, urdf, field, build_terrain(scenario), start, GENERATIONS[sim])
+
+
+def gazebo_environment(sim: str, directory: RunDirectory) -> dict[str, str]:
+    """What keeps Gazebo Sim's own transport on this machine and apart from other runs: it multicasts on every interface otherwise."""
+    if sim != "harmonic":
+        return {}
+    partition = f"mine_robot_{zlib.crc32(str(directory.path.absolute()).encode()):08x}"
+    return {"GZ_IP": "127.0.0.1", "GZ_PARTITION": partition}
 
 
 def gazebo_processes(

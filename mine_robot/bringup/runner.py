@@ -12,6 +12,7 @@ from rich.console import Console
 
 from mine_robot.bringup.alone import hold_the_robot
 from mine_robot.bringup.display import Display, show_summary
+from mine_robot.bringup.gazebo import gazebo_environment
 from mine_robot.bringup.kills import node_kills
 from mine_robot.bringup.namespace import namespace_arguments
 from mine_robot.bringup.operator import Ending, Operator, Picture, Watch
@@ -87,6 +88,7 @@ def environment(prepared: PreparedRun) -> dict[str, str]:
     values.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     values["ROS_LOG_DIR"] = str(prepared.directory.node_logs)
     values["PYTHONUNBUFFERED"] = "1"
+    values.update(gazebo_environment(prepared.request.sim, prepared.directory))
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         values[name] = "1"  # the matrices are small and the cores are shared by all nodes
     return values

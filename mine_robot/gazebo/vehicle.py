@@ -11,7 +11,8 @@ from scipy.spatial.transform import Rotation
 
 from mine_robot.core.types import Array, Pose2
 from mine_robot.gazebo.place import GazeboError
-from mine_robot.gazebo.world_file import PHYSICS_STEP_S, lying
+from mine_robot.gazebo.scenery import lying
+from mine_robot.gazebo.world_file import PHYSICS_STEP_S
 from mine_robot.sim.terrain import Terrain
 from mine_robot.sim.types import TrueState
 

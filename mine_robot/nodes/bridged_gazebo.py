@@ -40,7 +40,8 @@ class BridgedGazebo:
         except ImportError:
             raise GazeboError("the ROS package ros_gz_interfaces is missing: install ros-jazzy-ros-gz") from None
         self._service = ControlWorld
-        self._node = rclpy.create_node("gazebo", namespace=namespace)
+        # The process's own arguments would give this node the simulator's name.
+        self._node = rclpy.create_node("gazebo", namespace=namespace, use_global_arguments=False)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
         self._heard: tuple[int, Placement] | None = None
@@ -63,6 +64,8 @@ class BridgedGazebo:
         limit = time.monotonic() + ANSWER_TIMEOUT_S
         while self._heard[0] < wanted:
             self._spin(limit, "Gazebo Sim does not answer: it ended, or its bridge did")
+        if (unordered := self._heard[0] - wanted) > 0:
+            raise GazeboError(f"Gazebo Sim took {unordered} steps that nobody ordered: who else unpaused it?")
         return self._heard[1]
 
     def put(self, pose: Array) -> None:
