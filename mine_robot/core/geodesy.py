@@ -16,6 +16,14 @@ from pyproj import Transformer
 
 from mine_robot.core.types import Array, FixStatus, GnssFix
 
+NOWHERE_DEG, POLE_DEG = 0.001, 89.9
+
+
+def is_somewhere(latitude: float, longitude: float) -> bool:
+    """Whether a receiver can mean this place: on earth, not at a pole, and not at 0/0, which it reports before it knows where it is."""
+    on_earth = abs(latitude) <= POLE_DEG and abs(longitude) <= 180.0
+    return on_earth and not (abs(latitude) < NOWHERE_DEG and abs(longitude) < NOWHERE_DEG)
+
 
 @dataclass(frozen=True)
 class Datum:
@@ -27,9 +35,10 @@ class Datum:
 
     @classmethod
     def at(cls, fix: GnssFix) -> Datum | None:
-        """The datum at the place of ``fix``; None if it has none."""
+        """The datum at the place of ``fix``; None if it has none that can be meant."""
         place = (fix.latitude, fix.longitude, fix.height)
-        usable = fix.status != FixStatus.NONE and all(map(math.isfinite, place)) and abs(fix.latitude) <= 90.0
+        finite = all(map(math.isfinite, place))
+        usable = fix.status != FixStatus.NONE and finite and is_somewhere(fix.latitude, fix.longitude)
         return cls(*place) if usable else None
 
     @cached_property

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from mine_robot.core.geodesy import is_somewhere
 from mine_robot.core.types import Array, FixStatus, GnssFix, HeadingFix, ImuSample, WheelSample
 
 RATE_MAX = 20.0  # rad/s; no vehicle turns so fast, units in degrees would
@@ -14,6 +15,7 @@ G_UNIT = (0.7, 1.3)  # norm of the specific force of a unit that measures in g
 G_UNIT_SAMPLES = 20  # as many in a row are no jolt
 RESTART_SAMPLES = 100  # as many refused in a row for their time: the clock was set back
 HEIGHT_MAX, POSITION_SIGMA_MAX, HEADING_SIGMA_MAX = 20_000.0, 1000.0, 0.5  # m, m, rad: beyond, it is no measurement
+FAR_M = 50_000.0  # from the datum: no robot gets there, and `map` is flat no more
 WHEEL_MAX = 60.0  # m/s and rad/s; other vehicles' recordings are replayed as well
 DEAD_FORCE = 1.0  # m/s²; a unit on the ground never feels so little for long
 REPEATS_S, REPEATS_MIN = 0.5, 10  # exactly the same for so long, while the robot moves: no unit is that quiet
@@ -80,11 +82,21 @@ def fix_problem(fix: GnssFix) -> str | None:
         return "GNSS fix is not finite"
     if abs(fix.latitude) > 90.0 or abs(fix.longitude) > 180.0 or abs(fix.height) > HEIGHT_MAX:
         return f"GNSS fix at latitude {fix.latitude:g}, longitude {fix.longitude:g}, {fix.height:g} m is not on earth"
+    if not is_somewhere(fix.latitude, fix.longitude):
+        return f"GNSS fix at latitude {fix.latitude:g}, longitude {fix.longitude:g}: the receiver does not know yet where it is"
     covariance = np.asarray(fix.covariance)
     if covariance.shape == (3, 3) and np.all(np.isfinite(covariance)):
         sigma = math.sqrt(float(np.abs(covariance).max()))
         if sigma > POSITION_SIGMA_MAX:
             return f"GNSS sigma of {sigma:.0f} m is no position"
+    return None
+
+
+def distance_problem(antenna: Array) -> str | None:
+    """Why a fix with the ``antenna`` (3,) there in ``map`` is refused, or None."""
+    distance = float(np.hypot(*antenna[:2]))
+    if distance > FAR_M:
+        return f"GNSS fix is {distance / 1000.0:.0f} km from the field: look at the receiver, or at the field's coordinates"
     return None
 
 

@@ -135,6 +135,22 @@ class ErrorStateFilter:
         self._propagate()
         self._p = self._p + np.diag(variance)
 
+    def relocate(self, shift: Array, variance: float) -> None:
+        """Move the position by ``shift`` (3,) and forget how well it was known: ``variance`` from now on, tied to nothing else.
+
+        A large jump used as a measurement would reach velocity, attitude and biases through correlations that hold for small errors only.
+        """
+        self._propagate()
+        self.position = self.position + shift
+        self._p = self._p.copy()
+        for states, value in ((POSITION, variance), (GNSS_ERROR, self._variance[0:3])):
+            self._p[states, :] = 0.0
+            self._p[:, states] = 0.0
+            index = range(states.start, states.stop)
+            self._p[index, index] = value
+        self.aiding = self.aiding.copy()
+        self.aiding[0:3] = 0.0
+
     def inflate_states(self, states: slice, variance: float) -> None:
         """Add ``variance`` to each of ``states``."""
         added = np.zeros(STATES)

@@ -10,7 +10,7 @@ from mine_robot.core.geodesy import Datum
 from mine_robot.core.types import Array, FixStatus, GnssFix
 from mine_robot.localization import models
 from mine_robot.localization.checks import covariance_known
-from mine_robot.localization.filter import GNSS_ERROR, POSITION, VELOCITY, ErrorStateFilter, Innovation, Measurement
+from mine_robot.localization.filter import GNSS_ERROR, VELOCITY, ErrorStateFilter, Measurement
 from mine_robot.localization.gating import RETURN_SHARE, RETURN_SIGMAS, Doubt, Gate, Refusals
 from mine_robot.localization.memory import WHEELS_FRESH_S, Memory
 from mine_robot.localization.params import GnssNoise
@@ -25,6 +25,7 @@ SUSPECT_ACCELERATION, SUSPECT_RATE = (
 STEADY_S = 1.0  # fixes that stay for so long while the robot stands have not walked before
 STRAIGHT_RATE, STRAIGHT_SPEED = 0.1, 0.05  # rad/s, m/s: in turns the skid moves the robot aside
 FROZEN_SPEED = 0.1  # m/s above which fixes cannot repeat their coordinates
+RENEWING = 10.0  # claimed variances that differ by more than this factor belong to different solutions of the receiver
 FELT_S = 3.0  # so long after the accelerometers felt the tracks slip, a pull is no surprise
 
 
@@ -61,13 +62,15 @@ class FixUse:
         refusals = memory.gates.get("gnss", Refusals())
         antenna = self._datum.to_map(*place)
         scatter = self._params.jitter**2 * np.outer(filter_.velocity, filter_.velocity)
-        measurement = models.gnss_position(filter_, self._antenna, antenna, self._describe(memory, fix) + scatter)
-        innovation = filter_.compare(measurement)
-        good = not memory.frozen and (
-            self._gate.passes(innovation) or self._believe(memory, fix.t, innovation, refusals)
-        )
+        noise = self._describe(memory, fix) + scatter
+        measurement = models.gnss_position(filter_, self._antenna, antenna, noise)
+        good = not memory.frozen and self._gate.passes(filter_.compare(measurement))
         if good and refusals.refuses:
             self._judge_agreement(memory, fix.t, measurement)
+        elif not (good or memory.frozen) and self._believe(memory, fix.t, measurement, refusals):
+            good = True
+            filter_.relocate(measurement.residual, START_POSITION**2)
+            measurement = models.gnss_position(filter_, self._antenna, antenna, noise)
         memory.gates["gnss"] = refusals.after(fix.t, good)
         if not good:
             memory.refused = measurement.residual[:2]
@@ -85,8 +88,8 @@ class FixUse:
         params = self._params
         covariance = self._believed(fix)
         share = params.correlated_share
-        renew = fix.status != memory.used_status
         variance = tuple((share * np.diag(covariance)).tolist())
+        renew = fix.status != memory.used_status or _differs(variance, memory.used_covariance)
         if renew or variance != memory.used_covariance:
             self._filter.set_aiding(GNSS_ERROR, np.array(variance), params.correlation_time, renew=renew)
             memory.used_status, memory.used_covariance = fix.status, variance
@@ -101,9 +104,8 @@ class FixUse:
             return np.diag(self._params.unknown_factor**2 * shape)
         return np.asarray(covariance + np.diag(np.maximum(shape - np.diag(covariance), 0.0)))
 
-    def _believe(self, memory: Memory, t: float, innovation: Innovation, refusals: Refusals) -> bool:
+    def _believe(self, memory: Memory, t: float, measurement: Measurement, refusals: Refusals) -> bool:
         """Whether to follow a fix that the filter would refuse: because it undoes what is in doubt, or because fixes insisted."""
-        measurement = innovation.measurement
         off, sigma = measurement.residual[:2], _sigma(measurement)
         doubt = memory.doubts["gnss"]
         if (doubt.active(t) and doubt.undone_by(off, sigma)) or memory.pull.undone_by(off, sigma):
@@ -112,7 +114,6 @@ class FixUse:
             memory.doubts["gnss"] = Doubt(t, off, self._params.doubt)
         else:
             return False
-        self._filter.inflate_states(POSITION, START_POSITION**2)
         return True
 
     def _suspect_inertial(self, interval: float) -> None:
@@ -171,6 +172,11 @@ class FixUse:
                 memory.pull = memory.pull.as_walked()
             elif memory.pull.like_slip:
                 memory.pull = Pull()
+
+
+def _differs(variance: tuple[float, ...], before: tuple[float, ...]) -> bool:
+    """Whether a receiver that claims ``variance`` has found another solution: what it erred by before says nothing of it."""
+    return any(not 1.0 / RENEWING <= new / old <= RENEWING for new, old in zip(variance, before) if old > 0.0)
 
 
 def _sigma(measurement: Measurement) -> float:

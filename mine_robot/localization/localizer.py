@@ -23,7 +23,14 @@ from mine_robot.core.types import (
 )
 from mine_robot.localization.alignment import Alignment, Start
 from mine_robot.localization.axes import AxisWatch, gravity_problem
-from mine_robot.localization.checks import ImuCheck, covariance_known, fix_problem, heading_problem, wheel_problem
+from mine_robot.localization.checks import (
+    ImuCheck,
+    covariance_known,
+    distance_problem,
+    fix_problem,
+    heading_problem,
+    wheel_problem,
+)
 from mine_robot.localization.filter import AIDING, LATENCY
 from mine_robot.localization.fixes import START_POSITION
 from mine_robot.localization.health import Condition, Notices, assess
@@ -101,7 +108,7 @@ class Localizer:
 
     def add_fix(self, fix: GnssFix) -> None:
         """Take a GNSS fix; an unusable one is refused and shows in :meth:`health`."""
-        problem = fix_problem(fix)
+        problem = fix_problem(fix) or distance_problem(self._datum.to_map(fix.longitude, fix.latitude, fix.height))
         if problem is None and fix.t == self._last_fix_t:
             problem = "GNSS fix repeats a time stamp"
         if problem is not None or not self._in_time("gnss", fix.t, "GNSS fix"):
