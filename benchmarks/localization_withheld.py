@@ -48,6 +48,8 @@ def withheld(
             state = localizer.add_imu(sample)
             if state is None:
                 continue
+            if before is None:  # fixes from before the alignment say nothing of it
+                waiting.clear()
             while waiting and before is not None and waiting[0][0].t - localizer.latency <= state.t:
                 fix, age = waiting.pop(0)
                 t = fix.t - localizer.latency

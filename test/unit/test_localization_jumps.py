@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
-from sim_drive import FIELD, ROBOT, feed, lanes, localizer, world
+from sim_drive import FIELD, ROBOT, drive, feed, lanes, localizer, world
 
 from mine_robot.core.types import Array, FixStatus, GnssFix, Level, NavState, Twist2
 from mine_robot.localization.filter import POSITION, STATES, ErrorStateFilter
@@ -113,3 +113,17 @@ def test_relocating_touches_nothing_but_the_position(seed: int) -> None:
     assert np.array_equal(filter_.covariance[np.ix_(others, others)], before[np.ix_(others, others)])
     assert np.array_equal(filter_.covariance[POSITION, POSITION], 4.0 * np.eye(3))
     assert not filter_.covariance[POSITION, 3:].any()
+
+
+def test_fixes_refused_at_rest_do_not_blur_the_heading() -> None:
+    """Without tracks either side may be wrong, but about the position: a blurred heading swings as soon as the robot moves."""
+
+    def parked(batch: SensorBatch) -> SensorBatch:
+        away = 0.4 if batch.t > 12.0 else 0.0
+        fixes = [moved(fix, away, 0.01) for fix in batch.fixes]
+        return replace(batch, wheels=[], headings=batch.headings if batch.t < 8.0 else [], fixes=fixes)
+
+    run = drive(world(seed=3), 20.0, motion=lambda t: (0.0, 0.0), change=parked)
+    sigmas = np.array([state.sigma_yaw for state in run.states])
+    assert "contradict" in run.localizer.health(20.0).message
+    assert sigmas[-1] < 1.5 * sigmas[run.t < 12.0][-1]
