@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
@@ -15,11 +16,13 @@ from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
 
 from mine_robot.bringup.graph import GraphNode
-from mine_robot.core.types import Health, MissionStatus
+from mine_robot.core.types import Health, MissionStatus, Progress
 from mine_robot.ros import decode
 from mine_robot.ros.messages import message_class
 from mine_robot.ros.qos import profile
+from mine_robot.ros.refusals import Refusals
 from mine_robot.ros.topics import DIAGNOSTICS, MISSION_STATE, PROGRESS, Topic
+from mine_robot.ros.wire import deserialiser
 
 # The component whose health report shows that a node is usable.
 READY_REPORT = {"planner": "coverage", "detector": "gpr"}
@@ -58,30 +61,41 @@ class Operator:
 
     def __init__(self, nodes: Iterable[GraphNode], arguments: list[str] | None = None) -> None:
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)  # Ctrl-C belongs to the runner
-        self.picture = Picture()
+        self.picture, self.refusals = Picture(), Refusals()
         self._waited_for = {READY_REPORT.get(node.name, node.name): node.name for node in nodes if not node.optional}
         self._node = rclpy.create_node("operator")
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
-        self._listen(MISSION_STATE, self._on_mission)
-        self._listen(DIAGNOSTICS, self._on_diagnostics)
-        self._listen(PROGRESS, self._on_progress)
+        self._listen(MISSION_STATE, decode.mission_status, self._on_mission)
+        self._listen(DIAGNOSTICS, decode.diagnostics, self._on_diagnostics)
+        self._listen(PROGRESS, decode.progress, self._on_progress)
 
-    def _listen(self, topic: Topic, callback: Callable[[object], None]) -> None:
+    def _listen(self, topic: Topic, decoder: Callable[[Any], Any], callback: Callable[[Any], None]) -> None:
+        """Like a node of the stack (:mod:`mine_robot.ros.wire`), so that no message ends the runner: what is no message is refused."""
+        read = deserialiser(topic.type_name)
+
+        def take(data: bytes) -> None:
+            try:
+                content = decoder(read(data))
+            except decode.DecodeError as error:
+                self.refusals.note(topic.name, str(error))
+                return
+            callback(content)
+
         kind = message_class(topic.type_name)
-        self._node.create_subscription(kind, topic.name, callback, profile(topic.delivery, reader=True))
+        self._node.create_subscription(kind, topic.name, take, profile(topic.delivery, reader=True), raw=True)
 
-    def _on_mission(self, message: object) -> None:
-        self.picture.mission = decode.mission_status(message)
-        self.picture.t = max(self.picture.t, self.picture.mission.t)
+    def _on_mission(self, status: MissionStatus) -> None:
+        self.picture.mission = status
+        self.picture.t = max(self.picture.t, status.t)
 
-    def _on_diagnostics(self, message: object) -> None:
-        t, reports = decode.diagnostics(message)
+    def _on_diagnostics(self, message: tuple[float, tuple[Health, ...]]) -> None:
+        t, reports = message
         self.picture.t = max(self.picture.t, t)
         self.picture.health.update({report.name: report for report in reports})
 
-    def _on_progress(self, message: object) -> None:
-        self.picture.remaining_s = decode.progress(message).remaining_s
+    def _on_progress(self, progress: Progress) -> None:
+        self.picture.remaining_s = progress.remaining_s
 
     @property
     def namespace(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -65,19 +66,32 @@ def _conduct(prepared: PreparedRun, console: Console) -> Ending:
         with display.running():
             watch = _watch(prepared, operator, processes, console)
             ending = operator.conduct(display.show, watch, start=not request.wait)
-    except Interrupted:
-        ending = Ending("stopped by the operator (Ctrl-C)", hurried=True)
+    except Exception as error:
         for number in previous:
             signal.signal(number, signal.SIG_IGN)  # the end is under way and takes at most a few seconds
+        ending = _broken_off(error, prepared)
         if operator is not None:
-            operator.call("mission/abort", timeout=0.5)
+            with contextlib.suppress(Exception):
+                operator.call("mission/abort", timeout=0.5)
     finally:
         processes.stop_all()
         if operator is not None:
             operator.close()
+            for line in operator.refusals.lines():
+                console.print(f"the runner: {line}", style="yellow", highlight=False, markup=False, soft_wrap=True)
         for number, handler in previous.items():
             signal.signal(number, handler)
     return ending
+
+
+def _broken_off(error: Exception, prepared: PreparedRun) -> Ending:
+    """How a run ends that somebody, or an error of the runner itself, broke off: its records are written all the same."""
+    if isinstance(error, Interrupted):
+        return Ending("stopped by the operator (Ctrl-C)", hurried=True)
+    log = prepared.directory.node_logs / "runner.log"
+    with contextlib.suppress(OSError):
+        log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    return Ending(f"the runner failed: {type(error).__name__}: {error}; see {log}")
 
 
 def environment(prepared: PreparedRun) -> dict[str, str]:

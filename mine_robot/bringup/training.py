@@ -65,7 +65,7 @@ class Playback:
         self._grid: LedgerGrid | None = None
         self._next_ledger = 0.0
         self._standing: MissionState | None = MissionState.IDLE  # what a person has made of it; None: it plays
-        self.problems = source.problems
+        self._refusals = source.refusals
         actions = self._actions()
         named = {name: topic for name in source.topics for topic in actions if _is(name, topic)}
         self._actions_of = {name: actions[topic] for name, topic in named.items()}
@@ -135,8 +135,8 @@ class Playback:
         self.t = max(self.t, t_ns / 1e9)
         try:
             self._actions_of[name](message)
-        except ValueError as error:  # a message that does not fit its topic
-            self.problems.append(f"{name}: {error}")
+        except decode.DecodeError as error:
+            self._refusals.note(name, str(error))
         self._waiting = next(self._messages, None)
 
     def _show(self) -> None:
@@ -224,6 +224,8 @@ def serve_training(run: Path, rate: float, address: Address, console: Console) -
             LOG.info("the replay ends")
         finally:
             server.close()
+            for line in (*source.problems, *source.refusals.lines()):
+                console.print(line, highlight=False, soft_wrap=True, markup=False)
             if not address.local:
                 directory.console_token.unlink(missing_ok=True)
 

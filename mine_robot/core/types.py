@@ -107,9 +107,9 @@ class NavState:
 
     @property
     def sigma_xy(self) -> float:
-        """Standard deviation of the horizontal position along its worst axis, m; infinite if not finite."""
+        """Standard deviation of the horizontal position along its worst axis, m; infinite if the covariance is none."""
         (xx, xy), (yx, yy) = self.covariance[:2, :2].tolist()
-        if not all(map(math.isfinite, (xx, xy, yx, yy))):
+        if not (math.isfinite(xx + xy + yx + yy) and xx >= 0.0 and yy >= 0.0):
             return math.inf
         mean = 0.5 * (xx + yy)
         spread = math.hypot(0.5 * (xx - yy), xy)
@@ -117,9 +117,9 @@ class NavState:
 
     @property
     def sigma_yaw(self) -> float:
-        """Standard deviation of the yaw, rad; infinite if not finite."""
+        """Standard deviation of the yaw, rad; infinite if the covariance is none."""
         variance = float(self.covariance[5, 5])
-        return math.sqrt(max(variance, 0.0)) if math.isfinite(variance) else math.inf
+        return math.sqrt(variance) if 0.0 <= variance < math.inf else math.inf
 
     def sigma_at(self, distance: float) -> float:
         """Horizontal sigma in m of a point ``distance`` m away from ``base_link`` on the robot."""
@@ -366,6 +366,7 @@ class Level(IntEnum):
 
 SEARCHED = "searched_m2"  # value of the coverage's health: searched ground in m²
 UNPROVEN = "unproven_m2"  # the same: ground in m² that was swept in vain and given up
+INPUT_REFUSED = ("input", "refused")  # key and text with which a node reports that it refuses what safety depends on
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from mine_robot.core.types import Health, Level, MissionState, NavState
+from mine_robot.core.types import INPUT_REFUSED, Health, Level, MissionState, NavState
 
 PLAN, SEARCH, APPROACH, MARK, RETURN, HOLD = (
     MissionState.PLAN,
@@ -89,6 +89,13 @@ REACTIONS = (
     R("journal cannot be written (disk full)", "journal", "journal", L.ERROR, 0.0, A.HOLD, ACTIVE, 0.7),
     R("disk almost full", "disk", "disk", L.WARN, 0.0, A.RETURN, ACTIVE | {HOLD}, 6.0),
     R("command link lost", "command_link", "command link", L.WARN, 0.0, A.HOLD, ACTIVE, 0.7),
+    *(
+        R(f"{label} refuses messages", component, label, L.WARN, 0.0, A.HOLD, ACTIVE, 0.7, value=INPUT_REFUSED)
+        for component, label in (
+            ("localization", "localisation"), ("gpr", "detector"), ("coverage", "coverage"), ("follower", "path follower"),
+            ("guard", "safety guard"), ("marker", "marker"), ("mission", "mission"),
+        )
+    ),
     R("battery low", "battery", "battery", L.WARN, 0.0, A.RETURN, frozenset({PLAN, SEARCH, APPROACH, HOLD}), 1.0),
 )  # fmt: skip
 

@@ -47,7 +47,8 @@ from mine_robot.records.export import FORMATS
 from mine_robot.records.run_directory import RunDirectory
 from mine_robot.ros import decode, encode
 from mine_robot.ros.caller import ServiceCaller
-from mine_robot.ros.node import RAW, StackNode, existing_path
+from mine_robot.ros.intake import RAW
+from mine_robot.ros.node import StackNode, existing_path
 from mine_robot.ros.topics import (
     DIAGNOSTICS,
     GPR_SCAN,
@@ -240,7 +241,7 @@ class ConsoleNode(StackNode[ConsoleNodeParams]):
                 try:
                     add(decoder(read(waiting[index])))
                 except decode.DecodeError as error:
-                    self.get_logger().warning(f"{topic.name} refused: {error}", throttle_duration_sec=5.0)
+                    self.refusals.note(topic.name, str(error))
             waiting.clear()
 
     def on_seats(self, holder: int | None, count: int, what: str) -> None:

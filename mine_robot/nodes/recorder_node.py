@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import struct
-
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
 from mine_robot.core.types import Health, Level
 from mine_robot.pipeline.parameters import RecorderNodeParams
 from mine_robot.records.run_directory import RunDirectory
 from mine_robot.records.run_log import RunLog
-from mine_robot.ros.node import RAW, StackNode, existing_path
+from mine_robot.ros.intake import RAW, stamp
+from mine_robot.ros.node import StackNode, existing_path
 from mine_robot.ros.qos import profile
 from mine_robot.ros.topics import CLOCK, TOPICS, Topic
 
-STAMP = struct.Struct(
-    "<iI"
-)  # every recorded message begins with a std_msgs/Header; 4 bytes of CDR encapsulation precede it
+STRAY_S = (
+    600.0  # from the recorder's clock: nothing is recorded at a time that is so far away, nobody would find it there
+)
 
 
 class RecorderNode(StackNode[RecorderNodeParams]):
@@ -47,9 +46,9 @@ class RecorderNode(StackNode[RecorderNodeParams]):
         )
 
         def write(data: bytes) -> None:
-            sec, nanosec = STAMP.unpack_from(data, 4)
+            t, now = stamp(data), self._tick_t
             try:
-                self.log.write(name, max(sec * 1_000_000_000 + nanosec, 0), data)  # MCAP knows no time before 0
+                self.log.write(name, round((now if abs(t - now) > STRAY_S and now > 0.0 else t) * 1e9), data)
             except OSError as error:
                 self.broken = f"the log cannot be written: {error.strerror or error}"
                 return

@@ -26,11 +26,11 @@ from mcap.opcode import Opcode
 from mcap.records import Channel, Chunk, McapRecord, Message, Schema
 from mcap.stream_reader import CRCValidationError, get_chunk_data_stream
 from mcap.writer import MCAP0_MAGIC, CompressionType, Writer
-from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from mine_robot.records.errors import RecordError
+from mine_robot.ros.decode import DecodeError, Refusals, deserialise
 
 FLUSH_PERIOD = 1.0  # s, of writing and of the log's own clock, whichever passes first
 TopicChoice = Collection[str] | Callable[[str], bool] | None  # names, a test of a name, or everything
@@ -203,16 +203,17 @@ def _outside(chunk: bytes, windows: Windows) -> bool:
 class BagReader:
     """Reads an MCAP log from front to back, without its index: a file cut short reads up to its last complete chunk.
 
-    After reading to the end, ``truncated`` says whether the end was missing and ``damaged`` counts chunks and messages
-    that were skipped.
+    After reading to the end, ``truncated`` says whether the end was missing, ``damaged`` counts the pieces that were skipped, and
+    ``refusals`` has the messages that are none of their type; whoever decodes the others adds to them.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, refusals: Refusals | None = None) -> None:
         if not path.is_file():
             raise RecordError(f"the log {path} does not exist")
         self.path = path
         self.truncated = False
         self.damaged = 0
+        self.refusals = Refusals() if refusals is None else refusals
         self.position = 0  # bytes of the file that were read
         self._types = get_typestore(Stores.ROS2_JAZZY)
 
@@ -265,9 +266,9 @@ class BagReader:
         """
         for raw in self.raw(topics, windows):
             try:
-                message = self._types.deserialize_cdr(raw.data, raw.type_name)
-            except (SerdeError, TypesysError, KeyError):
-                self.damaged += 1
+                message = deserialise(self._types, raw.data, raw.type_name)
+            except DecodeError as error:
+                self.refusals.note(raw.topic, str(error))
                 continue
             yield raw.topic, raw.t_ns, message
 

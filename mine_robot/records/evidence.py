@@ -83,5 +83,5 @@ def _decoded(log: Path, windows: Windows) -> Iterator[GprScan | MetalScan | NavS
         topic = next(topic for topic in SENSORS if name.endswith(f"/{topic.name}"))
         try:
             yield SENSORS[topic](message)
-        except (DecodeError, AttributeError, ValueError):
+        except DecodeError:
             continue

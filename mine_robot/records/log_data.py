@@ -49,19 +49,17 @@ def read_logs(paths: Sequence[Path]) -> LogData:
 
 def _read(reader: BagReader, takers: dict[Topic, Callable[[Any], None]], problems: list[str]) -> None:
     """Hand every message of a topic in ``takers`` over; topics match behind any namespace."""
-    undecodable = 0
     for name, _, message in reader.messages(lambda name: any(_is(name, topic) for topic in takers)):
         take = next(take for topic, take in takers.items() if _is(name, topic))
         try:
             take(message)
-        except (ValueError, AttributeError):  # DecodeError, or a message of another type on our topic
-            undecodable += 1
+        except decode.DecodeError as error:
+            reader.refusals.note(name, str(error))
     if reader.truncated:
         problems.append(f"{reader.path.name} is cut short: its writer did not finish")
     if reader.damaged:
         problems.append(f"{reader.path.name}: {reader.damaged} damaged pieces were skipped")
-    if undecodable:
-        problems.append(f"{reader.path.name}: {undecodable} messages do not have the layout of their topic")
+    problems.extend(f"{reader.path.name}: {line}" for line in reader.refusals.lines())
 
 
 def _is(name: str, topic: Topic) -> bool:

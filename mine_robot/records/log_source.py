@@ -8,11 +8,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
 
 from mine_robot.records.bag import BagReader
 from mine_robot.records.errors import RecordError
+from mine_robot.ros.decode import Refusals
 
 MCAP, PLAIN = ".mcap", (".db3", ".bag")
 TELL_EVERY = 2000  # messages between two reports of progress
@@ -20,7 +21,10 @@ Progress = Callable[[float], None]  # hears the share of a task that is done, 0 
 
 
 class LogSource:
-    """A recording. ``topics`` maps the names of topics that have messages to their types; use it as a context manager."""
+    """A recording. ``topics`` maps the names of topics that have messages to their types; use it as a context manager.
+
+    ``refusals`` has the messages that are none of their type; whoever decodes the others adds to them.
+    """
 
     def __init__(self, path: Path, progress: Progress | None = None) -> None:
         """Open ``path``; raises :class:`RecordError` with one line if it is no recording."""
@@ -28,11 +32,12 @@ class LogSource:
             raise RecordError(f"the log {path} does not exist")
         self.path, self._progress = path, progress
         self.problems: list[str] = []
+        self.refusals = Refusals()
         self._mcap: list[BagReader] = []
         self._reader: AnyReader | None = None
         files = _files(path)
         if files and all(file.suffix == MCAP for file in files):
-            self._mcap = [BagReader(file) for file in files]
+            self._mcap = [BagReader(file, self.refusals) for file in files]
             self._size = max(sum(file.stat().st_size for file in files), 1)
             self.topics = {
                 name: kind for file in files for name, kind in _topics(file, file.stat().st_mtime_ns).items()
@@ -54,7 +59,7 @@ class LogSource:
             self._reader.close()
 
     def messages(self, topics: Mapping[str, Any]) -> Iterator[tuple[str, int, Any]]:
-        """Yield ``(topic, t_ns, message)`` of ``topics`` in the order of recording; what cannot be read is in ``problems``."""
+        """Yield ``(topic, t_ns, message)`` of ``topics`` in the order of recording; ``problems`` and ``refusals`` have the rest."""
         found = self._converted(topics) if self._reader is not None else self._own(topics)
         for count, item in enumerate(found):
             if self._progress is not None and count % TELL_EVERY == 0:
@@ -85,9 +90,11 @@ class LogSource:
         try:
             for connection, t_ns, data in self._reader.messages(connections=wanted):
                 try:
-                    yield connection.topic, t_ns, self._reader.deserialize(data, connection.msgtype)
-                except (AnyReaderError, KeyError):
-                    self.problems.append(f"{connection.topic}: a message cannot be decoded")
+                    message = self._reader.deserialize(data, connection.msgtype)
+                except Exception as error:  # as many kinds as above
+                    self.refusals.note(connection.topic, f"no {connection.msgtype}: {_line(error)}")
+                    continue
+                yield connection.topic, t_ns, message
         except Exception as error:  # a damaged file; what came before it stands
             self.problems.append(f"{self.path.name} cannot be read to its end: {_line(error)}")
 

@@ -53,7 +53,7 @@ def detect_in_log(
         for item in items if states is None else with_poses(items, states):
             run.take(item)
         run.end()
-        found.remarks += source.problems
+        found.remarks += source.problems + source.refusals.lines()
     found.targets = detector.targets()
     return found
 
@@ -123,8 +123,7 @@ class _Run:
 def decoded(
     source: LogSource, topics: Mapping[str, Topic], found: Findings
 ) -> Iterator[GprScan | MetalScan | NavState]:
-    """Decoded scans and poses; the first usable fix becomes the datum, what cannot be decoded a remark."""
-    refused: set[str] = set()
+    """Decoded scans and poses; the first usable fix becomes the datum, what cannot be decoded is in the refusals of ``source``."""
     for name, _, message in source.messages(topics):
         topic = topics[name]
         try:
@@ -132,10 +131,8 @@ def decoded(
                 found.datum = found.datum or Datum.at(decode.fix(message))
                 continue
             item = SENSORS[topic](message)
-        except (decode.DecodeError, AttributeError, ValueError) as error:
-            if name not in refused:
-                refused.add(name)
-                found.remarks.append(f"{name}: messages refused: {error}")
+        except decode.DecodeError as error:
+            source.refusals.note(name, str(error))
             continue
         found.scans[topic.name] = found.scans.get(topic.name, 0) + 1
         yield item

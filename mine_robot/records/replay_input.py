@@ -45,7 +45,7 @@ def read_samples(log: Path, remap: Mapping[str, str], progress: Progress | None 
         if lacking:
             raise missing(log, lacking, source.topics)
         arrivals, remarks = _decode(source, topics)
-        remarks += source.problems
+        remarks += source.problems + source.refusals.lines()
     remarks += _one_clock(arrivals)
     # The recorder hears several topics of one instant in any order; the node takes the IMU last.
     arrivals.sort(key=lambda arrival: (arrival[1], arrival[0] == IMU.name))
@@ -55,17 +55,16 @@ def read_samples(log: Path, remap: Mapping[str, str], progress: Progress | None 
 
 def _decode(source: LogSource, topics: Mapping[str, Topic]) -> tuple[list[tuple[str, float, Sample]], list[str]]:
     arrivals: list[tuple[str, float, Sample]] = []
-    refused: dict[str, str] = {}
     for name, t_ns, message in source.messages(topics):
         try:
             sample = DECODERS[topics[name]](message)
-        except (decode.DecodeError, AttributeError, ValueError) as error:
-            refused.setdefault(name, str(error))
+        except decode.DecodeError as error:
+            source.refusals.note(name, str(error))
             continue
         if sample.t == 0.0:  # a driver that does not stamp
             sample = replace(sample, t=t_ns / 1e9)
         arrivals.append((topics[name].name, t_ns / 1e9, sample))
-    return arrivals, renamed(topics) + [f"{name}: messages refused: {why}" for name, why in refused.items()]
+    return arrivals, renamed(topics)
 
 
 def _one_clock(arrivals: list[tuple[str, float, Sample]]) -> list[str]:

@@ -1,14 +1,13 @@
 """From messages to core types.
 
 Everything here reads attributes only and imports no message package, so that the messages of ``rclpy`` (live) and of ``rosbags``
-(replay) decode alike. A message that does not have the layout of :mod:`mine_robot.ros.topics` raises :class:`DecodeError`.
+(replay) decode alike. Every decoder is total: a message of whatever content gives a value within what :mod:`mine_robot.ros.gate`
+says of its topic, or a :class:`DecodeError` of one line.
 """
 
 from __future__ import annotations
 
 import math
-import sys
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,27 +15,16 @@ import numpy as np
 from mine_robot.core.types import (
     FixStatus,
     GnssFix,
-    Goal,
     GprScan,
     HeadingFix,
-    Health,
     ImuSample,
     LedgerGrid,
-    Level,
     MarkRequest,
-    MarkResult,
-    MarkStatus,
     MetalScan,
-    MissionState,
-    MissionStatus,
     NavState,
     Plan,
     PlanStep,
     Pose2,
-    Progress,
-    Remark,
-    RemarkAnswer,
-    RemarkKind,
     StepKind,
     SweepEvidence,
     Target,
@@ -45,38 +33,69 @@ from mine_robot.core.types import (
     WheelSample,
     wrap_angle,
 )
+from mine_robot.ros import gate
+from mine_robot.ros.checks import DecodeError, Range, member, seconds, total
+from mine_robot.ros.clouds import cells, columns, image, point_rows
+from mine_robot.ros.gate import GATE
+from mine_robot.ros.refusals import Refusals
+from mine_robot.ros.reports import diagnostics, mark_result, mission_status, progress, remark, remark_answer
+from mine_robot.ros.topics import EVIDENCE, GPR_SCAN, LEDGER, MARK_REQUEST, METAL_SCAN, PLAN, TARGETS
+from mine_robot.ros.wire import deserialise
 
-# sensor_msgs/PointField datatypes 1-8
+# The decoders in :mod:`mine_robot.ros.reports`, and what the readers of logs need of the modules that know no message package.
+__all__ = [
+    "DecodeError",
+    "Refusals",
+    "deserialise",
+    "diagnostics",
+    "mark_result",
+    "mission_status",
+    "progress",
+    "remark",
+    "remark_answer",
+    "seconds",
+]
 MIN_STEP_SPEED = 0.01  # m/s or rad/s
-POINT_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
-
-
-class DecodeError(ValueError):
-    """A message whose content does not fit its topic; one line says what."""
-
-
-def seconds(stamp: Any) -> float:
-    """A builtin_interfaces/Time as seconds; one division, so that equal stamps give equal floats."""
-    return (int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)) / 1e9
-
-
-def _vector(message: Any) -> np.ndarray:
-    return np.array([message.x, message.y, message.z], dtype=float)
+ROTATION_TOLERANCE = 0.01  # of the square of a quaternion's norm
 
 
 def yaw_pitch_roll(q: Any) -> tuple[float, float, float]:
-    """Yaw, pitch, roll in rad of a geometry_msgs/Quaternion (body to parent)."""
-    sin_pitch = max(-1.0, min(1.0, 2.0 * (q.w * q.y - q.z * q.x)))
-    yaw = math.atan2(2.0 * (q.w * q.z + q.x * q.y), 1.0 - 2.0 * (q.y * q.y + q.z * q.z))
-    roll = math.atan2(2.0 * (q.w * q.x + q.y * q.z), 1.0 - 2.0 * (q.x * q.x + q.y * q.y))
+    """Yaw, pitch, roll in rad of a geometry_msgs/Quaternion (body to parent); NaN where the quaternion is not finite.
+
+    Raises :class:`DecodeError` if it is finite and no rotation, which nobody has filled in.
+    """
+    x, y, z, w = q.x, q.y, q.z, q.w
+    norm = x * x + y * y + z * z + w * w
+    if not abs(norm - 1.0) <= ROTATION_TOLERANCE:
+        if math.isfinite(norm):
+            raise DecodeError(f"the orientation ({x:.3g}, {y:.3g}, {z:.3g}, {w:.3g}) is no rotation")
+        return math.nan, math.nan, math.nan
+    sin_pitch = max(-1.0, min(1.0, 2.0 * (w * y - z * x)))
+    yaw = math.atan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
+    roll = math.atan2(2.0 * (w * x + y * z), 1.0 - 2.0 * (x * x + y * y))
     return yaw, math.asin(sin_pitch), roll
 
 
+def _vector(vector: Any) -> np.ndarray:
+    return np.array((vector.x, vector.y, vector.z), dtype=float)
+
+
+def _within(bound: Range, name: str, vector: Any) -> np.ndarray:
+    """A vector (3,) with each component in the range."""
+    x, y, z = vector.x, vector.y, vector.z
+    if not (bound.low <= x <= bound.high and bound.low <= y <= bound.high and bound.low <= z <= bound.high):
+        for axis, value in zip("xyz", (x, y, z)):
+            bound.check(f"{name} {axis}", value)
+    return np.array((x, y, z), dtype=float)
+
+
+@total
 def clock(message: Any) -> float:
     """rosgraph_msgs/Clock -> s."""
     return seconds(message.clock)
 
 
+@total
 def imu(message: Any) -> ImuSample:
     """sensor_msgs/Imu -> rates and specific force."""
     return ImuSample(
@@ -84,141 +103,125 @@ def imu(message: Any) -> ImuSample:
     )
 
 
+@total
 def fix(message: Any) -> GnssFix:
     """sensor_msgs/NavSatFix; an unknown covariance becomes NaN, which the filter refuses or replaces by its floor."""
     covariance = np.array(message.position_covariance, dtype=float).reshape(3, 3)
-    if message.position_covariance_type == 0:
+    kind, status = message.position_covariance_type, message.status.status
+    if kind == 0:
         covariance = np.full((3, 3), np.nan)
-    status = FixStatus(int(np.clip(message.status.status, FixStatus.NONE, FixStatus.FIXED)))
-    return GnssFix(
-        seconds(message.header.stamp), message.latitude, message.longitude, message.altitude, covariance, status
-    )
+    elif kind not in (1, 2, 3):
+        raise DecodeError(f"the type of covariance is {kind}, expected 0 to 3")
+    quality = member("status", FixStatus, max(status, FixStatus.NONE.value))  # -2 is "unknown", hence no fix
+    place = float(message.latitude), float(message.longitude), float(message.altitude)
+    return GnssFix(seconds(message.header.stamp), *place, covariance, quality)
 
 
+@total
 def heading(message: Any) -> HeadingFix:
-    """sensor_msgs/Imu or geometry_msgs/PoseWithCovarianceStamped of a dual-antenna receiver -> yaw."""
+    """sensor_msgs/Imu or geometry_msgs/PoseWithCovarianceStamped of a dual-antenna receiver -> yaw; NaN where it gives none."""
     if hasattr(message, "orientation"):
-        orientation, variance = message.orientation, float(message.orientation_covariance[8])
+        orientation, covariance = message.orientation, message.orientation_covariance
+        variance, given = float(covariance[8]), covariance[0] != -1.0
     else:
-        orientation, variance = message.pose.pose.orientation, float(message.pose.covariance[35])
+        orientation, variance, given = message.pose.pose.orientation, float(message.pose.covariance[35]), True
     sigma = math.sqrt(variance) if variance > 0.0 else math.nan
-    return HeadingFix(seconds(message.header.stamp), yaw_pitch_roll(orientation)[0], sigma)
+    try:
+        yaw = yaw_pitch_roll(orientation)[0] if given else math.nan
+    except DecodeError:
+        yaw = math.nan
+    return HeadingFix(seconds(message.header.stamp), yaw, sigma)
 
 
+@total
 def wheels(message: Any) -> WheelSample:
     """nav_msgs/Odometry -> forward speed and yaw rate."""
     twist = message.twist.twist
     return WheelSample(seconds(message.header.stamp), float(twist.linear.x), float(twist.angular.z))
 
 
+@total
 def gpr(message: Any) -> GprScan:
     """sensor_msgs/Image 32FC1 -> traces (samples, channels)."""
-    if message.encoding != "32FC1":
-        raise DecodeError(f"radar scan has encoding '{message.encoding}', expected 32FC1")
-    order = ">" if message.is_bigendian else "<"
-    data = np.frombuffer(memoryview(message.data), dtype=np.uint8)
-    if len(data) != message.height * message.step or message.step < 4 * message.width:
-        raise DecodeError(f"radar scan of {message.height} x {message.width} has {len(data)} bytes")
-    rows = data.reshape(message.height, message.step)[:, : 4 * message.width]
-    traces = np.ascontiguousarray(rows).view(order + "f4").astype(np.float32, copy=False)
-    return GprScan(seconds(message.header.stamp), traces)
+    return GprScan(seconds(message.header.stamp), image(message, GATE[GPR_SCAN]))
 
 
-@lru_cache
-def _point_type(fields: tuple[tuple[str, int, int], ...], step: int, big_endian: bool) -> np.dtype:
-    """The structured type of a cloud's points; a topic has the same each time."""
-    order = ">" if big_endian else "<"
-    return np.dtype(
-        {
-            "names": [name for name, _, _ in fields],
-            "formats": [order + POINT_TYPES[kind] for _, kind, _ in fields],
-            "offsets": [offset for _, _, offset in fields],
-            "itemsize": step,
-        }
-    )
-
-
-def points(message: Any) -> np.ndarray:
-    """sensor_msgs/PointCloud2 -> structured array (n,) with the cloud's fields."""
-    fields = tuple((field.name, field.datatype, field.offset) for field in message.fields)
-    dtype = _point_type(fields, int(message.point_step), bool(message.is_bigendian))
-    count = message.width * message.height
-    data = memoryview(message.data)
-    if len(data) < count * message.point_step:
-        raise DecodeError(f"point cloud of {count} points has {len(data)} bytes")
-    return np.frombuffer(data, dtype=dtype, count=count)
-
-
-def _columns(cloud: np.ndarray, *names: str) -> list[np.ndarray]:
-    missing = [name for name in names if name not in (cloud.dtype.names or ())]
-    if missing:
-        raise DecodeError(f"point cloud has no field {', '.join(missing)}")
-    return [cloud[name].astype(float) for name in names]
-
-
+@total
 def metal(message: Any) -> MetalScan:
     """sensor_msgs/PointCloud2 -> positions, in-phase and quadrature a coil."""
-    x, y, z, in_phase, quadrature = _columns(points(message), "x", "y", "z", "in_phase", "quadrature")
+    x, y, z, in_phase, quadrature = columns(message, GATE[METAL_SCAN])
     return MetalScan(seconds(message.header.stamp), np.stack([x, y, z], axis=-1), in_phase, quadrature)
 
 
+@total
 def odometry(message: Any) -> NavState:
     """nav_msgs/Odometry of ``odometry/filtered`` -> NavState."""
     pose, twist = message.pose.pose, message.twist.twist
     yaw, pitch, roll = yaw_pitch_roll(pose.orientation)
     return NavState(
         t=seconds(message.header.stamp),
-        position=_vector(pose.position),
-        rpy=np.array([roll, pitch, yaw]),
-        velocity=_vector(twist.linear),
-        rate=_vector(twist.angular),
+        position=_within(gate.PLACE_OR_LOST, "position", pose.position),
+        rpy=np.array((roll, pitch, yaw)),
+        velocity=_within(gate.SPEED, "speed", twist.linear),
+        rate=_within(gate.TURN, "rate", twist.angular),
         covariance=np.array(message.pose.covariance, dtype=float).reshape(6, 6),
     )
 
 
+@total
 def evidence(message: Any) -> list[SweepEvidence]:
     """sensor_msgs/PointCloud2 of ``detection/evidence``."""
     t = seconds(message.header.stamp)
-    names = ("dt", "x", "y", "yaw", "sigma", "height", "speed", "gpr_ok", "metal_ok")
-    rows = zip(*(column.tolist() for column in _columns(points(message), *names)))
     found = []
-    for dt, x, y, yaw, sigma, height, speed, gpr_ok, metal_ok in rows:
+    for x, y, yaw, sigma, height, speed, gpr_ok, metal_ok, dt in point_rows(message, GATE[EVIDENCE]):
+        if t + dt < 0.0:
+            raise DecodeError(f"a record of {t + dt:.3f} s is of no time")
         found.append(SweepEvidence(t + dt, x, y, yaw, sigma, height, speed, bool(gpr_ok), bool(metal_ok)))
     return found
 
 
+@total
 def targets(message: Any) -> tuple[Target, ...]:
     """sensor_msgs/PointCloud2 of ``detection/targets``."""
-    names = ("x", "y", "z", "sigma_x", "sigma_y", "depth", "llr_gpr", "llr_md", "p_hazard")
-    cloud = points(message)
-    rows = np.stack(_columns(cloud, *names), axis=-1)
-    ids, kinds = _columns(cloud, "id", "class")
+    seconds(message.header.stamp)
     found = []
-    for number, kind, (x, y, z, sigma_x, sigma_y, depth, llr_gpr, llr_md, p) in zip(ids, kinds, rows.tolist()):
-        found.append(Target(int(number), x, y, z, sigma_x, sigma_y, depth, llr_gpr, llr_md, p, TargetClass(int(kind))))
+    for x, y, z, sigma_x, sigma_y, depth, llr_gpr, llr_md, p, target_id, kind in point_rows(message, GATE[TARGETS]):
+        if p > 0.0 and not math.isfinite(x + y):
+            raise DecodeError(f"target {target_id} of probability {p:.3g} has no place")
+        kind = TargetClass(int(kind))
+        found.append(Target(int(target_id), x, y, z, sigma_x, sigma_y, depth, llr_gpr, llr_md, p, kind))
+    if len({target.id for target in found}) < len(found):
+        raise DecodeError("two targets have one id")
     return tuple(found)
 
 
+@total
 def mark_requests(message: Any) -> list[MarkRequest]:
     """sensor_msgs/PointCloud2 of ``marking/request``."""
-    ids, x, y = _columns(points(message), "id", "x", "y")
     t = seconds(message.header.stamp)
-    return [MarkRequest(t, int(number), float(px), float(py)) for number, px, py in zip(ids, x, y)]
+    return [MarkRequest(t, int(number), x, y) for number, x, y in point_rows(message, GATE[MARK_REQUEST])]
 
 
+@total
 def ledger(message: Any) -> LedgerGrid:
     """nav_msgs/OccupancyGrid of ``coverage/ledger``."""
-    info = message.info
-    cells = np.array(message.data, dtype=np.int8).reshape(info.height, info.width)
-    origin = info.origin.position
-    return LedgerGrid(seconds(message.header.stamp), origin.x, origin.y, float(info.resolution), cells)
+    row, info = GATE[LEDGER], message.info
+    corner = info.origin.position
+    x0, y0 = row.values["x"].check("origin x", corner.x), row.values["y"].check("origin y", corner.y)
+    resolution = row.values["resolution"].check("resolution", float(info.resolution))
+    return LedgerGrid(seconds(message.header.stamp), x0, y0, resolution, cells(message, row))
 
 
+@total
 def twist(message: Any) -> Twist2:
     """geometry_msgs/TwistStamped -> speed and yaw rate."""
-    return Twist2(seconds(message.header.stamp), float(message.twist.linear.x), float(message.twist.angular.z))
+    speed, rate = float(message.twist.linear.x), float(message.twist.angular.z)
+    gate.SPEED.check("speed", speed)
+    gate.TURN.check("yaw rate", rate)
+    return Twist2(seconds(message.header.stamp), speed, rate)
 
 
+@total
 def plan(message: Any) -> Plan:
     """nav_msgs/Path of ``coverage/plan`` -> steps between consecutive poses.
 
@@ -226,117 +229,28 @@ def plan(message: Any) -> Plan:
     its speed. What the path does not carry stays with the planner: which drives count as search, and the gaps.
     """
     poses = message.poses
-    stamps = [seconds(pose.header.stamp) for pose in poses]
-    steps = []
-    for i in range(1, len(poses)):
-        start, end = _pose2(poses[i - 1].pose), _pose2(poses[i].pose)
-        length = math.hypot(end.x - start.x, end.y - start.y)
-        ahead = (end.x - start.x) * math.cos(start.yaw) + (end.y - start.y) * math.sin(start.yaw)
-        duration = max(stamps[i] - stamps[i - 1], 1e-3)
-        pivot = length < 1e-3
-        amount = abs(wrap_angle(end.yaw - start.yaw)) if pivot else length
-        kind = StepKind.TURN if pivot else StepKind.TRANSIT
-        # A step of no length says that the robot stands right; any speed will do for it.
-        speed = max(amount / duration, MIN_STEP_SPEED)
-        steps.append(PlanStep(kind, start, end, not pivot and ahead < 0.0, False, speed))
-    return Plan(seconds(message.header.stamp), tuple(steps))
+    GATE[PLAN].check_count(len(poses))
+    ends = [(seconds(pose.header.stamp), _pose2(pose.pose)) for pose in poses]
+    return Plan(seconds(message.header.stamp), tuple(_step(*ends[i - 1], *ends[i]) for i in range(1, len(ends))))
+
+
+def _step(start_t: float, start: Pose2, end_t: float, end: Pose2) -> PlanStep:
+    length = math.hypot(end.x - start.x, end.y - start.y)
+    ahead = (end.x - start.x) * math.cos(start.yaw) + (end.y - start.y) * math.sin(start.yaw)
+    if end_t < start_t:
+        raise DecodeError(f"the path's times of arrival go back by {start_t - end_t:.3f} s")
+    pivot = length < 1e-3
+    amount = abs(wrap_angle(end.yaw - start.yaw)) if pivot else length
+    kind = StepKind.TURN if pivot else StepKind.TRANSIT
+    # A step of no length says that the robot stands right; any speed will do for it.
+    speed = max(amount / max(end_t - start_t, 1e-3), MIN_STEP_SPEED)
+    GATE[PLAN].values["speed"].check("speed", speed)
+    return PlanStep(kind, start, end, not pivot and ahead < 0.0, False, speed)
 
 
 def _pose2(pose: Any) -> Pose2:
-    return Pose2(float(pose.position.x), float(pose.position.y), yaw_pitch_roll(pose.orientation)[0])
-
-
-def diagnostics(message: Any) -> tuple[float, tuple[Health, ...]]:
-    """diagnostic_msgs/DiagnosticArray -> time and reports."""
-    return seconds(message.header.stamp), tuple(
-        Health(status.name, _level(status.level), status.message, {pair.key: pair.value for pair in status.values})
-        for status in message.status
-    )
-
-
-def _level(level: Any) -> Level:
-    """DiagnosticStatus.level is a ``byte``: rclpy gives bytes, rosbags an integer."""
-    return Level(int.from_bytes(level, sys.byteorder) if isinstance(level, bytes) else int(level))
-
-
-def _values(message: Any, name: str) -> dict[str, str]:
-    if not message.status:
-        raise DecodeError(f"{name} message without a status")
-    return {pair.key: pair.value for pair in message.status[0].values}
-
-
-def mission_status(message: Any) -> MissionStatus:
-    """diagnostic_msgs/DiagnosticArray of ``mission/state``."""
-    values = _values(message, "mission state")
-    try:
-        return MissionStatus(
-            t=seconds(message.header.stamp),
-            state=MissionState(values["state"]),
-            reason=message.status[0].message,
-            goal=Goal(values["goal"]),
-            goal_target=int(values["goal_target"]),
-            request_t=float(values["request_t"]),
-            targets=int(values["targets"]),
-            marks_requested=int(values["marks_requested"]),
-            marks_confirmed=int(values["marks_confirmed"]),
-            acknowledged=values.get("acknowledged", ""),
-        )
-    except (KeyError, ValueError) as error:
-        raise DecodeError(f"mission state message: {error}") from None
-
-
-def progress(message: Any) -> Progress:
-    """diagnostic_msgs/DiagnosticArray of ``control/progress``."""
-    values = _values(message, "progress")
-    try:
-        return Progress(
-            t=seconds(message.header.stamp),
-            plan_t=float(values["plan_t"]),
-            step=int(values["step"]),
-            done=values["done"] == "True",
-            remaining_m=float(values["remaining_m"]),
-            remaining_s=float(values["remaining_s"]),
-            cross_track=float(values["cross_track"]),
-            stopped=values["stopped"] == "True",
-            sweeping=values["sweeping"] == "True",
-        )
-    except (KeyError, ValueError) as error:
-        raise DecodeError(f"progress message: {error}") from None
-
-
-def mark_result(message: Any) -> MarkResult:
-    """diagnostic_msgs/DiagnosticArray of ``marking/result``."""
-    values = _values(message, "mark result")
-    try:
-        return MarkResult(
-            t=seconds(message.header.stamp),
-            target_id=int(values["target_id"]),
-            status=MarkStatus(values["status"]),
-            x=float(values["x"]),
-            y=float(values["y"]),
-            detail=message.status[0].message,
-        )
-    except (KeyError, ValueError) as error:
-        raise DecodeError(f"mark result message: {error}") from None
-
-
-def remark(message: Any) -> Remark:
-    """diagnostic_msgs/DiagnosticArray of ``mission/remark``."""
-    values = _values(message, "remark")
-    try:
-        return Remark(
-            t=seconds(message.header.stamp),
-            number=values["number"],
-            kind=RemarkKind(values["kind"]),
-            target_id=int(values["target_id"]),
-            comment=message.status[0].message,
-            author=values["author"],
-        )
-    except (KeyError, ValueError) as error:
-        raise DecodeError(f"remark message: {error}") from None
-
-
-def remark_answer(message: Any) -> RemarkAnswer:
-    """diagnostic_msgs/DiagnosticArray of ``mission/remark_answer``."""
-    values = _values(message, "remark answer")
-    return RemarkAnswer(remark(message), values.get("kept") == "True", values.get("why", ""))
+    x, y, yaw = float(pose.position.x), float(pose.position.y), yaw_pitch_roll(pose.orientation)[0]
+    gate.PLACE.check("x", x)
+    gate.PLACE.check("y", y)
+    gate.ANGLE.check("yaw", yaw)
+    return Pose2(x, y, yaw)

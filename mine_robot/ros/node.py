@@ -32,14 +32,15 @@ from mine_robot.core.parameters import ParameterError, ParameterSpec, build, spe
 from mine_robot.core.types import Health
 from mine_robot.pipeline.parameters import NODE_PARAMETERS
 from mine_robot.ros import encode
-from mine_robot.ros.decode import DecodeError
 from mine_robot.ros.ending import end_on_signals
 from mine_robot.ros.executor import SteadyExecutor
+from mine_robot.ros.gate import QUEUE
+from mine_robot.ros.intake import REFUSED, Decode, Intake
 from mine_robot.ros.messages import message_class
 from mine_robot.ros.qos import OVERRIDABLE, overriding, profile
-from mine_robot.ros.topics import DIAGNOSTICS, Topic
+from mine_robot.ros.refusals import Refusals
+from mine_robot.ros.topics import DIAGNOSTICS, Delivery, Topic
 from mine_robot.ros.vitals import Vitals
-from mine_robot.ros.wire import deserialiser
 
 P = TypeVar("P")
 READY_POLL_S = 0.05  # wall time between looks at whether the inputs are matched
@@ -55,12 +56,6 @@ IGNORED_PARAMETERS = ("use_sim_time", "start_type_description_service", "qos_ove
 # compatible with any driver, and the rest of the table matches itself.
 NO_PUBLISHER_EVENTS = PublisherEventCallbacks(use_default_callbacks=False)
 NO_SUBSCRIPTION_EVENTS = SubscriptionEventCallbacks(use_default_callbacks=False)
-Decode = Callable[[Any], Any]
-
-
-def RAW(data: bytes) -> bytes:
-    """The decoder of those who want serialised messages."""
-    return data
 
 
 class ClockSet(RuntimeError):
@@ -93,7 +88,8 @@ class StackNode(Node, Generic[P]):
         self._inputs: list[tuple[Topic, Subscription]] = []
         self._polled: list[Callable[[], None]] = []
         self._polled_group = Polled()
-        self._refused: dict[str, str] = {}
+        self._kept: list[Callable[[], None]] = []  # hand over what waited for its time
+        self.refusals = Refusals(self.get_logger().warning)
         self._vitals = Vitals()
         self._health_publisher = self.talk(DIAGNOSTICS)
         self._said: list[tuple[str, int, str]] = []
@@ -156,7 +152,7 @@ class StackNode(Node, Generic[P]):
     def listen(self, topic: Topic, decode: Decode, callback: Callable[[Any], None]) -> None:
         """Subscribe to a topic of the table; its messages wake the node and ``callback`` gets the content of each.
 
-        A message that cannot be decoded is refused and raises a warning once for each reason.
+        A message that :mod:`mine_robot.ros.gate` does not permit is refused, counted, and shows in the node's health.
         """
 
         def wake(data: bytes) -> None:
@@ -197,6 +193,8 @@ class StackNode(Node, Generic[P]):
 
     def take_polled(self) -> None:
         """Take what waits on the polled topics, in the order in which they were declared."""
+        for hand_over in self._kept:
+            hand_over()
         for drain in self._polled:
             drain()
 
@@ -218,28 +216,30 @@ class StackNode(Node, Generic[P]):
 
     def _handler(self, topic: Topic, decode: Decode, callback: Callable[[Any], None]) -> Callable[[bytes], None]:
         """What happens to the bytes of a message."""
-        deserialise = deserialiser(topic.type_name)
-
+        intake = Intake(topic, decode, lambda: self.now, self.refusals)
         self._vitals.expect([topic.name])
 
         def handle(data: bytes) -> None:
             self._vitals.heard(topic.name)
-            try:
-                content = data if decode is RAW else decode(deserialise(data))
-            except DecodeError as error:
-                if self._refused.get(topic.name) != str(error):
-                    self._refused[topic.name] = str(error)
-                    self.get_logger().warning(f"{topic.name} refused: {error}")
-                return
-            callback(content)
+            if (content := intake.take(data)) is not REFUSED:
+                callback(content)
 
+        def hand_over() -> None:
+            if (content := intake.take_kept()) is not REFUSED:
+                callback(content)
+
+        if topic.delivery is Delivery.STATE:
+            self._kept.append(hand_over)
         return handle
 
     @staticmethod
     def _waiting(subscription: Subscription) -> list[bytes]:
-        """The serialised messages that wait, oldest first."""
-        waiting = []
-        while (taken := subscription.handle.take_message(subscription.msg_type, True)) is not None:
+        """The serialised messages that wait, oldest first; no more than a queue of them, so that a flood does not hold the node up."""
+        waiting: list[bytes] = []
+        while len(waiting) < QUEUE:
+            taken = subscription.handle.take_message(subscription.msg_type, True)
+            if taken is None:
+                break
             waiting.append(taken[0])
         return waiting
 
@@ -267,6 +267,8 @@ class StackNode(Node, Generic[P]):
         self.take_polled()
         self.tick(t)
         reports = tuple(self.health(t))
+        if reports:
+            reports = (self.refusals.onto(reports[0], t), *reports[1:])
         said = [(report.name, report.level, report.message) for report in reports]
         if said != self._said or not self._said_t <= t < self._said_t + HEARTBEAT_S - 1e-6:
             self._said, self._said_t = said, t

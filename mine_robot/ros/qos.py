@@ -10,10 +10,10 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from mine_robot.core.parameters import ParameterError
+from mine_robot.ros.gate import QUEUE
 from mine_robot.ros.topics import Delivery, Topic
 
 OVERRIDABLE = QoSOverridingOptions.with_default_policies()  # history, depth, reliability
-QUEUE = 200  # messages; at the stack's rates two seconds of the busiest input
 
 
 def profile(delivery: Delivery, *, reader: bool = False) -> QoSProfile:
