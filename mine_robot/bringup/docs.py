@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from mine_robot.bringup.gate_page import gate_page
 from mine_robot.bringup.graph import GRAPH, mermaid
 from mine_robot.bringup.safety_page import safety_page, state_diagram
 from mine_robot.bringup.security import policy
@@ -98,6 +99,7 @@ def pages(folder: Path, config: Path) -> dict[Path, str]:
     return {
         folder / "parameters.md": parameters_page(ParameterFiles([config])),
         folder / "topics.md": topics_page(),
+        folder / "topic_gate.md": gate_page(folder / "data" / "gate_campaign.json"),
         folder / "safety_reactions.md": safety_page(),
         folder.parent / "config" / "security" / "policy.xml": policy(),
         architecture: with_states(with_graph(architecture.read_text(encoding="utf-8"))),

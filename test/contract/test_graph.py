@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import json
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from mine_robot.bringup.docs import pages
+from mine_robot.bringup.gate_page import NOT_MEASURED, gate_page
 from mine_robot.bringup.graph import GRAPH, SENSOR_TOPICS, GraphNode, graph
 from mine_robot.pipeline.parameters import NODE_PARAMETERS
 from mine_robot.ros import topics
@@ -62,6 +64,16 @@ def test_a_node_uses_the_topics_of_the_graph(node: GraphNode) -> None:
             names |= {alias.name for alias in call.names if alias.name in BY_VARIABLE}
     assert {BY_VARIABLE[name] for name in listens} == set(node.subscribes)
     assert {BY_VARIABLE[name] for name in names - listens} == set(node.publishes)
+
+
+def test_the_page_of_the_gate_takes_what_the_campaign_measured(tmp_path: Path) -> None:
+    measured = tmp_path / "gate_campaign.json"
+    assert NOT_MEASURED in gate_page(measured)
+    one = {"topic": "detection/targets", "attack": "empty", "seconds": 0.4, "followed": "hold"}
+    measured.write_text(json.dumps([one, {**one, "attack": "duplicated", "seconds": None}]))
+    page = gate_page(measured)
+    assert "| `detection/targets` | empty | 0.40 | hold |" in page
+    assert "| `detection/targets` | duplicated | - | hold |" in page
 
 
 def test_generated_pages_are_fresh() -> None:
