@@ -91,7 +91,7 @@ def _broken_off(error: Exception, prepared: PreparedRun) -> Ending:
     log = prepared.directory.node_logs / "runner.log"
     with contextlib.suppress(OSError):
         log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-    return Ending(f"the runner failed: {type(error).__name__}: {error}; see {log}")
+    return Ending(f"the runner failed: {type(error).__name__}: {' '.join(str(error).split())}; see {log}")
 
 
 def environment(prepared: PreparedRun) -> dict[str, str]:
