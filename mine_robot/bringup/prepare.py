@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import secrets
 import shutil
 import sys
 import zlib
@@ -38,6 +39,7 @@ from mine_robot.pipeline.loading import (
     read_collection,
 )
 from mine_robot.records.run_directory import RunDirectory
+from mine_robot.ros.owners import RUNS
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,7 @@ def _write_parameters(files: ParameterFiles, directory: RunDirectory, request: R
         "files.field": str(directory.field),
         "files.urdf": str(directory.urdf),
         "files.run_directory": str(directory.path),
+        "files.run": files.nodes["mission"].get("files.run") or 1 + secrets.randbelow(RUNS - 1),
     }
     for node in files.nodes.values():
         node.update(run_values)
