@@ -45,6 +45,7 @@ from mine_robot.ros.wire import deserialiser
 P = TypeVar("P")
 READY_POLL_S = 0.05  # wall time between looks at whether the inputs are matched
 GC_THRESHOLD = 10_000  # allocations between collections of the young
+REFUSED = "refused from "  # before the topic, in the values of a node's health
 TICK_S = 0.1  # on the clock of the stack
 HEARTBEAT_S = 0.5  # health is published at least this often, and at once when it changes
 CLOCK_BACK_S = 1.0  # beyond which a clock that runs back is no correction: silence would look like news for as long
@@ -265,7 +266,7 @@ class StackNode(Node, Generic[P]):
             if reports:
                 vitals = self._vitals.values(t, time.process_time(), time.monotonic())
                 vitals["run"] = str(self.params.files.run)
-                vitals |= {f"refused {who.topic}": who.publisher.words for who in self.gate.refused()}
+                vitals |= {REFUSED + who.topic: who.publisher.words for who in self.gate.refused()}
                 reports = (replace(reports[0], values={**reports[0].values, **vitals}), *reports[1:])
             self._health_publisher.publish(encode.diagnostics(t, reports))
 

@@ -13,8 +13,9 @@ from rclpy.node import Node
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from mine_robot.ros.owners import PARTICIPANT, RUNS, UNKNOWN_NODE, Owners, Publisher, Stranger
-from mine_robot.ros.topics import DIAGNOSTICS, Topic, publishers
+from mine_robot.ros.topics import CMD, DIAGNOSTICS, Topic, publishers
 
+COMMANDS = CMD.name  # a stranger on this topic drives the robot
 BADGE_BASE_S = 2**30  # 34 years: no report of health expires by it
 RECHECK_S = 0.2  # wall time between looks at one who was refused
 REFUSED_MAX = 64  # strangers that are kept in mind
@@ -71,9 +72,9 @@ class Gate:
         """True if a message of the publisher ``gid`` on ``topic`` may be taken."""
         return gid in self._admitted or self._look(topic, gid)
 
-    def ours(self, gid: bytes) -> bool:
-        """True if the publisher is one of this run."""
-        return gid in self._admitted and self._admitted[gid][1]
+    def publisher(self, gid: bytes) -> Publisher:
+        """Who it is whose message was let in."""
+        return self._admitted[gid][1]
 
     def refused(self) -> list[Stranger]:
         """Whose messages were refused of late."""
@@ -97,8 +98,8 @@ class Gate:
 
     def _admit(self, topic: Topic, publisher: Publisher, there: set[bytes]) -> None:
         """Hear it from now on, and those no more that are gone: they come back as anybody else."""
-        self._admitted = {gid: (at, ours) for gid, (at, ours) in self._admitted.items() if at != topic or gid in there}
-        self._admitted[publisher.gid] = (topic, self.owners.ours(publisher))
+        self._admitted = {gid: (at, one) for gid, (at, one) in self._admitted.items() if at != topic or gid in there}
+        self._admitted[publisher.gid] = (topic, publisher)
         self._refused.pop(publisher.gid, None)
 
     def _note(self, now: float, known: Stranger | None, seen: Stranger) -> Stranger:
