@@ -15,11 +15,15 @@ from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
 
 from mine_robot.bringup.graph import GraphNode
-from mine_robot.core.types import Health, MissionStatus
+from mine_robot.core.types import Health, Level, MissionStatus
+from mine_robot.mission.strangers import COMPONENT as STRANGERS
 from mine_robot.ros import decode
 from mine_robot.ros.messages import message_class
+from mine_robot.ros.publishers import Gate
 from mine_robot.ros.qos import profile
+from mine_robot.ros.reader import Polled, Reader
 from mine_robot.ros.topics import DIAGNOSTICS, MISSION_STATE, PROGRESS, Topic
+from mine_robot.ros.wire import deserialiser
 
 # The component whose health report shows that a node is usable.
 READY_REPORT = {"planner": "coverage", "detector": "gpr"}
@@ -43,10 +47,14 @@ class Picture:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a run ended; an empty ``reason`` leaves the word to the journal, ``hurried`` leaves out the figures."""
+    """How a run ended; an empty ``reason`` leaves the word to the journal, ``hurried`` leaves out the figures.
+
+    ``refused``: it never began, because somebody else is on its topics.
+    """
 
     reason: str = ""
     hurried: bool = False
+    refused: bool = False
 
 
 # Looks after the run between two looks at the mission: returns how the run ends, or None to go on.
@@ -54,22 +62,37 @@ Watch = Callable[[Picture], "Ending | None"]
 
 
 class Operator:
-    """Follows a mission over its topics and calls its services; ``arguments`` are ROS arguments, by default those of the process."""
+    """Follows a mission over its topics and calls its services.
 
-    def __init__(self, nodes: Iterable[GraphNode], arguments: list[str] | None = None) -> None:
+    ``number`` is that of its run: nobody else is heard. ``arguments`` are ROS arguments, by default those of the process.
+    """
+
+    def __init__(self, nodes: Iterable[GraphNode], arguments: list[str] | None = None, *, number: int) -> None:
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)  # Ctrl-C belongs to the runner
         self.picture = Picture()
         self._waited_for = {READY_REPORT.get(node.name, node.name): node.name for node in nodes if not node.optional}
         self._node = rclpy.create_node("operator")
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
+        self._gate = Gate(self._node, number, simulation=False)
+        self._polled, self._drains = Polled(), list[Callable[[], None]]()
         self._listen(MISSION_STATE, self._on_mission)
         self._listen(DIAGNOSTICS, self._on_diagnostics)
         self._listen(PROGRESS, self._on_progress)
 
     def _listen(self, topic: Topic, callback: Callable[[object], None]) -> None:
-        kind = message_class(topic.type_name)
-        self._node.create_subscription(kind, topic.name, callback, profile(topic.delivery, reader=True))
+        kind, qos = message_class(topic.type_name), profile(topic.delivery, reader=True)
+        subscription = self._node.create_subscription(
+            kind, topic.name, lambda data: None, qos, callback_group=self._polled, raw=True
+        )
+        reader, deserialise = Reader(subscription), deserialiser(topic.type_name)
+
+        def drain() -> None:
+            for data, gid in iter(reader.take, None):
+                if self._gate.lets_in(topic, gid) and self._gate.owners.ours(self._gate.publisher(gid)):
+                    callback(deserialise(data))
+
+        self._drains.append(drain)
 
     def _on_mission(self, message: object) -> None:
         self.picture.mission = decode.mission_status(message)
@@ -97,7 +120,9 @@ class Operator:
         """Handle what arrives within ``seconds`` of wall time."""
         limit = time.monotonic() + seconds
         while (left := limit - time.monotonic()) > 0.0:
-            self._executor.spin_once(timeout_sec=left)
+            self._executor.spin_once(timeout_sec=min(left, SPIN_S))
+            for drain in self._drains:
+                drain()
 
     def call(self, service: str, timeout: float = SERVICE_TIMEOUT_S) -> tuple[bool, str]:
         """Call one of the mission's services; returns success and its message."""
@@ -131,7 +156,9 @@ class Operator:
         if start:
             started, message = self.call("mission/start")
             if not started:
-                return Ending(f"the mission did not start: {message}")
+                strangers = self.picture.health.get(STRANGERS)
+                refused = strangers is not None and strangers.level > Level.OK
+                return Ending(message if refused else f"the mission did not start: {message}", refused=refused)
         while True:
             self.spin(REFRESH_S)
             show(self.picture)
