@@ -18,7 +18,7 @@ def domain_id(environment: Mapping[str, str]) -> int:
     ``rcl`` calls ``strtoul`` with base 0 and ignores what follows: it takes ``0x1c`` and ``28 `` for 28, but ``028`` for 2 (octal),
     ``28x`` for 28 and ``1e1`` for 1.
     """
-    text = environment.get(VARIABLE, "").strip()
+    text = environment.get(VARIABLE, "").strip(" \t\n\r\f\v")
     if not text:
         return 0
     if not NUMBER.fullmatch(text):

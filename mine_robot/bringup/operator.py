@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.logging import LoggingSeverity
 from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
 
@@ -18,6 +19,7 @@ from mine_robot.bringup.graph import GraphNode
 from mine_robot.core.types import Health, Level, MissionStatus
 from mine_robot.mission.strangers import COMPONENT as STRANGERS
 from mine_robot.ros import decode
+from mine_robot.ros.caller import twofold
 from mine_robot.ros.messages import message_class
 from mine_robot.ros.publishers import Gate
 from mine_robot.ros.qos import profile
@@ -74,6 +76,7 @@ class Operator:
         self._node = rclpy.create_node("operator")
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
+        self._node.get_logger().set_level(LoggingSeverity.ERROR)  # the mission says whom the stack refuses
         self._gate = Gate(self._node, number, simulation=False)
         self._polled, self._drains = Polled(), list[Callable[[], None]]()
         self._listen(MISSION_STATE, self._on_mission)
@@ -129,6 +132,8 @@ class Operator:
         client = self._node.create_client(Trigger, service)
         limit = time.monotonic() + timeout
         try:
+            if twofold(self._node, service):
+                return False, f"more than one stack answers {service}"
             while not client.service_is_ready():
                 if time.monotonic() > limit:
                     return False, f"service {service} does not answer"
@@ -148,17 +153,17 @@ class Operator:
         limit = time.monotonic() + READY_TIMEOUT_S
         while self.missing:
             self.spin(REFRESH_S)
-            if (ending := watch(self.picture)) is not None:
+            if (ending := watch(self.picture) or self._refused()) is not None:
                 return ending
             if time.monotonic() > limit:
                 return Ending(f"not ready after {READY_TIMEOUT_S:.0f} s: {', '.join(self.missing)}")
         self.spin(SETTLE_S)
+        if (ending := self._refused()) is not None:
+            return ending
         if start:
             started, message = self.call("mission/start")
             if not started:
-                strangers = self.picture.health.get(STRANGERS)
-                refused = strangers is not None and strangers.level > Level.OK
-                return Ending(message if refused else f"the mission did not start: {message}", refused=refused)
+                return self._refused() or Ending(f"the mission did not start: {message}")
         while True:
             self.spin(REFRESH_S)
             show(self.picture)
@@ -167,6 +172,11 @@ class Operator:
             if self.picture.mission is not None and self.picture.mission.state.ended:
                 self.spin(LAST_WORDS_S)
                 return Ending()
+
+    def _refused(self) -> Ending | None:
+        """The end of a run that finds somebody else on its topics before it has begun."""
+        report = self.picture.health.get(STRANGERS)
+        return None if report is None or report.level is Level.OK else Ending(report.message, refused=True)
 
     def stop_robot(self) -> None:
         """Make what is left of the stack stop the robot, and give it time to do so."""

@@ -31,7 +31,7 @@ class StrangerWatch:
 
     def update(self, t: float, seen: Iterable[Claim]) -> list[dict[str, Any]]:
         """Bring up to ``t``, with those who are in the graph now; returns what is to be noted in the journal."""
-        self._told = {claim: told for claim, told in self._told.items() if 0.0 <= t - told < TOLD_S}
+        self._told = {claim: told for claim, told in self._told.items() if abs(t - told) < TOLD_S}
         present = {*seen, *self._told}
         came = [claim for claim in sorted(present) if claim not in self._since]
         gone = [claim for claim in self._since if claim not in present]

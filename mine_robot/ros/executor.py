@@ -9,6 +9,7 @@ publisher of each message. Everything rarer (services, changed entities) is left
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
@@ -17,12 +18,13 @@ from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 
 FOREVER_NS = -1
+NOBODY: Mapping[Subscription, Callable[[], None]] = MappingProxyType({})
 
 
 class SteadyExecutor(SingleThreadedExecutor):
     """Spins one node until its context is shut down."""
 
-    def spin_node(self, node: Node, wakers: Mapping[Subscription, Callable[[], None]]) -> None:
+    def spin_node(self, node: Node, wakers: Mapping[Subscription, Callable[[], None]] = NOBODY) -> None:
         """Serve ``node``; returns when the context is shut down, and lets the exceptions of callbacks through."""
         self._wakers = wakers
         self.add_node(node)
