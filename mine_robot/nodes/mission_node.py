@@ -98,13 +98,13 @@ class MissionNode(StackNode[MissionNodeParams]):
     # --- inputs -------------------------------------------------------------------------------------------------------
     def on_diagnostics(self, message: tuple[float, tuple[Health, ...]]) -> None:
         """Health of every component; nobody else may say how the stack is."""
-        speaker = self.gate.publisher(self.speaker)
+        ours = self.gate.owners.ours(self.speaker)
         for report in message[1]:
-            if self.gate.owners.ours(speaker):
+            if ours:
                 for topic, who in refusals(report):
                     self.strangers.tell(self.now, topic, who)
             elif report.name in OWN:
-                self.strangers.tell(self.now, f"{DIAGNOSTICS.name} of {report.name}", speaker.words)
+                self.strangers.tell(self.now, f"{DIAGNOSTICS.name} of {report.name}", self.speaker.words)
                 continue
             self.mission.set_health(report)
 

@@ -35,6 +35,7 @@ from mine_robot.ros.decode import DecodeError
 from mine_robot.ros.ending import end_on_signals
 from mine_robot.ros.executor import SteadyExecutor
 from mine_robot.ros.messages import message_class
+from mine_robot.ros.owners import Publisher as Speaker
 from mine_robot.ros.publishers import Gate, badge
 from mine_robot.ros.qos import OVERRIDABLE, overriding, profile
 from mine_robot.ros.reader import Polled, Reader
@@ -79,7 +80,7 @@ class StackNode(Node, Generic[P]):
         self.params: P = self._declare(NODE_PARAMETERS[self.name])
         simulated = bool(self.get_parameter("use_sim_time").value)
         self.gate = Gate(self, self.params.files.run, simulation=simulated)
-        self.speaker = b""  # publisher of the message that is handled
+        self._speaker = b""  # publisher of the message that is handled
         self.wakers: dict[Subscription, Callable[[], None]] = {}
         self._inputs: list[tuple[Topic, Subscription]] = []
         self._polled: list[Callable[[], None]] = []
@@ -233,8 +234,13 @@ class StackNode(Node, Generic[P]):
         """The serialised messages that wait, oldest first, of those who may publish the topic."""
         for data, gid in list(iter(reader.take, None)):
             if self.gate.lets_in(topic, gid):
-                self.speaker = gid
+                self._speaker = gid
                 yield data
+
+    @property
+    def speaker(self) -> Speaker:
+        """Who publishes the message that is handled."""
+        return self.gate.publisher(self._speaker)
 
     # --- time ---------------------------------------------------------------------------------------------------------
     @property
