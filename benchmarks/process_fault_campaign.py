@@ -32,6 +32,7 @@ from witness import Witness, stands
 from mine_robot.core.types import Health, Level, MissionState
 from mine_robot.mission.reactions import REACTIONS, Action, Reaction
 from mine_robot.pipeline.loading import overlay
+from mine_robot.ros.topics import CMD, ODOMETRY, Topic
 
 BEGIN_S, EVERY_S, LASTS_S = 40.0, 40.0, 6.0
 RUN_UP_S = 2.0
@@ -61,6 +62,7 @@ FROZEN = {
     "guard dies": "guard",
     "guard misses an input": "localization",
 }
+FOREIGN = {"somebody else publishes a topic": ODOMETRY, "somebody else commands the base": CMD}
 UNPLANNED = "coverage does not plan"
 ASTRAY, BARRED = "path follower cannot follow", "guard stops the robot"
 SAID = (
@@ -262,9 +264,19 @@ class ByHand:
 
         self.strike(event, f"/diagnostics: {row.level.name}", act)
 
+    def intrude(self, event: str, topic: Topic) -> None:
+        """A publisher of somebody else, for a while."""
+
+        def act(t: float) -> None:
+            with self.seen.stranger(topic):
+                self.seen.wait(lambda: self.seen.t > t + ROWS[event].limit + 1.5, WALL_S)
+
+        self.strike(event, f"a publisher on {topic.name}", act)
+
     def everything(self) -> list[Measured]:
         """Row after row."""
         acts = [lambda event=event, node=node: self.freeze(event, node) for event, node in FROZEN.items()]
+        acts += [lambda event=event, topic=topic: self.intrude(event, topic) for event, topic in FOREIGN.items()]
         acts += [self.unplanned, self.astray, self.barred]
         for act in (*acts, *(lambda event=event: self.said(event) for event in SAID)):
             act()
@@ -280,6 +292,7 @@ def by_hand(folder: Path, seed: int) -> list[Measured]:
     params.write_text(overlay("patience", 10.0, ["simulator"], "process_fault_campaign.py"), encoding="utf-8")
     run.options = ("--rate", "2", "--params", str(params))
     with Witness() as seen:
+        seen.run = run.out
         process = run.start()
         try:
             return ByHand(run, seen).everything()

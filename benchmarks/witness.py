@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,14 +16,18 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
 
+from mine_robot.bringup.prepare import recorded_number
 from mine_robot.core.types import Cell, Health, LedgerGrid, MissionState, MissionStatus, NavState, Twist2
+from mine_robot.records.run_directory import RunDirectory
 from mine_robot.ros import decode, encode
 from mine_robot.ros.messages import message_class
+from mine_robot.ros.publishers import badge
 from mine_robot.ros.qos import profile
-from mine_robot.ros.topics import CLOCK, CMD, DIAGNOSTICS, LEDGER, MISSION_STATE, ODOMETRY, Topic
+from mine_robot.ros.topics import CLOCK, CMD, DIAGNOSTICS, LEDGER, MISSION_STATE, ODOMETRY, PUBLISHER, Topic
 
 STANDS = 1e-6
 WRONG_M = 0.3
+MATCHED_S = 2.0
 
 
 def stands(command: Twist2) -> bool:
@@ -45,7 +51,9 @@ class Witness:
         self.ledger: LedgerGrid | None = None
         self._hear(ODOMETRY, self._on_odometry)
         self._hear(LEDGER, self._on_ledger)
-        self._voices = {topic: self._voice(topic) for topic in (DIAGNOSTICS, ODOMETRY, LEDGER)}
+        self.run: Path | None = None  # directory of the run, for a witness that speaks
+        self._nodes = [self._node]
+        self._voices: dict[Topic, Any] = {}
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
         self._thread = threading.Thread(target=self._executor.spin)
@@ -55,15 +63,31 @@ class Witness:
     def __exit__(self, *_: object) -> None:
         self._executor.shutdown(timeout_sec=2.0)
         self._thread.join()
-        self._node.destroy_node()
+        for node in self._nodes:
+            node.destroy_node()
         rclpy.try_shutdown()
 
     def _hear(self, topic: Topic, callback: Callable[[Any], None]) -> None:
         kind = message_class(topic.type_name)
         self._node.create_subscription(kind, topic.name, callback, profile(topic.delivery, reader=True))
 
-    def _voice(self, topic: Topic) -> Any:
-        return self._node.create_publisher(message_class(topic.type_name), topic.name, profile(topic.delivery))
+    def _say(self, topic: Topic, message: Any) -> None:
+        """Publish as the node of the run that may: under its name, with the number of the run; a stranger would not be heard."""
+        if topic not in self._voices:
+            assert self.run is not None
+            if not self._voices:
+                worn = profile(DIAGNOSTICS.delivery)
+                worn.lifespan = badge(recorded_number(RunDirectory(self.run)))
+                kind = message_class(DIAGNOSTICS.type_name)
+                self._voices[DIAGNOSTICS] = self._node.create_publisher(kind, DIAGNOSTICS.name, worn)
+            if topic is not DIAGNOSTICS:
+                self._nodes.append(rclpy.create_node(PUBLISHER[topic], start_parameter_services=False))
+                kind = message_class(topic.type_name)
+                self._voices[topic] = self._nodes[-1].create_publisher(kind, topic.name, profile(topic.delivery))
+            limit = time.monotonic() + MATCHED_S
+            while not self._voices[topic].get_subscription_count() and time.monotonic() < limit:
+                time.sleep(0.01)
+        self._voices[topic].publish(message)
 
     def _on_clock(self, message: Any) -> None:
         self.t = message.clock.sec + message.clock.nanosec * 1e-9
@@ -77,20 +101,33 @@ class Witness:
     # --- speaking -----------------------------------------------------------------------------------------------------
     def report(self, reports: Iterable[Health]) -> None:
         """Say on ``/diagnostics`` how components are."""
-        self._voices[DIAGNOSTICS].publish(encode.diagnostics(self.t, tuple(reports)))
+        self._say(DIAGNOSTICS, encode.diagnostics(self.t, tuple(reports)))
 
     def wrong_pose(self) -> None:
         """Publish one pose that is :data:`WRONG_M` to the left of where the robot is."""
         assert self.pose is not None
         x, y = self.pose.pose.to_map(np.array([0.0, WRONG_M]))
         position = np.array([x, y, self.pose.position[2]])
-        self._voices[ODOMETRY].publish(encode.odometry(replace(self.pose, t=self.pose.t + 1e-3, position=position)))
+        self._say(ODOMETRY, encode.odometry(replace(self.pose, t=self.pose.t + 1e-3, position=position)))
 
     def false_ledger(self) -> None:
         """Publish a ledger in which nothing is searched and nothing safe."""
         assert self.ledger is not None
         cells = np.full_like(self.ledger.cells, Cell.PENDING)
-        self._voices[LEDGER].publish(encode.ledger(replace(self.ledger, t=self.t, cells=cells)))
+        self._say(LEDGER, encode.ledger(replace(self.ledger, t=self.t, cells=cells)))
+
+    @contextlib.contextmanager
+    def stranger(self, topic: Topic) -> Iterator[None]:
+        """Somebody else's process that publishes ``topic``, as far as DDS can tell; it need not say anything."""
+        context = rclpy.Context()
+        rclpy.init(context=context, signal_handler_options=SignalHandlerOptions.NO)
+        node = rclpy.create_node("stranger", context=context, start_parameter_services=False)
+        node.create_publisher(message_class(topic.type_name), topic.name, profile(topic.delivery))
+        try:
+            yield
+        finally:
+            node.destroy_node()
+            context.try_shutdown()
 
     def call(self, service: str, timeout: float = 10.0) -> bool:
         """Call one of the mission's services."""

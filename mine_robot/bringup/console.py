@@ -9,10 +9,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from mine_robot.bringup.domain import domain_id
 from mine_robot.bringup.namespace import checked_namespace, namespace_arguments
 from mine_robot.bringup.prepare import listening
 from mine_robot.bringup.resume import recorded_namespace
-from mine_robot.bringup.security import ENCLAVE, secured
+from mine_robot.bringup.security import check_security, enclave_arguments, participant_error
 from mine_robot.console.address import Address, ListenError
 from mine_robot.pipeline.loading import LoadError
 from mine_robot.records.errors import RecordError
@@ -37,6 +38,8 @@ def listen_address(
 def serve(folder: Path | None, namespace: str, address: Address, console: Console) -> None:
     """Become the console's node; returns only by an exception. Ends with Ctrl-C."""
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    domain_id(os.environ)
+    check_security(os.environ, ["console"])
     namespace = checked_namespace(namespace, os.environ)
     directory = RunDirectory(folder.absolute() if folder else running_directory(namespace))
     try:
@@ -45,7 +48,7 @@ def serve(folder: Path | None, namespace: str, address: Address, console: Consol
         raise LoadError(f"{directory.path} is no run directory: {error}") from None
     token = "" if address.local else f"  (token: {directory.console_token})"
     console.print(f"Console of {directory.path}: {address.url}{token}", highlight=False, soft_wrap=True)
-    enclave = ["--enclave", f"{ENCLAVE}/console"] if secured(os.environ) else []
+    enclave = enclave_arguments("console", os.environ)
     words = [sys.executable, "-m", "mine_robot.nodes", "console", "--ros-args", *enclave]
     words += namespace_arguments(recorded_namespace(directory))
     words += ["--params-file", str(directory.parameters), "-p", f"use_sim_time:={str(simulated).lower()}"]
@@ -58,8 +61,11 @@ def running_directory(namespace: str) -> Path:
     import rclpy
     from rclpy.parameter_client import AsyncParameterClient
 
-    rclpy.init()
-    node = rclpy.create_node("console_search", namespace=namespace, start_parameter_services=False)
+    try:
+        rclpy.init(args=["--ros-args", *enclave_arguments("console", os.environ)])
+        node = rclpy.create_node("console_search", namespace=namespace, start_parameter_services=False)
+    except RuntimeError as error:
+        raise participant_error(error) from None
     try:
         client = AsyncParameterClient(node, NODE)
         limit = time.monotonic() + FIND_S

@@ -17,10 +17,12 @@ from launch_ros.utilities import prefix_namespace
 from launch import LaunchContext, LaunchDescription
 from mine_robot.bringup.gazebo import GENERATIONS, gazebo_processes, missing_harmonic
 from mine_robot.bringup.graph import GraphNode
-from mine_robot.bringup.namespace import REMAPPED, namespace_arguments
+from mine_robot.bringup.namespace import REMAPPED, operator_arguments
 from mine_robot.bringup.prepare import PreparedRun, RunRequest, prepare_run
 from mine_robot.bringup.resources import resource
-from mine_robot.bringup.runner import MAX_RESTARTS, environment
+from mine_robot.bringup.runner import DISCOVERY, MAX_RESTARTS, discovery_range, environment
+from mine_robot.bringup.security import enclave_arguments
+from mine_robot.bringup.strangers import refuse_strangers
 
 RECORDS_S = "30"  # that the operator may take after Ctrl-C to write the records
 LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
@@ -106,7 +108,8 @@ def _start(context: LaunchContext, *, simulation: bool, gazebo: bool) -> list[An
     headless = not gazebo or value("headless") == "true"
     if request.sim == "gazebo11" and not headless:
         raise RuntimeError("headless:=false needs Gazebo Sim (generation:=harmonic)")
-    prepared = prepare_run(request, sys.argv)
+    os.environ[DISCOVERY] = discovery_range(remote=False)  # for the look at who is there
+    prepared = prepare_run(request, sys.argv, refuse_strangers)
     actions = [_graph_node(prepared, node, value("log_level")) for node in prepared.nodes]
     actions += _gazebo(prepared, headless=headless)
     if value("rviz") == "true":
@@ -144,7 +147,7 @@ def _graph_node(prepared: PreparedRun, node: GraphNode, log_level: str) -> Node:
         executable=sys.executable,
         arguments=["-m", "mine_robot.nodes", node.name],
         parameters=[str(prepared.directory.parameters)],
-        ros_arguments=["--log-level", log_level],
+        ros_arguments=[*enclave_arguments(node.name, os.environ), "--log-level", log_level],
         on_exit=_end(f"node '{node.name}' ended") if node.critical else None,
         respawn=not node.critical,
         respawn_max_retries=MAX_RESTARTS,
@@ -185,7 +188,7 @@ def _operator(prepared: PreparedRun) -> ExecuteProcess:
     """The operator as a process; its end is the end of the launch."""
     command = [sys.executable, "-m", "mine_robot.bringup.operate", str(prepared.directory.path)]
     return ExecuteProcess(
-        cmd=[*command, "--ros-args", *namespace_arguments(prepared.request.namespace)],
+        cmd=[*command, "--ros-args", *operator_arguments(prepared.request.namespace)],
         name="operator",
         output="screen",
         additional_env=_environment(prepared),

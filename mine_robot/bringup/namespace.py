@@ -6,12 +6,13 @@ robot has its own ``/clock``, ``/diagnostics`` and TF tree, and its frames keep 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 from rclpy.exceptions import InvalidNamespaceException
 from rclpy.validate_namespace import validate_namespace
 
-from mine_robot.bringup.security import secured
+from mine_robot.bringup.security import enclave_arguments, secured
 from mine_robot.pipeline.loading import LoadError
 from mine_robot.ros.topics import CLOCK, DIAGNOSTICS
 
@@ -40,3 +41,8 @@ def namespace_arguments(namespace: str) -> list[str]:
         return []
     rules = ("__ns", namespace), *REMAPPED
     return [word for old, new in rules for word in ("-r", f"{old}:={new}")]
+
+
+def operator_arguments(namespace: str) -> list[str]:
+    """What follows ``--ros-args`` of the process that starts and follows a mission."""
+    return [*enclave_arguments("operator", os.environ), *namespace_arguments(namespace)]

@@ -13,6 +13,7 @@ from mine_robot.bringup.alone import hold_the_robot
 from mine_robot.bringup.display import Display, show_summary
 from mine_robot.bringup.graph import graph
 from mine_robot.bringup.operator import Ending, Operator
+from mine_robot.bringup.prepare import recorded_number
 from mine_robot.pipeline.loading import LoadError
 from mine_robot.records.finish import finish_run
 from mine_robot.records.run_directory import RunDirectory
@@ -32,7 +33,7 @@ def main() -> int:
     simulated = bool(directory.run_info()["simulation"])
     console = Console()
     signal.signal(signal.SIGINT, _interrupt)
-    operator = Operator(graph(simulation=simulated))
+    operator = Operator(graph(simulation=simulated), number=recorded_number(directory))
     try:
         lock = hold_the_robot(operator.namespace)
     except LoadError as error:
@@ -48,7 +49,10 @@ def main() -> int:
     operator.spin(LOG_FLUSH_S)
     operator.close()
     lock.close()
-    summary = finish_run(directory.path, figures=not ending.hurried, ended_by=ending.reason)
+    summary = finish_run(directory.path, figures=not (ending.hurried or ending.refused), ended_by=ending.reason)
+    if ending.refused:
+        print(ending.reason, file=sys.stderr)
+        return 2
     show_summary(console, summary, str(directory.path))
     return 0 if summary["state"] == "complete" else 1
 

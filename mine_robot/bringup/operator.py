@@ -8,18 +8,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.logging import LoggingSeverity
 from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
 
 from mine_robot.bringup.graph import GraphNode
-from mine_robot.core.types import Health, MissionStatus, Progress
+from mine_robot.core.types import Health, Level, MissionStatus, Progress
+from mine_robot.mission.strangers import COMPONENT as STRANGERS
 from mine_robot.ros import decode
+from mine_robot.ros.caller import twofold
+from mine_robot.ros.gate import QUEUE
 from mine_robot.ros.messages import message_class
+from mine_robot.ros.publishers import Gate
 from mine_robot.ros.qos import profile
+from mine_robot.ros.reader import Polled, Reader
 from mine_robot.ros.refusals import Refusals
 from mine_robot.ros.topics import DIAGNOSTICS, MISSION_STATE, PROGRESS, Topic
 from mine_robot.ros.wire import deserialiser
@@ -46,10 +53,14 @@ class Picture:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a run ended; an empty ``reason`` leaves the word to the journal, ``hurried`` leaves out the figures."""
+    """How a run ended; an empty ``reason`` leaves the word to the journal, ``hurried`` leaves out the figures.
+
+    ``refused``: it never began, because somebody else is on its topics.
+    """
 
     reason: str = ""
     hurried: bool = False
+    refused: bool = False
 
 
 # Looks after the run between two looks at the mission: returns how the run ends, or None to go on.
@@ -57,22 +68,32 @@ Watch = Callable[[Picture], "Ending | None"]
 
 
 class Operator:
-    """Follows a mission over its topics and calls its services; ``arguments`` are ROS arguments, by default those of the process."""
+    """Follows a mission over its topics and calls its services.
 
-    def __init__(self, nodes: Iterable[GraphNode], arguments: list[str] | None = None) -> None:
+    ``number`` is that of its run: nobody else is heard. ``arguments`` are ROS arguments, by default those of the process.
+    """
+
+    def __init__(self, nodes: Iterable[GraphNode], arguments: list[str] | None = None, *, number: int) -> None:
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)  # Ctrl-C belongs to the runner
         self.picture, self.refusals = Picture(), Refusals()
         self._waited_for = {READY_REPORT.get(node.name, node.name): node.name for node in nodes if not node.optional}
         self._node = rclpy.create_node("operator")
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
+        self._node.get_logger().set_level(LoggingSeverity.ERROR)  # the mission says whom the stack refuses
+        self._gate = Gate(self._node, number, simulation=False)
+        self._polled, self._drains = Polled(), list[Callable[[], None]]()
         self._listen(MISSION_STATE, decode.mission_status, self._on_mission)
         self._listen(DIAGNOSTICS, decode.diagnostics, self._on_diagnostics)
         self._listen(PROGRESS, decode.progress, self._on_progress)
 
     def _listen(self, topic: Topic, decoder: Callable[[Any], Any], callback: Callable[[Any], None]) -> None:
-        """Like a node of the stack (:mod:`mine_robot.ros.wire`), so that no message ends the runner: what is no message is refused."""
-        read = deserialiser(topic.type_name)
+        """Like a node of the stack, so that no message ends the runner: what is no message is refused, and nobody else is heard."""
+        kind, qos = message_class(topic.type_name), profile(topic.delivery, reader=True)
+        subscription = self._node.create_subscription(
+            kind, topic.name, lambda data: None, qos, callback_group=self._polled, raw=True
+        )
+        reader, read = Reader(subscription), deserialiser(topic.type_name)
 
         def take(data: bytes) -> None:
             try:
@@ -82,8 +103,12 @@ class Operator:
                 return
             callback(content)
 
-        kind = message_class(topic.type_name)
-        self._node.create_subscription(kind, topic.name, take, profile(topic.delivery, reader=True), raw=True)
+        def drain() -> None:
+            for data, gid in islice(iter(reader.take, None), QUEUE):
+                if self._gate.lets_in(topic, gid) and self._gate.owners.ours(self._gate.publisher(gid)):
+                    take(data)
+
+        self._drains.append(drain)
 
     def _on_mission(self, status: MissionStatus) -> None:
         self.picture.mission = status
@@ -111,13 +136,17 @@ class Operator:
         """Handle what arrives within ``seconds`` of wall time."""
         limit = time.monotonic() + seconds
         while (left := limit - time.monotonic()) > 0.0:
-            self._executor.spin_once(timeout_sec=left)
+            self._executor.spin_once(timeout_sec=min(left, SPIN_S))
+            for drain in self._drains:
+                drain()
 
     def call(self, service: str, timeout: float = SERVICE_TIMEOUT_S) -> tuple[bool, str]:
         """Call one of the mission's services; returns success and its message."""
         client = self._node.create_client(Trigger, service)
         limit = time.monotonic() + timeout
         try:
+            if twofold(self._node, service):
+                return False, f"more than one stack answers {service}"
             while not client.service_is_ready():
                 if time.monotonic() > limit:
                     return False, f"service {service} does not answer"
@@ -137,15 +166,17 @@ class Operator:
         limit = time.monotonic() + READY_TIMEOUT_S
         while self.missing:
             self.spin(REFRESH_S)
-            if (ending := watch(self.picture)) is not None:
+            if (ending := watch(self.picture) or self._refused()) is not None:
                 return ending
             if time.monotonic() > limit:
                 return Ending(f"not ready after {READY_TIMEOUT_S:.0f} s: {', '.join(self.missing)}")
         self.spin(SETTLE_S)
+        if (ending := self._refused()) is not None:
+            return ending
         if start:
             started, message = self.call("mission/start")
             if not started:
-                return Ending(f"the mission did not start: {message}")
+                return self._refused() or Ending(f"the mission did not start: {message}")
         while True:
             self.spin(REFRESH_S)
             show(self.picture)
@@ -154,6 +185,11 @@ class Operator:
             if self.picture.mission is not None and self.picture.mission.state.ended:
                 self.spin(LAST_WORDS_S)
                 return Ending()
+
+    def _refused(self) -> Ending | None:
+        """The end of a run that finds somebody else on its topics before it has begun."""
+        report = self.picture.health.get(STRANGERS)
+        return None if report is None or report.level is Level.OK else Ending(report.message, refused=True)
 
     def stop_robot(self) -> None:
         """Make what is left of the stack stop the robot, and give it time to do so."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import secrets
 import shutil
 import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from mine_robot.bringup.request import RunRequest as RunRequest
 from mine_robot.bringup.resources import resource
 from mine_robot.bringup.resume import check_resumable, recorded_namespace
 from mine_robot.bringup.saving import saving
-from mine_robot.bringup.security import ENCLAVE, secured
+from mine_robot.bringup.security import OPERATOR, check_security, enclave_arguments
 from mine_robot.console.address import Address
 from mine_robot.core.field import Field, FieldError
 from mine_robot.coverage.ledger import raster_of
@@ -38,6 +39,7 @@ from mine_robot.pipeline.loading import (
     read_collection,
 )
 from mine_robot.records.run_directory import RunDirectory
+from mine_robot.ros.owners import RUNS
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,10 @@ class PreparedRun:
     directory: RunDirectory
     request: RunRequest
     nodes: tuple[GraphNode, ...]
+    number: int  # of the run, by which its nodes know each other
 
     def command(self, node: GraphNode) -> list[str]:
         """The command line of a node's process."""
-        enclave = ["--enclave", f"{ENCLAVE}/{node.name}"] if secured(os.environ) else []
         own = listening(self.request.console) if node.name == "console" and self.request.console else []
         return [
             sys.executable,
@@ -58,7 +60,7 @@ class PreparedRun:
             "mine_robot.nodes",
             node.name,
             "--ros-args",
-            *enclave,
+            *enclave_arguments(node.name, os.environ),
             *self.ros_arguments(),
             *own,
         ]
@@ -96,19 +98,30 @@ def _nodes(request: RunRequest) -> tuple[GraphNode, ...]:
     return graph(simulation=request.simulated, console=request.console is not None)
 
 
+def _enclaves(request: RunRequest) -> list[str]:
+    return [node.name for node in (*_nodes(request), OPERATOR)]
+
+
 def parameter_paths(request: RunRequest) -> list[Path]:
     """Parameter files of a run, base first."""
     overlay = "config/sim.yaml" if request.simulated else "config/field.yaml"
     return [resource("config/robot.yaml"), resource(overlay), *request.parameters]
 
 
-def prepare_run(request: RunRequest, command: Sequence[str] = ()) -> PreparedRun:
+# Called when everything else is known to be good, with the number of the run: raises LoadError if it may not begin.
+LastCheck = Callable[[RunRequest, int], None]
+
+
+def prepare_run(
+    request: RunRequest, command: Sequence[str] = (), check: LastCheck = lambda request, number: None
+) -> PreparedRun:
     """Check every input, create the run directory and write the inputs there; raise :class:`LoadError` on a bad one.
 
-    A run that is resumed keeps its directory and its inputs.
+    A run that is resumed keeps its directory and its inputs. ``check`` comes before anything is written.
     """
     if request.resume is not None:
-        return resume_run(request)
+        return resume_run(request, check)
+    check_security(os.environ, _enclaves(request))
     request = replace(request, namespace=checked_namespace(request.namespace, os.environ))
     field = load_field(request.field)
     if request.priors is not None:
@@ -122,13 +135,15 @@ def prepare_run(request: RunRequest, command: Sequence[str] = ()) -> PreparedRun
     if request.simulated:
         scenario = load_scenario(request.scenario, field, -1 if request.seed is None else request.seed)
         check_kills(scenario, request.scenario or request.field)
+    number = run_number(files)
+    check(request, number)
     directory = RunDirectory(_new_folder(request))
     with saving(directory.path):
         _write_inputs(directory, request, files, command)
         if request.sim in GENERATIONS:
             write_gazebo_world(request.sim, directory, field, scenario)
         directory.settle()
-    return PreparedRun(directory, request, _nodes(request))
+    return PreparedRun(directory, request, _nodes(request), number)
 
 
 def _write_inputs(directory: RunDirectory, request: RunRequest, files: ParameterFiles, command: Sequence[str]) -> None:
@@ -159,17 +174,31 @@ def check_size(path: Path, field: Field, files: ParameterFiles) -> None:
         raise LoadError(f"{path}: {error}") from None
 
 
-def resume_run(request: RunRequest) -> PreparedRun:
+def run_number(files: ParameterFiles) -> int:
+    """The number of the run, which is drawn once and kept in its parameters."""
+    return int(files.nodes["mission"].setdefault("files.run", 1 + secrets.randbelow(RUNS - 1)))
+
+
+def recorded_number(directory: RunDirectory) -> int:
+    """The number of the run in ``directory``."""
+    return run_number(ParameterFiles([directory.parameters]))
+
+
+def resume_run(request: RunRequest, check: LastCheck) -> PreparedRun:
     """Go on with a run in its own directory; raise :class:`LoadError` if it is not the same or cannot go on."""
     assert request.resume is not None
+    check_security(os.environ, _enclaves(request))
     directory = RunDirectory(request.resume.absolute())
     files = check_resumable(request, directory)
+    number = run_number(files)
+    scenario = directory.scenario if request.simulated and directory.scenario.is_file() else None
+    namespace = checked_namespace(recorded_namespace(directory), os.environ)
+    resumed = replace(request, scenario=scenario, namespace=namespace)
+    check(resumed, number)
     with saving(directory.path):
         _write_parameters(files, directory, request)
         directory.settle()
-    scenario = directory.scenario if request.simulated and directory.scenario.is_file() else None
-    namespace = checked_namespace(recorded_namespace(directory), os.environ)
-    return PreparedRun(directory, replace(request, scenario=scenario, namespace=namespace), _nodes(request))
+    return PreparedRun(directory, resumed, _nodes(request), number)
 
 
 def _write_parameters(files: ParameterFiles, directory: RunDirectory, request: RunRequest) -> None:
@@ -178,6 +207,7 @@ def _write_parameters(files: ParameterFiles, directory: RunDirectory, request: R
         "files.field": str(directory.field),
         "files.urdf": str(directory.urdf),
         "files.run_directory": str(directory.path),
+        "files.run": run_number(files),
     }
     for node in files.nodes.values():
         node.update(run_values)

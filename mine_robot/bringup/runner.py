@@ -13,18 +13,24 @@ from rich.console import Console
 
 from mine_robot.bringup.alone import hold_the_robot
 from mine_robot.bringup.display import Display, show_summary
+from mine_robot.bringup.domain import VARIABLE, domain_id
 from mine_robot.bringup.gazebo import gazebo_environment
 from mine_robot.bringup.kills import node_kills
-from mine_robot.bringup.namespace import namespace_arguments
+from mine_robot.bringup.namespace import operator_arguments
 from mine_robot.bringup.operator import Ending, Operator, Picture, Watch
 from mine_robot.bringup.prepare import PreparedRun, RunRequest, prepare_run
 from mine_robot.bringup.processes import Processes
 from mine_robot.bringup.resume import recorded_namespace
+from mine_robot.bringup.strangers import refuse_strangers
+from mine_robot.pipeline.loading import LoadError
 from mine_robot.records.errors import RecordError
 from mine_robot.records.finish import finish_run
 from mine_robot.records.run_directory import RunDirectory
 
 MAX_RESTARTS = 3  # of one node in a run; what dies more often is broken
+
+
+DISCOVERY = "ROS_AUTOMATIC_DISCOVERY_RANGE"
 
 
 class Interrupted(Exception):
@@ -37,8 +43,9 @@ def run_mission(request: RunRequest, console: Console, command: list[str]) -> in
     if request.resume is not None:
         with contextlib.suppress(RecordError):  # what is wrong with it is said later
             namespace = recorded_namespace(RunDirectory(request.resume.absolute()))
+    os.environ[DISCOVERY] = discovery_range(remote=request.remote)  # this process is one of the run's
     with hold_the_robot(namespace):
-        prepared = prepare_run(request, command)
+        prepared = prepare_run(request, command, refuse_strangers)
         ending = _conduct(prepared, console)
     return _finish(prepared, ending, console)
 
@@ -61,7 +68,8 @@ def _conduct(prepared: PreparedRun, console: Console) -> Ending:
             processes.start(name, words)
         for node in prepared.nodes:
             processes.start(node.name, prepared.command(node))
-        operator = Operator(prepared.nodes, ["--ros-args", *namespace_arguments(prepared.request.namespace)])
+        arguments = ["--ros-args", *operator_arguments(request.namespace)]
+        operator = Operator(prepared.nodes, arguments, number=prepared.number)
         display = Display(console, simulated=request.simulated)
         with display.running():
             watch = _watch(prepared, operator, processes, console)
@@ -94,12 +102,15 @@ def _broken_off(error: Exception, prepared: PreparedRun) -> Ending:
     return Ending(f"the runner failed: {type(error).__name__}: {' '.join(str(error).split())}; see {log}")
 
 
+def discovery_range(*, remote: bool) -> str:
+    """Who may find the processes of a run: those on this machine, unless the environment or ``--remote`` says otherwise."""
+    return "SUBNET" if remote else os.environ.get(DISCOVERY, "LOCALHOST")
+
+
 def environment(prepared: PreparedRun) -> dict[str, str]:
     """The environment of the nodes: one thread each for numeric libraries, logs in the run directory, DDS on this machine."""
-    values = dict(os.environ)
-    if prepared.request.remote:
-        values["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "SUBNET"
-    values.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    values = {**os.environ, VARIABLE: str(domain_id(os.environ))}
+    values[DISCOVERY] = discovery_range(remote=prepared.request.remote)
     values["ROS_LOG_DIR"] = str(prepared.directory.node_logs)
     values["PYTHONUNBUFFERED"] = "1"
     values.update(gazebo_environment(prepared.request.sim, prepared.directory))
@@ -160,8 +171,13 @@ def _finish(prepared: PreparedRun, ending: Ending, console: Console) -> int:
     """Write the records, show the summary."""
     directory: Path = prepared.directory.path
     summary = finish_run(
-        directory, figures=not ending.hurried, ended_by=ending.reason, language_code=prepared.request.language
+        directory,
+        figures=not (ending.hurried or ending.refused),
+        ended_by=ending.reason,
+        language_code=prepared.request.language,
     )
+    if ending.refused:
+        raise LoadError(ending.reason)
     show_summary(console, summary, str(directory))
     if ending.hurried:
         console.print(f"Map and report: mine-robot report {directory}", highlight=False, soft_wrap=True)

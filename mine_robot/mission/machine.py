@@ -36,6 +36,8 @@ class Mission(Planning):
             return self.resume()
         if self._state is not S.IDLE:
             return False, f"the mission cannot be started: it is in state {self._state.value}"
+        if stranger := self._watch.stranger(self._now):
+            return False, f"the mission cannot be started: {stranger}"
         self._started = True
         self._to(S.ALIGN, "waiting for the components")
         return True, "started"
@@ -57,6 +59,8 @@ class Mission(Planning):
             self._advance.forgive()
         elif self._state not in (S.PAUSED, S.ESTOP):
             return False, f"nothing to resume: the mission is in state {self._state.value}"
+        if stranger := self._watch.stranger(self._now):
+            return False, f"cannot go on: {stranger}"
         self._resume("resumed by the operator")
         return True, "resumed"
 

@@ -9,6 +9,8 @@ from enum import IntEnum
 import numpy as np
 
 from mine_robot.core.types import INPUT_REFUSED, Health, Level, MissionState, NavState
+from mine_robot.mission.strangers import COMPONENT as STRANGERS
+from mine_robot.mission.strangers import FOREIGN
 
 PLAN, SEARCH, APPROACH, MARK, RETURN, HOLD = (
     MissionState.PLAN,
@@ -67,6 +69,11 @@ R, L, A = Reaction, Level, Action
 REACTIONS = (
     R("emergency stop button", "emergency_stop", "emergency stop", L.ERROR, 0.0, A.ESTOP, BEGUN, 0.7),
     R("out of the field (geofence)", "geofence", "geofence", L.ERROR, 0.0, A.ESTOP, BEGUN, 0.7),
+    R(
+        "somebody else commands the base", STRANGERS, "publishers", L.ERROR, 0.0, A.ESTOP, BEGUN, 1.0,
+        value=("commands", FOREIGN),
+    ),
+    R("somebody else publishes a topic", STRANGERS, "publishers", L.ERROR, 0.0, A.HOLD, ACTIVE | {HOLD}, 1.0, confirm=True),
     R("localisation lost", "localization", "localisation", L.ERROR, 0.0, A.HOLD, ACTIVE, 1.0),
     R(
         "localisation lost for longer", "localization", "localisation", L.ERROR, 3.0, A.HOLD, frozenset({HOLD}), 4.5,
@@ -111,6 +118,9 @@ REQUIRED = {
 }
 # Their silence counts as a fault once they have spoken.
 WATCHED = frozenset({*REQUIRED, "recorder", "command_link"})
+# What only the stack's own nodes may say of themselves; the others are reported by drivers, on the robot.
+DRIVERS = frozenset({"emergency_stop", "command_link", "battery"})
+OWN = frozenset({row.component for row in REACTIONS} | WATCHED | {"mission"}) - DRIVERS
 
 
 class HealthWatch:
@@ -168,7 +178,12 @@ class HealthWatch:
             health = self.health(component, t)
             if health.level > worst:
                 return f"{label}: {health.message}"
-        return ""
+        return self.stranger(t)
+
+    def stranger(self, t: float) -> str:
+        """Who else publishes topics of the stack, in words; empty if nobody does."""
+        health = self.health(STRANGERS, t)
+        return health.message if health.level > Level.OK else ""
 
 
 def tilt_of(nav: NavState, limit: float) -> Health:

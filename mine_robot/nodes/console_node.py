@@ -39,6 +39,7 @@ from mine_robot.core.types import (
     Target,
 )
 from mine_robot.mission.journal import JournalError
+from mine_robot.mission.reactions import OWN
 from mine_robot.pipeline.loading import ParameterFiles, load_field, load_robot
 from mine_robot.pipeline.parameters import ConsoleNodeParams
 from mine_robot.pipeline.priors import priors_of_run
@@ -180,8 +181,11 @@ class ConsoleNode(StackNode[ConsoleNodeParams]):
         self.view.mission(status, time.monotonic())
 
     def on_diagnostics(self, message: tuple[float, tuple[Health, ...]]) -> None:
-        """Health of a node."""
-        self.view.health(*message, time.monotonic())
+        """Health of a node; nobody else may say how the stack is."""
+        t, reports = message
+        if not self.gate.owners.ours(self.speaker):
+            reports = tuple(report for report in reports if report.name not in OWN)
+        self.view.health(t, reports, time.monotonic())
 
     def on_odometry(self, state: NavState) -> None:
         """The newest pose."""

@@ -22,13 +22,16 @@ from mine_robot.core.types import (
 )
 from mine_robot.mission.journal import Journal, JournalError
 from mine_robot.mission.machine import Mission
+from mine_robot.mission.reactions import OWN
+from mine_robot.mission.strangers import StrangerWatch
 from mine_robot.pipeline.disk_watch import disk_health
 from mine_robot.pipeline.parameters import MissionNodeParams
 from mine_robot.pipeline.priors import fingerprints
 from mine_robot.pipeline.recall import Memory, recall
 from mine_robot.records.run_directory import RunDirectory
 from mine_robot.ros import decode, encode
-from mine_robot.ros.node import StackNode, existing_path
+from mine_robot.ros.node import REFUSED_FROM, StackNode, existing_path
+from mine_robot.ros.publishers import COMMANDS, Lookout
 from mine_robot.ros.topics import (
     DIAGNOSTICS,
     LEDGER,
@@ -69,6 +72,7 @@ class MissionNode(StackNode[MissionNodeParams]):
         self.noted: tuple[MissionState, str, float] | None = None
         self.broken = ""
         self.directory = directory
+        self.lookout, self.strangers = Lookout(self, self.gate), StrangerWatch(COMMANDS)
         self.disk_t, self.disk = -DISK_PERIOD_S, Health("disk", Level.OK, "not looked at yet")
         self.state = self.talk(MISSION_STATE)
         self.request = self.talk(MARK_REQUEST)
@@ -93,8 +97,15 @@ class MissionNode(StackNode[MissionNodeParams]):
 
     # --- inputs -------------------------------------------------------------------------------------------------------
     def on_diagnostics(self, message: tuple[float, tuple[Health, ...]]) -> None:
-        """Health of every component."""
+        """Health of every component; nobody else may say how the stack is."""
+        ours = self.gate.owners.ours(self.speaker)
         for report in message[1]:
+            if ours:
+                for topic, who in refusals(report):
+                    self.strangers.tell(self.now, topic, who)
+            elif report.name in OWN:
+                self.strangers.tell(self.now, f"{DIAGNOSTICS.name} of {report.name}", self.speaker.words)
+                continue
             self.mission.set_health(report)
 
     def on_targets(self, targets: tuple[Target, ...]) -> None:
@@ -135,6 +146,8 @@ class MissionNode(StackNode[MissionNodeParams]):
 
         def handle(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
             t = self.now
+            if service in ("mission/start", "mission/resume"):  # by what is so now
+                self.advance(t, look_again=True)
             response.success, response.message = act()
             self.step(t)
             done = {"accepted": response.success, "answer": response.message}
@@ -146,7 +159,16 @@ class MissionNode(StackNode[MissionNodeParams]):
     # --- output -------------------------------------------------------------------------------------------------------
     def tick(self, t: float) -> None:
         """Advance the state machine."""
+        self.advance(t)
+
+    def advance(self, t: float, *, look_again: bool = False) -> None:
+        """Look who else is there, and step; what moves the robot is decided before anything is written."""
+        there = {*self.lookout.look(at_once=look_again), *self.gate.refused()}
+        notes = self.strangers.update(t, [(who.topic, who.publisher.words) for who in there])
+        self.mission.set_health(self.strangers.health)
         self.step(t)
+        for note in notes:
+            self.write(lambda note=note: self.journal.event(t, "stranger", note))
 
     def step(self, t: float) -> None:
         """One update: journal, then publish; a robot that has to stand hears so first."""
@@ -184,9 +206,15 @@ class MissionNode(StackNode[MissionNodeParams]):
         journal = Health("journal", Level.ERROR if self.broken else Level.OK, self.broken or "writing")
         if not self.disk_t <= t < self.disk_t + DISK_PERIOD_S:
             self.disk_t, self.disk = t, disk_health(self.directory.path, self.params.disk_min)
-        return (Health("mission", Level.OK, "running"), journal, self.disk)
+        return (Health("mission", Level.OK, "running"), journal, self.disk, self.strangers.health)
 
     def destroy_node(self) -> None:
         """Close the journal."""
         self.journal.close()
         super().destroy_node()
+
+
+def refusals(report: Health) -> list[tuple[str, str]]:
+    """Topic and publisher of the messages that a node of the stack refused of late."""
+    values = report.values.items()
+    return [(key.removeprefix(REFUSED_FROM), value) for key, value in values if key.startswith(REFUSED_FROM)]

@@ -23,6 +23,12 @@ class Files:
     field: str = param("Field file of the mission (GeoJSON).", default="")
     urdf: str = param("Robot description, URDF or xacro.", default="")
     run_directory: str = param("Folder that receives everything the run records.", default="")
+    run: int = param(
+        "Number by which the nodes of a run know each other among other stacks; the runner draws it.",
+        default=0,
+        low=0,
+        high=2**30 - 1,
+    )
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,12 @@ from std_srvs.srv import Trigger
 from mine_robot.ros.topics import SERVICES
 
 JOIN_S = 2.0
+ESTOP = "mission/estop"
+
+
+def twofold(node: Node, service: str) -> bool:
+    """True if a call would reach several stacks; to stop all of them is never wrong."""
+    return service != ESTOP and node.count_services(service) > 1
 
 
 class ServiceCaller:
@@ -53,6 +59,10 @@ class ServiceCaller:
         client = self._clients[service]
         if not client.service_is_ready():
             outcome.set_result((False, "the mission does not answer: no such service"))
+            return outcome
+
+        if twofold(self._node, service):
+            outcome.set_result((False, f"refused: more than one stack answers {service}"))
             return outcome
 
         def done(answer: Any) -> None:

@@ -2,10 +2,14 @@
 
 ``rclpy``'s single-threaded executor collects a node's entities, builds a wait set and wraps every callback into a task each time it wakes
 up; at the stack's rates that is half of a node's work. Here the wait set is built once, and messages and timers are handed on directly,
-with the calls that ``rclpy.wait_for_message`` makes. Everything rarer (services, changed entities) is left to ``rclpy``'s own executor.
+with the calls that ``rclpy.wait_for_message`` makes. Subscriptions in ``wakers`` are not taken from: whoever owns them does that, with the
+publisher of each message. Everything rarer (services, changed entities) is left to ``rclpy``'s own executor.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
@@ -14,13 +18,15 @@ from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 
 FOREVER_NS = -1
+NOBODY: Mapping[Subscription, Callable[[], None]] = MappingProxyType({})
 
 
 class SteadyExecutor(SingleThreadedExecutor):
     """Spins one node until its context is shut down."""
 
-    def spin_node(self, node: Node) -> None:
+    def spin_node(self, node: Node, wakers: Mapping[Subscription, Callable[[], None]] = NOBODY) -> None:
         """Serve ``node``; returns when the context is shut down, and lets the exceptions of callbacks through."""
+        self._wakers = wakers
         self.add_node(node)
         self._collect(node)
         while self._context.ok():
@@ -34,7 +40,7 @@ class SteadyExecutor(SingleThreadedExecutor):
         self._services = list(node.services)
         self._guards = [self._guard, self._sigint_gc, *node.guards]
         self._wait_set = rclpy_implementation.WaitSet(
-            len(self._subscriptions),
+            len(self._subscriptions) + len(self._wakers),
             len(self._guards),
             len(self._timers),
             0,
@@ -47,7 +53,7 @@ class SteadyExecutor(SingleThreadedExecutor):
         """Wait and serve what is ready; True if something needs ``rclpy``'s own executor."""
         ready = self._wait_set
         ready.clear_entities()
-        for sub in self._subscriptions:
+        for sub in (*self._subscriptions, *self._wakers):
             ready.add_subscription(sub.handle)
         for timer in self._timers:
             ready.add_timer(timer.handle)
@@ -70,4 +76,7 @@ class SteadyExecutor(SingleThreadedExecutor):
                 taken = sub.handle.take_message(sub.msg_type, sub.raw)
                 if taken is not None:
                     sub.callback(taken[0])
+        for sub, wake in self._wakers.items():
+            if sub.handle.pointer in subscriptions:
+                wake()
         return bool(others)

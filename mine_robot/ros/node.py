@@ -12,14 +12,14 @@ import faulthandler
 import gc
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import rclpy
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
-from rclpy.callback_groups import CallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.executors import ExternalShutdownException
@@ -37,7 +37,10 @@ from mine_robot.ros.executor import SteadyExecutor
 from mine_robot.ros.gate import QUEUE
 from mine_robot.ros.intake import REFUSED, Decode, Intake
 from mine_robot.ros.messages import message_class
+from mine_robot.ros.owners import Publisher as Speaker
+from mine_robot.ros.publishers import Gate, badge
 from mine_robot.ros.qos import OVERRIDABLE, overriding, profile
+from mine_robot.ros.reader import Polled, Reader
 from mine_robot.ros.refusals import Refusals
 from mine_robot.ros.topics import DIAGNOSTICS, Delivery, Topic
 from mine_robot.ros.vitals import Vitals
@@ -45,6 +48,7 @@ from mine_robot.ros.vitals import Vitals
 P = TypeVar("P")
 READY_POLL_S = 0.05  # wall time between looks at whether the inputs are matched
 GC_THRESHOLD = 10_000  # allocations between collections of the young
+REFUSED_FROM = "refused from "  # before the topic, in the values of a node's health
 TICK_S = 0.1  # on the clock of the stack
 HEARTBEAT_S = 0.5  # health is published at least this often, and at once when it changes
 CLOCK_BACK_S = 1.0  # beyond which a clock that runs back is no correction: silence would look like news for as long
@@ -62,21 +66,6 @@ class ClockSet(RuntimeError):
     """Nothing that was noted with a time can be compared with now any more."""
 
 
-class Polled(CallbackGroup):
-    """A group whose members the executor never waits for: the node takes their messages itself."""
-
-    def can_execute(self, entity: Any) -> bool:
-        """Never."""
-        return False
-
-    def beginning_execution(self, entity: Any) -> bool:
-        """Never."""
-        return False
-
-    def ending_execution(self, entity: Any) -> None:
-        """Nothing to do."""
-
-
 class StackNode(Node, Generic[P]):
     """A node of the stack. Subclasses set ``name`` and wire topics in ``__init__``; ``health`` says how they are."""
 
@@ -85,6 +74,10 @@ class StackNode(Node, Generic[P]):
     def __init__(self) -> None:
         super().__init__(self.name, automatically_declare_parameters_from_overrides=False)
         self.params: P = self._declare(NODE_PARAMETERS[self.name])
+        simulated = bool(self.get_parameter("use_sim_time").value)
+        self.gate = Gate(self, self.params.files.run, simulation=simulated)
+        self._speaker = b""  # publisher of the message that is handled
+        self.wakers: dict[Subscription, Callable[[], None]] = {}
         self._inputs: list[tuple[Topic, Subscription]] = []
         self._polled: list[Callable[[], None]] = []
         self._polled_group = Polled()
@@ -96,7 +89,6 @@ class StackNode(Node, Generic[P]):
         self._said_t = -1.0
         self._tick_t = float("-inf")
         # A timer on a clock that is set back sleeps for as long: only simulated time, which may run fast, paces the ticks itself.
-        simulated = self.get_parameter("use_sim_time").value
         self.create_timer(TICK_S, self._on_tick, clock=None if simulated else Clock(clock_type=ClockType.STEADY_TIME))
         # Readiness is about processes, not about the mission: it is polled on the steady clock, before simulated time runs.
         self._ready_timer = self.create_timer(
@@ -142,8 +134,10 @@ class StackNode(Node, Generic[P]):
 
     # --- topics -------------------------------------------------------------------------------------------------------
     def talk(self, topic: Topic) -> Publisher:
-        """A publisher on a topic of the table."""
+        """A publisher on a topic of the table; that of health, every node's first, shows which run the node belongs to."""
         kind, qos = message_class(topic.type_name), profile(topic.delivery)
+        if topic is DIAGNOSTICS:
+            qos.lifespan = badge(self.params.files.run)
         with overriding(topic):
             return self.create_publisher(
                 kind, topic.name, qos, event_callbacks=NO_PUBLISHER_EVENTS, qos_overriding_options=OVERRIDABLE
@@ -155,14 +149,15 @@ class StackNode(Node, Generic[P]):
         A message that :mod:`mine_robot.ros.gate` does not permit is refused, counted, and shows in the node's health.
         """
 
-        def wake(data: bytes) -> None:
+        def wake() -> None:
             self.take_polled()
-            handle(data)
-            for waiting in self._waiting(subscription):
-                handle(waiting)
+            for data in self._waiting(topic, reader):
+                handle(data)
 
         handle = self._handler(topic, decode, callback)
-        subscription = self._subscribe(topic, wake, None)
+        subscription = self._subscribe(topic)
+        reader = Reader(subscription)
+        self.wakers[subscription] = wake
 
     def poll(
         self, topic: Topic, decode: Decode, callback: Callable[[Any], None], *, newest: bool = False
@@ -174,7 +169,7 @@ class StackNode(Node, Generic[P]):
         """
 
         def drain() -> None:
-            waiting = self._waiting(subscription)
+            waiting = list(self._waiting(topic, reader))
             if newest and len(waiting) > 1:
                 self._vitals.heard(topic.name, len(waiting) - 1)
             for data in waiting[-1:] if newest else waiting:
@@ -187,7 +182,8 @@ class StackNode(Node, Generic[P]):
             self._inputs.remove((topic, subscription))
             self.destroy_subscription(subscription)
 
-        subscription = self._subscribe(topic, lambda data: None, self._polled_group)
+        subscription = self._subscribe(topic)
+        reader = Reader(subscription)
         self._polled.append(drain)
         return end
 
@@ -198,15 +194,15 @@ class StackNode(Node, Generic[P]):
         for drain in self._polled:
             drain()
 
-    def _subscribe(self, topic: Topic, wake: Callable[[bytes], None], group: CallbackGroup | None) -> Subscription:
+    def _subscribe(self, topic: Topic) -> Subscription:
         """A subscription to serialised messages (see :mod:`mine_robot.ros.wire`)."""
         with overriding(topic):
             subscription = self.create_subscription(
                 message_class(topic.type_name),
                 topic.name,
-                wake,
+                lambda data: None,
                 profile(topic.delivery, reader=True),
-                callback_group=group,
+                callback_group=self._polled_group,
                 event_callbacks=NO_SUBSCRIPTION_EVENTS,
                 qos_overriding_options=OVERRIDABLE,
                 raw=True,
@@ -232,16 +228,20 @@ class StackNode(Node, Generic[P]):
             self._kept.append(hand_over)
         return handle
 
-    @staticmethod
-    def _waiting(subscription: Subscription) -> list[bytes]:
-        """The serialised messages that wait, oldest first; no more than a queue of them, so that a flood does not hold the node up."""
-        waiting: list[bytes] = []
-        while len(waiting) < QUEUE:
-            taken = subscription.handle.take_message(subscription.msg_type, True)
-            if taken is None:
-                break
-            waiting.append(taken[0])
-        return waiting
+    def _waiting(self, topic: Topic, reader: Reader) -> Iterator[bytes]:
+        """The serialised messages that wait, oldest first, of those who may publish the topic.
+
+        No more than a queue of them: a flood does not hold the node up.
+        """
+        for data, gid in list(islice(iter(reader.take, None), QUEUE)):
+            if self.gate.lets_in(topic, gid):
+                self._speaker = gid
+                yield data
+
+    @property
+    def speaker(self) -> Speaker:
+        """Who publishes the message that is handled."""
+        return self.gate.publisher(self._speaker)
 
     # --- time ---------------------------------------------------------------------------------------------------------
     @property
@@ -274,6 +274,8 @@ class StackNode(Node, Generic[P]):
             self._said, self._said_t = said, t
             if reports:
                 vitals = self._vitals.values(t, time.process_time(), time.monotonic())
+                vitals["run"] = str(self.params.files.run)
+                vitals |= {REFUSED_FROM + who.topic: who.publisher.words for who in self.gate.refused()}
                 reports = (replace(reports[0], values={**reports[0].values, **vitals}), *reports[1:])
             self._health_publisher.publish(encode.diagnostics(t, reports))
 
@@ -301,7 +303,7 @@ def run(node_class: type[StackNode[Any]]) -> int:
         gc.collect()
         gc.freeze()
         gc.set_threshold(GC_THRESHOLD)
-        executor.spin_node(node)
+        executor.spin_node(node, node.wakers)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except ValueError as error:  # a parameter, a field or a robot description that cannot be used

@@ -165,6 +165,31 @@ TOPICS: tuple[Topic, ...] = (
     REMARK_ANSWER,
 )
 
+# The one node that may publish each topic: a driver on the robot whatever its name, the simulator in its place; reports of health
+# come from every node of the stack, and from drivers.
+DRIVER, SIMULATOR = "", "simulator"
+SENSORS = (IMU, GNSS_FIX, GNSS_HEADING, WHEELS, GPR_SCAN, METAL_SCAN)
+PUBLISHER: dict[Topic, str] = {
+    CLOCK: SIMULATOR,
+    **dict.fromkeys(SENSORS, DRIVER),
+    ODOMETRY: "localization",
+    **dict.fromkeys((TARGETS, EVIDENCE), "detector"),
+    **dict.fromkeys((LEDGER, PLAN), "planner"),
+    **dict.fromkeys((CMD_RAW, PROGRESS), "follower"),
+    CMD: "guard",
+    MARK_RESULT: "marker",
+    **dict.fromkeys((MISSION_STATE, MARK_REQUEST, REMARK_ANSWER), "mission"),
+    REMARK: "console",
+}
+
+
+def publishers(*, simulation: bool) -> dict[Topic, str]:
+    """Topic and the node that may publish it; :data:`DRIVER` for whichever came first. On the robot nobody hears the clock."""
+    if simulation:
+        return {topic: node or SIMULATOR for topic, node in PUBLISHER.items()}
+    return {topic: node for topic, node in PUBLISHER.items() if node != SIMULATOR}
+
+
 SERVICE_TYPE = "std_srvs/srv/Trigger"
 SERVICES: dict[str, str] = {
     "mission/start": "Begin, or go on after the robot was lost.",

@@ -19,7 +19,9 @@ from launch import LaunchDescription
 from mine_robot.bringup.graph import graph
 from mine_robot.bringup.namespace import namespace_arguments
 from mine_robot.bringup.operator import Operator
+from mine_robot.bringup.prepare import recorded_number
 from mine_robot.records.finish import finish_run
+from mine_robot.records.run_directory import RunDirectory
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "test" / "data"
@@ -49,7 +51,9 @@ class TestMission(unittest.TestCase):
     """While the stack runs."""
 
     def test_the_mission_is_completed(self, test_args: dict[str, str], proc_info: Any) -> None:
-        operator = Operator(graph(simulation=True), ["--ros-args", *namespace_arguments(NAMESPACE)])
+        arguments = ["--ros-args", *namespace_arguments(NAMESPACE)]
+        number = recorded_number(RunDirectory(Path(test_args["out"])))
+        operator = Operator(graph(simulation=True), arguments, number=number)
         try:
             ending = operator.conduct(lambda picture: None, lambda picture: None)
         finally:

@@ -1,0 +1,146 @@
+"""Looks at the graph for a node: whose messages it may take, and which strangers are on the topics of the stack.
+
+A node's badge, the number of its run, is the lifespan of its ``/diagnostics`` (in seconds, beyond any that means something): quality of
+service is the one thing that DDS tells of a publisher together with its id, before its first message, and that a node may choose.
+"""
+
+from __future__ import annotations
+
+import time
+
+from rclpy.duration import Duration
+from rclpy.node import Node
+from rclpy.topic_endpoint_info import TopicEndpointInfo
+
+from mine_robot.ros.owners import PARTICIPANT, RUNS, UNKNOWN_NODE, Owners, Publisher, Stranger
+from mine_robot.ros.topics import CMD, DIAGNOSTICS, Topic, publishers
+
+COMMANDS = CMD.name  # a stranger on this topic drives the robot
+BADGE_BASE_S = 2**30  # 34 years: no report of health expires by it
+RECHECK_S = 0.2  # wall time between looks at one who was refused
+REFUSED_MAX = 64  # strangers that are kept in mind
+REFUSED_SHOWN_S = 3.0  # for which a refusal stands in a node's health
+LOOK_S = 0.2  # wall time between looks at how many publish each topic: who comes is noticed in this time
+FULL_LOOK_S = 1.0  # between looks at who they are
+
+
+def badge(run: int) -> Duration:
+    """The lifespan that says which run a node belongs to."""
+    return Duration(seconds=BADGE_BASE_S + run)
+
+
+def run_of(info: TopicEndpointInfo) -> int | None:
+    """The number of the run that a publisher's lifespan tells."""
+    run = info.qos_profile.lifespan.nanoseconds // 1_000_000_000 - BADGE_BASE_S
+    return int(run) if 0 <= run < RUNS else None
+
+
+def present(node: Node, topic: Topic) -> list[Publisher]:
+    """All publishers of a topic."""
+    runs: dict[bytes, int | None] = {}
+    for info in node.get_publishers_info_by_topic(DIAGNOSTICS.name):
+        runs[bytes(info.endpoint_gid[:PARTICIPANT])] = run_of(info)
+    found = []
+    for info in node.get_publishers_info_by_topic(topic.name):
+        gid = bytes(info.endpoint_gid)
+        found.append(Publisher(gid, _full_name(info), runs.get(gid[:PARTICIPANT])))
+    return found
+
+
+def _full_name(info: TopicEndpointInfo) -> str:
+    if info.node_name.startswith("_NODE_NAME_UNKNOWN_"):
+        return UNKNOWN_NODE
+    return f"{info.node_namespace.rstrip('/')}/{info.node_name}"
+
+
+class Gate:
+    """Decides for a node whether a message is taken, by the id of its publisher."""
+
+    def __init__(self, node: Node, run: int, *, simulation: bool) -> None:
+        self.topics = publishers(simulation=simulation)
+        self.owners = Owners(run, node.get_namespace(), self.topics)
+        self._node = node
+        self._admitted: dict[
+            bytes, tuple[Topic, bool]
+        ] = {}  # by the publisher's id: where, and whether it is of this run
+        self._refused: dict[
+            bytes, tuple[float, Stranger]
+        ] = {}  # by the publisher's id: when it was looked at last, who it is
+        self._refused_t: dict[Stranger, float] = {}  # heard last
+
+    def lets_in(self, topic: Topic, gid: bytes) -> bool:
+        """True if a message of the publisher ``gid`` on ``topic`` may be taken."""
+        return gid in self._admitted or self._look(topic, gid)
+
+    def publisher(self, gid: bytes) -> Publisher:
+        """Who it is whose message was let in."""
+        return self._admitted[gid][1]
+
+    def refused(self) -> list[Stranger]:
+        """Whose messages were refused of late."""
+        now = time.monotonic()
+        self._refused_t = {who: t for who, t in self._refused_t.items() if now - t < REFUSED_SHOWN_S}
+        return list(self._refused_t)
+
+    def _look(self, topic: Topic, gid: bytes) -> bool:
+        """Look at a publisher that was not admitted; one that was refused is looked at again after a while."""
+        now = time.monotonic()
+        looked_t, known = self._refused.get(gid, (float("-inf"), None))
+        if known is None or now - looked_t >= RECHECK_S:
+            there = present(self._node, topic)
+            publisher = next((one for one in there if one.gid == gid), None)
+            if publisher is not None and publisher not in self.owners.strangers(topic, there, now):
+                self._admit(topic, publisher, {one.gid for one in there})
+                return True
+            known = self._note(now, known, Stranger(topic.name, publisher or Publisher(gid, UNKNOWN_NODE)))
+        self._refused_t[known] = now
+        return False
+
+    def _admit(self, topic: Topic, publisher: Publisher, there: set[bytes]) -> None:
+        """Hear it from now on, and those no more that are gone: they come back as anybody else."""
+        self._admitted = {gid: (at, one) for gid, (at, one) in self._admitted.items() if at != topic or gid in there}
+        self._admitted[publisher.gid] = (topic, publisher)
+        self._refused.pop(publisher.gid, None)
+
+    def _note(self, now: float, known: Stranger | None, seen: Stranger) -> Stranger:
+        """Keep who was refused, by its best name; say it once."""
+        stranger = seen if known is None or seen.publisher.node else known
+        if stranger != known:
+            self._node.get_logger().warning(f"refused: {stranger.words}")
+        self._refused[stranger.publisher.gid] = (now, stranger)
+        if len(self._refused) > REFUSED_MAX:
+            del self._refused[min(self._refused, key=lambda gid: self._refused[gid][0])]
+        return stranger
+
+
+class Lookout:
+    """Watches every topic of the stack for strangers; one node does that for all."""
+
+    def __init__(self, node: Node, gate: Gate) -> None:
+        self._node, self._owners = node, gate.owners
+        self._topics = (*gate.topics, DIAGNOSTICS)
+        self._counts: dict[Topic, int] = {}
+        self._found: dict[Topic, list[Stranger]] = {}
+        self._look_t = self._full_t = float("-inf")
+
+    def look(self, *, at_once: bool = False) -> list[Stranger]:
+        """All strangers; looks at the graph now and then, or ``at_once``."""
+        now = time.monotonic()
+        if not at_once and now - self._look_t < LOOK_S:
+            return self.found
+        self._look_t = now
+        full = at_once or now - self._full_t >= FULL_LOOK_S
+        self._full_t = now if full else self._full_t
+        for topic in self._topics:
+            count = self._node.count_publishers(topic.name)
+            if full or count != self._counts.get(topic, 0):
+                self._counts[topic] = count
+                there = present(self._node, topic) if count else []
+                strangers = self._owners.strangers(topic, there, now)
+                self._found[topic] = [Stranger(topic.name, one) for one in strangers]
+        return self.found
+
+    @property
+    def found(self) -> list[Stranger]:
+        """The strangers of the last look."""
+        return [stranger for strangers in self._found.values() for stranger in strangers]
