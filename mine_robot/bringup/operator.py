@@ -15,7 +15,8 @@ from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
 
 from mine_robot.bringup.graph import GraphNode
-from mine_robot.core.types import Health, MissionStatus
+from mine_robot.core.types import Health, Level, MissionState, MissionStatus
+from mine_robot.mission.reactions import READINESS
 from mine_robot.ros import decode
 from mine_robot.ros.messages import message_class
 from mine_robot.ros.qos import profile
@@ -128,10 +129,8 @@ class Operator:
             if time.monotonic() > limit:
                 return Ending(f"not ready after {READY_TIMEOUT_S:.0f} s: {', '.join(self.missing)}")
         self.spin(SETTLE_S)
-        if start:
-            started, message = self.call("mission/start")
-            if not started:
-                return Ending(f"the mission did not start: {message}")
+        if start and (ending := self._start(show, watch)) is not None:
+            return ending
         while True:
             self.spin(REFRESH_S)
             show(self.picture)
@@ -140,6 +139,18 @@ class Operator:
             if self.picture.mission is not None and self.picture.mission.state.ended:
                 self.spin(LAST_WORDS_S)
                 return Ending()
+
+    def _start(self, show: Callable[[Picture], None], watch: Watch) -> Ending | None:
+        """Start the mission once everything that it needs reports; returns how the run ended before that, or None."""
+        while self.picture.mission is None or self.picture.mission.state is MissionState.IDLE:
+            readiness = self.picture.health.get(READINESS)
+            if readiness is not None and readiness.level < Level.ERROR and self.call("mission/start")[0]:
+                return None
+            self.spin(SPIN_S)
+            show(self.picture)
+            if (ending := watch(self.picture)) is not None:
+                return ending
+        return None
 
     def stop_robot(self) -> None:
         """Make what is left of the stack stop the robot, and give it time to do so."""

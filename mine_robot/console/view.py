@@ -30,22 +30,26 @@ from mine_robot.core.types import (
     RemarkKind,
     Target,
 )
-from mine_robot.mission.reactions import REACTIONS, REQUIRED, SILENT_S, HealthWatch
+from mine_robot.mission.reactions import REACTIONS, READINESS, REQUIRED, SILENT_S, HealthWatch, Verdict
 
 SILENT_WALL_S = 3.0  # of the console's clock: every node reports twice a second
 LOG_LENGTH = 100
 SAID = {RemarkKind.CONFIRM: "confirmed", RemarkKind.REJECT: "rejected", RemarkKind.ACKNOWLEDGE: "acknowledged"}
 LABELS = {row.component: row.label for row in REACTIONS} | {name: label for name, (label, _) in REQUIRED.items()}
 
+# How each verdict of the mission's checklist looks; any other blocks.
+VERDICTS = {Verdict.READY.value: Level.OK, Verdict.ABSENT.value: Level.WARN, Verdict.WAITS.value: Level.WARN}
+
 
 class View:
     """Takes core types and keeps the entries of ``store`` up to date."""
 
-    def __init__(self, store: Store, *, mark_p: float) -> None:
+    def __init__(self, store: Store, *, mark_p: float, absent: frozenset[str] = frozenset()) -> None:
+        """``absent``: components that this robot does not have."""
         self._store = store
         self._mark_p = mark_p
         self._tiles = Tiles()
-        self._watch = HealthWatch(SILENT_S)
+        self._watch = HealthWatch(SILENT_S, absent)
         self._reports: dict[str, tuple[float, Health]] = {}  # by component: when heard, and what
         self._t = 0.0
         self._state = MissionState.IDLE
@@ -177,9 +181,24 @@ class View:
             rows.append((-level, label(name), row))
         rows.sort(key=lambda row: row[:2])
         self._store.put("health", [row for _, _, row in rows], live=True)
+        self._store.put("checklist", self._checklist(now), live=True)
         self._store.put("figures", self._figures(), live=True)
         self._store.put("conditions", self._active(now), live=True)
         self._store.put("time", {"t": figure(self._t, 1)}, live=True)
+
+    def _checklist(self, now: float) -> list[dict[str, Any]]:
+        """What keeps the mission from being started, by its own report: a row a component, levels as those of health."""
+        heard, report = self._reports.get(READINESS, (-math.inf, None))
+        if report is None or now - heard > SILENT_WALL_S:
+            silence = {"name": "mission", "label": "mission", "level": int(Level.ERROR), "blocks": True}
+            return [{**silence, "message": "has not said whether it may be started"}]
+        rows = []
+        for name in REQUIRED.keys() & report.values.keys():
+            verdict, _, message = report.values[name].partition(": ")
+            level = VERDICTS.get(verdict, Level.ERROR)
+            blocks = level is Level.ERROR
+            rows.append({"name": name, "label": label(name), "level": int(level), "message": message, "blocks": blocks})
+        return sorted(rows, key=lambda row: (-row["level"], row["label"]))
 
     def _figures(self) -> dict[str, Any]:
         """Figures out of the health reports, as numbers where they are numbers."""

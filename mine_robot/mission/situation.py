@@ -12,6 +12,7 @@ from mine_robot.core.types import (
     UNPROVEN,
     Goal,
     Health,
+    Level,
     MarkRequest,
     MarkResult,
     MissionState,
@@ -23,7 +24,7 @@ from mine_robot.core.types import (
 )
 from mine_robot.mission.advance import Advance
 from mine_robot.mission.params import MissionParams
-from mine_robot.mission.reactions import DRIVING, HealthWatch, Reaction, tilt_of
+from mine_robot.mission.reactions import DRIVING, READINESS, HealthWatch, Reaction, Verdict, tilt_of
 from mine_robot.mission.suspects import Suspects
 from mine_robot.mission.transitions import TRANSITIONS
 
@@ -44,10 +45,11 @@ class MissionOutput:
 class Situation:
     """Inputs are stored by ``set_*``; only :meth:`_to` changes the state, along the table of transitions."""
 
-    def __init__(self, params: MissionParams, limits: Limits) -> None:
+    def __init__(self, params: MissionParams, limits: Limits, absent: frozenset[str] = frozenset()) -> None:
+        """``absent``: components that this robot does not have (:class:`~mine_robot.mission.params.Fitted`)."""
         self._params = params
         self._now = -math.inf
-        self._watch = HealthWatch(params.health_age)
+        self._watch = HealthWatch(params.health_age, absent)
         self._suspects = Suspects(limits.mark_p_hazard, params.mark_sigma_max)
         self._new_health: list[Health] = []
         self._new_results: list[MarkResult] = []
@@ -106,6 +108,18 @@ class Situation:
     def restore(self, requests: Iterable[MarkRequest], results: Iterable[MarkResult]) -> None:
         """Take over the marks of a killed run from its journal, before :meth:`start`."""
         self._suspects.restore(requests, results)
+
+    def readiness(self) -> Health:
+        """What keeps the mission from being started: the checklist of the console, a value a component."""
+        blocking = self._watch.waiting_for(self._now, Verdict.BLOCKS)
+        missing = blocking or self._watch.waiting_for(self._now)
+        level, words = (Level.ERROR if blocking else Level.WARN, missing) if missing else (Level.OK, "ready")
+        if self._state is not S.IDLE:
+            level, words = Level.OK, "started"
+        lines = {
+            check.component: f"{check.verdict.value}: {check.message}" for check in self._watch.checklist(self._now)
+        }
+        return Health(READINESS, level, words, lines)
 
     def _output(self, requests: list[MarkRequest]) -> MissionOutput:
         status = MissionStatus(

@@ -83,11 +83,12 @@ class ConsoleNode(StackNode[ConsoleNodeParams]):
         self.store = Store()
         self.remarks = self.talk(REMARK)
         self.unanswered: dict[str, Future[tuple[bool, str]]] = {}
-        radar = ParameterFiles([directory.parameters]).build("detector").gpr
+        files = ParameterFiles([directory.parameters])
+        radar, absent = files.build("detector").gpr, files.build("mission").fitted.absent
         self.traces = Traces(radar.sample_interval_ns, radar.seen_ns)
         self.scans: dict[Topic, list[bytes]] = {GPR_SCAN: [], METAL_SCAN: []}
         self.end_scans: list[Callable[[], None]] = []  # while scans are listened to
-        self.view = View(self.store, mark_p=params.limits.mark_p_hazard)
+        self.view = View(self.store, mark_p=params.limits.mark_p_hazard, absent=absent)
         self.remember(directory)
         self.seats = Seats(params.viewers_max, self.on_seats)
         self.on_seats(None, 0, "")

@@ -55,7 +55,7 @@ class MissionNode(StackNode[MissionNodeParams]):
     def __init__(self) -> None:
         super().__init__()
         directory = RunDirectory(existing_path(self.params.files.run_directory, "run_directory"))
-        self.mission = Mission(self.params, self.params.limits)
+        self.mission = Mission(self.params, self.params.limits, self.params.fitted.absent)
         self.pose: Pose2 | None = None
         memory = recall(directory.journal)
         self.journal = Journal(directory.journal)
@@ -180,11 +180,11 @@ class MissionNode(StackNode[MissionNodeParams]):
         return True
 
     def health(self, t: float) -> tuple[Health, ...]:
-        """The journal, and that the mission lives; its state has a topic of its own."""
+        """The journal, that the mission lives, and whether it may be started; its state has a topic of its own."""
         journal = Health("journal", Level.ERROR if self.broken else Level.OK, self.broken or "writing")
         if not self.disk_t <= t < self.disk_t + DISK_PERIOD_S:
             self.disk_t, self.disk = t, disk_health(self.directory.path, self.params.disk_min)
-        return (Health("mission", Level.OK, "running"), journal, self.disk)
+        return (Health("mission", Level.OK, "running"), journal, self.disk, self.mission.readiness())
 
     def destroy_node(self) -> None:
         """Close the journal."""

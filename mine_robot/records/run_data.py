@@ -105,7 +105,9 @@ def load_run(path: Path, *, logs: bool = True) -> RunData:
             info=info,
             field=area,
             robot=load_robot(directory.copied("urdf") or directory.urdf),
-            limits=files.build("mission").limits,
+            limits=files.build(
+                "console"
+            ).limits,  # of an older run too, which lacks what the mission has come to demand
             parameters=files.nodes,
             outcome=read_outcome(directory.journal),
             log=read_logs(directory.logs()) if logs else LogData(),
