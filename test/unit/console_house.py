@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from mine_robot.console.access import Access, Refusal
 from mine_robot.console.address import Address
 from mine_robot.console.app import Console
 from mine_robot.console.desk import Desk
+from mine_robot.console.door import Door
 from mine_robot.console.errands import Errands
 from mine_robot.console.seats import Seats, Viewer
 from mine_robot.console.server import Server
@@ -31,7 +33,7 @@ WAIT_S = 10.0
 class House:
     """A console with a mission that only takes notes."""
 
-    def __init__(self, root: Path, token: str = "", *, offers: bool = False) -> None:
+    def __init__(self, root: Path, token: str = "", *, offers: bool = False, door: Callable[[], Door] = Door) -> None:
         self.launched: list[dict[str, Any]] = []
         self.calls: list[str] = []
         self.silent = threading.Event()
@@ -67,7 +69,7 @@ class House:
             hello={"boot": "x"},
             rate=50.0,
         )
-        self.server = Server(console.app(), address, listener)
+        self.server = Server(console.app(), address, listener, door)
 
     def __enter__(self) -> House:
         return self
