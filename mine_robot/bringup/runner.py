@@ -60,7 +60,7 @@ def _conduct(prepared: PreparedRun, console: Console) -> Ending:
         for node in prepared.nodes:
             processes.start(node.name, prepared.command(node))
         operator = Operator(prepared.nodes, ["--ros-args", *namespace_arguments(prepared.request.namespace)])
-        display = Display(console, simulated=request.simulated)
+        display = Display(console, prepared.directory.clock())
         with display.running():
             watch = _watch(prepared, operator, processes, console)
             ending = operator.conduct(display.show, watch, start=not request.wait)
@@ -146,7 +146,5 @@ def _finish(prepared: PreparedRun, ending: Ending, console: Console) -> int:
     summary = finish_run(
         directory, figures=not ending.hurried, ended_by=ending.reason, language_code=prepared.request.language
     )
-    show_summary(console, summary, str(directory))
-    if ending.hurried:
-        console.print(f"Map and report: mine-robot report {directory}", highlight=False, soft_wrap=True)
+    show_summary(console, summary, directory)
     return 0 if summary["state"] == "complete" else 1

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from mine_robot.core.limits import Limits
 from mine_robot.core.types import (
@@ -105,9 +106,14 @@ class Situation:
         """Take the marker's result."""
         self._new_results.append(result)
 
-    def restore(self, requests: Iterable[MarkRequest], results: Iterable[MarkResult]) -> None:
-        """Take over the marks of a killed run from its journal, before :meth:`start`."""
-        self._suspects.restore(requests, results)
+    def restore(
+        self,
+        requests: Iterable[MarkRequest],
+        results: Iterable[MarkResult],
+        highest_p: Mapping[int, float] = MappingProxyType({}),
+    ) -> None:
+        """Take over the marks of a killed run from its journal, before :meth:`start`, and how probable each target ever was."""
+        self._suspects.restore(requests, results, highest_p)
 
     def readiness(self) -> Health:
         """What keeps the mission from being started: the checklist of the console, a value a component."""
@@ -129,7 +135,8 @@ class Situation:
             goal=self._goal,
             goal_target=self._goal_target,
             request_t=self._request_t,
-            targets=self._suspects.count,
+            targets=self._suspects.tally.suspects,
+            listed=self._suspects.tally.listed,
             marks_requested=self._suspects.requested,
             marks_confirmed=self._suspects.confirmed,
             acknowledged=self._acknowledged,

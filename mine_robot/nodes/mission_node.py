@@ -62,7 +62,7 @@ class MissionNode(StackNode[MissionNodeParams]):
         parameters = directory.parameters.read_text(encoding="utf-8")
         known = {"priors": fingerprints(directory.priors)}
         self.journal.info({"version": __version__, "field": directory.field.name, "parameters": parameters, **known})
-        self.mission.restore(memory.requests, memory.results)
+        self.mission.restore(memory.requests, memory.results, memory.highest_p)
         self.mission.set_targets(memory.targets)
         self.memory: Memory | None = memory if memory.began else None  # until it is noted that the run was resumed
         self.home_known = memory.home is not None

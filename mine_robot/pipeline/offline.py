@@ -87,7 +87,7 @@ class OfflineMission:
         self.detector.restore(memory.targets)
         self.coverage.recall(memory)
         self.guard.set_grid(self.coverage.grid(self.t))
-        self.mission.restore(memory.requests, memory.results)
+        self.mission.restore(memory.requests, memory.results, memory.highest_p)
         self.mission.set_targets(memory.targets)
 
     @property

@@ -277,6 +277,7 @@ def mission_status(message: Any) -> MissionStatus:
             goal_target=int(values["goal_target"]),
             request_t=float(values["request_t"]),
             targets=int(values["targets"]),
+            listed=int(values.get("listed", values["targets"])),
             marks_requested=int(values["marks_requested"]),
             marks_confirmed=int(values["marks_confirmed"]),
             acknowledged=values.get("acknowledged", ""),
