@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mine_robot.console.address import BACKLOG, Address
 from mine_robot.console.door import Door, Doorway
+from mine_robot.console.store import Store
 from mine_robot.console.web import HOLD
 
 LOG = logging.getLogger("console")
@@ -63,6 +64,12 @@ class Server:
     def alive(self) -> bool:
         """False once the server has ended by itself."""
         return self._thread.is_alive()
+
+    def say_last(self, store: Store, phase: str, seconds: float) -> None:
+        """Give pages ``seconds`` to hear the last words, and that the end of the connection is meant: ``phase`` is what follows."""
+        store.put("phase", phase, live=True)
+        if self.alive:
+            time.sleep(seconds)
 
     def close(self) -> None:
         """Stop serving; open pages see the connection end and try again."""

@@ -15,6 +15,8 @@ import numpy as np
 
 from mine_robot.console.store import Store
 from mine_robot.console.tiles import Tiles, describe
+from mine_robot.console.words import words_of
+from mine_robot.core.tally import in_words
 from mine_robot.core.types import (
     Health,
     LedgerGrid,
@@ -44,8 +46,11 @@ VERDICTS = {Verdict.READY.value: Level.OK, Verdict.ABSENT.value: Level.WARN, Ver
 class View:
     """Takes core types and keeps the entries of ``store`` up to date."""
 
-    def __init__(self, store: Store, *, mark_p: float, absent: frozenset[str] = frozenset()) -> None:
-        """``absent``: components that this robot does not have."""
+    def __init__(
+        self, store: Store, *, mark_p: float, absent: frozenset[str] = frozenset(), replay: bool = False
+    ) -> None:
+        """``absent``: components that this robot does not have; ``replay``: no robot is meant."""
+        self._replay = replay
         self._store = store
         self._mark_p = mark_p
         self._tiles = Tiles()
@@ -74,7 +79,8 @@ class View:
             "goal": status.goal.value,
             "goal_target": status.goal_target,
             "since": figure(status.t),
-            "targets": status.targets,
+            "words": words_of(status.state, replay=self._replay),
+            "found": in_words(status.targets, status.listed),
             "marks_requested": status.marks_requested,
             "marks_confirmed": status.marks_confirmed,
             "acknowledged": status.acknowledged,
@@ -121,8 +127,11 @@ class View:
         for key, content in self._tiles.update(grid).items():
             self._store.put(key, content)
 
-    def targets(self, targets: Sequence[Target], now: float) -> None:
-        """Every target: [x, y, sigma x, sigma y, probability, class, depth, LLR radar, LLR metal]; null once it is gone."""
+    def targets(self, targets: Sequence[Target], now: float, *, remembered: bool = False) -> None:
+        """Every target: [x, y, sigma x, sigma y, probability, class, depth, LLR radar, LLR metal]; null once it is gone.
+
+        Those of a run that is over are ``remembered`` and no news.
+        """
         for target in targets:
             values = (target.x, target.y, target.sigma_x, target.sigma_y, target.p_hazard)
             row = [*(figure(value) for value in values), int(target.kind)]
@@ -130,7 +139,8 @@ class View:
             self._store.put(f"target/{target.id}", row)
             if target.p_hazard >= self._mark_p and target.id not in self._suspects:
                 self._suspects.add(target.id)
-                self.log(f"target {target.id} found, probability {target.p_hazard:.2f}", now)
+                if not remembered:
+                    self.log(f"target {target.id} found, probability {target.p_hazard:.2f}", now)
         present = {target.id for target in targets}
         for gone in self._targets - present:
             self._store.put(f"target/{gone}", None)

@@ -20,6 +20,7 @@ from mine_robot.console.seats import COMMANDS_AT_ONCE, Seats
 from mine_robot.console.store import Cursor, Store
 from mine_robot.console.tiles import CODES, OTHER, TILE, Tiles, run_lengths
 from mine_robot.console.view import LOG_LENGTH, SILENT_WALL_S, View, ellipse
+from mine_robot.console.words import WORDS, words_of
 from mine_robot.core.priors import RASTER, Priors, Suspicion
 from mine_robot.core.types import (
     Cell,
@@ -46,6 +47,7 @@ from mine_robot.mission.reactions import REQUIRED
 from mine_robot.pipeline.loading import ParameterFiles, load_field, load_robot
 
 PLENTY = 10**9
+DRIVES = {MissionState.SEARCH, MissionState.APPROACH, MissionState.RETURN}
 
 
 def cells_of(text: str, shape: tuple[int, int]) -> np.ndarray:
@@ -299,3 +301,12 @@ def test_the_checklist_is_the_missions_own_and_what_is_not_heard_is_red() -> Non
     assert found["gpr"] == {"name": "gpr", "label": "ground radar", "level": 1, "message": "broken", "blocks": False}
     assert found["marker"]["level"] == 0
     assert [row["blocks"] for row in rows(9.0).values()] == [True], "what it said is old"
+
+
+@pytest.mark.parametrize("state", list(MissionState))
+def test_words_follow_from_the_state_and_claim_no_more(state: MissionState) -> None:
+    words = words_of(state)
+    assert ("drives" in words) is (state in DRIVES) and ("told to stand" in words) is (state not in DRIVES)
+    assert ("Confirmed: emergency stop" in words) is (state is MissionState.ESTOP)
+    assert len({*WORDS.values()}) == len(MissionState)
+    assert "no robot was stopped" in words_of(state, replay=True)
