@@ -162,8 +162,9 @@ def test_a_stop_pressed_offline_goes_first_and_outlives_a_reload(stage: Stage, p
     says(page, "#estop-answer", re.compile(r"NOT CONFIRMED, still trying \([3-9] s"))
     picture(page, "offline_stop")
     assert stage.state is S.SEARCH and page.evaluate("sessionStorage.length") == 1
-    cable.mend()
-    says(page, "#estop-answer", "Confirmed: emergency stop")
+    with page.expect_request("**/api/sensors"):  # afterwards
+        cable.mend()
+        says(page, "#estop-answer", "Confirmed: emergency stop")
     last = len(asked) - asked[::-1].index("estop")
     assert stage.calls == ["mission/estop"] * len(stage.calls) and set(asked[:last]) <= {"live", "estop"}
     assert page.evaluate("sessionStorage.length") == 0

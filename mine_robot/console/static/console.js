@@ -17,6 +17,7 @@ const MISSED_LINES = 24;                                 // at most, of what hap
 let entries = {}, scene = null, hello = null, socket = null, attempts = 0;
 let heard = -Infinity, serverNow = 0;                   // page's clock at the last message, and the server's then
 let lostSince = null, lastT = 0, boot = null, missed = null;
+let owed = false;                                        // the sensors are to be asked for once a stop that goes first is answered
 let refusal = null;                                      // of a command: its words, the situation in which it was refused, and when
 const stop = new Stop((signal) => post("/api/estop", {}, signal), () => status());
 if (stop.pending) stop.run();                            // first of all: one is left from before a reload
@@ -57,6 +58,7 @@ function take(message) {
   for (const [key, value] of Object.entries(message.entries)) put(key, value);
   if (!message.more && missed) tellMissed();
   lastT = entries.time ? entries.time.t : lastT;
+  if (owed && !stop.pending) { owed = false; sensors.ask(); }
   update();
 }
 
@@ -76,7 +78,7 @@ function greet(words) {
   map.setScene(scene);
   planner.setScene(scene);
   legend($("legend-rows"), scene.halo_m, scene.priors.length > 0);
-  if (sensors.open && !stop.pending) sensors.ask();
+  owed = sensors.open;
   if (scene.lobby && stop.pending) {
     notice(`The emergency stop of ${stop.seconds.toFixed(0)} s ago was never confirmed. No mission runs here any more.`);
     stop.end();
