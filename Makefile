@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 
-.PHONY: help setup demo gazebo test lint docs clean
+.PHONY: help setup demo gazebo browser test lint docs clean
 
 help:
 	@echo "make demo    run the demonstration mission (simulated, about four minutes)"
 	@echo "make gazebo  Gazebo 11 into ~/.cache/mine_robot, for 'mine-robot run --sim gazebo' and its tests (260 MB to fetch)"
+	@echo "make browser chromium, for the tests of the console's page (Debian or Ubuntu, as root)"
 	@echo "make test    lint, types and every test"
 	@echo "make docs    write the generated pages of docs/ again"
 	@echo "make clean   remove .venv and caches (runs/ stays)"
@@ -27,6 +28,10 @@ demo: setup
 
 gazebo: setup
 	$(BIN)/python -m mine_robot.gazebo.install
+
+browser:
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
+	  { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends chromium; }
 
 test: setup lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -113,7 +113,7 @@ def measure(row: Reaction, folder: Path, seed: int) -> Measured:
     """Search, strike, watch."""
     struck = Struck(folder, row, seed)
     mission = struck.mission
-    mission.mission.start()
+    mission.start()
     searching_since = None
     while mission.t < SEARCH_LIMIT_S:
         mission.step()

@@ -182,7 +182,7 @@ def mission(folder: Path, hours: float, seed: int) -> dict[str, Any]:
     run.simulation, run.files = point, None  # type: ignore[assignment]
     run.localizer = ModelLocalizer(run, seed)  # type: ignore[assignment]
     run.log = OfflineLog(*(deque(maxlen=10) for _ in fields(OfflineLog)))  # type: ignore[arg-type]
-    run.mission.start()
+    run.start()
     counts = {"plans": 0}
     answer = run.coverage.answer
 

@@ -73,7 +73,7 @@ def stack(folder: Path, hours: float, seed: int) -> dict[str, float]:
     scenario = scenario_from_content(content, folder / "scenario", area.datum)
     mission = OfflineMission(area, load_robot(resource("urdf/mine_robot.urdf.xacro")), files, scenario, folder)
     mission.log = OfflineLog(*(deque(maxlen=100) for _ in fields(OfflineLog)))  # type: ignore[arg-type]
-    mission.mission.start()
+    mission.start()
     times, sizes = [], []
     while mission.t < hours * HOUR_S:
         mission.step()

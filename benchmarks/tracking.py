@@ -179,7 +179,7 @@ def finds(seed: int, slip: float = 0.10, slope_deg: float = 5.0) -> list[Find]:
     mines = {str(kind): 1 for kind in rng.choice(MINES, 4, replace=False)}
     scenario = Scenario(seed=seed, terrain=ground(rng, slip, slope_deg), random_objects=mines)
     mission = OfflineMission(area, robot, files, scenario)
-    mission.mission.start()
+    mission.start()
     found: dict[int, Find] = {}
     moving: set[int] = set()
     while mission.t < MISSION_S:

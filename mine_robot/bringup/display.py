@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console, Group
@@ -13,18 +14,23 @@ from rich.table import Table
 from rich.text import Text
 
 from mine_robot.bringup.operator import Picture
+from mine_robot.core.clock import RunClock, duration
+from mine_robot.core.tally import in_words
 from mine_robot.core.types import Level
+from mine_robot.records.run_directory import RunDirectory
 from mine_robot.records.text import percent
 
+SIMULATED = RunClock(simulated=True)
 PLAIN_PERIOD_S = 60.0  # simulated time between lines where the output is not a terminal
 
 
 class Display:
     """Live progress on a terminal; a line a minute of mission time where the output is a file."""
 
-    def __init__(self, console: Console, *, simulated: bool) -> None:
+    def __init__(self, console: Console, clock: RunClock) -> None:
         self.console = console
-        self._banner = "SIMULATION" if simulated else "LIVE ROBOT"
+        self._clock = clock
+        self._banner = "SIMULATION" if clock.simulated else "LIVE ROBOT"
         self._live: Live | None = None
         self._plain_t = -PLAIN_PERIOD_S
         self._plain_state = ""
@@ -44,7 +50,7 @@ class Display:
         state = picture.mission.state.value if picture.mission else "starting"
         if picture.t - self._plain_t >= PLAIN_PERIOD_S or (state == "hold") != (self._plain_state == "hold"):
             self._plain_t, self._plain_state = picture.t, state
-            self.console.print(Text(_line(picture)))
+            self.console.print(Text(_line(picture, self._clock)))
 
     def _panel(self, picture: Picture) -> Group:
         share = _share(picture)
@@ -55,7 +61,7 @@ class Display:
             Text(picture.mission.reason if picture.mission else "", style="dim"),
         )
         bar = Table.grid(padding=(0, 1))
-        bar.add_row(ProgressBar(total=100.0, completed=100.0 * share, width=40), Text(_line(picture)))
+        bar.add_row(ProgressBar(total=100.0, completed=100.0 * share, width=40), Text(_line(picture, self._clock)))
         problems = [
             Text(f"  {report.name}: {report.message}", style="red" if report.level >= Level.ERROR else "yellow")
             for report in picture.health.values()
@@ -73,25 +79,23 @@ def _share(picture: Picture) -> float:
     return min(max(float(values.get("coverage", "0")), 0.0), 1.0)
 
 
-def _line(picture: Picture) -> str:
+def _line(picture: Picture, clock: RunClock = SIMULATED) -> str:
     mission = picture.mission
     coverage = picture.health["coverage"].values if "coverage" in picture.health else {}
     localization = picture.health["localization"].values if "localization" in picture.health else {}
-    targets = f"{mission.targets} targets, {mission.marks_confirmed}/{mission.marks_requested} marks" if mission else ""
+    targets = ""
+    if mission:
+        found = in_words(mission.targets, mission.listed)
+        targets = f"{found}, {mission.marks_confirmed}/{mission.marks_requested} marks"
     left = float(coverage.get("remaining_s", "0"))
     return (
-        f"{_clock(picture.t)}  {percent(_share(picture)):>8} searched  {targets}  "
-        f"RTK {localization.get('rtk', '?')}  about {_clock(left)} left  [{_state(picture).lower()}]"
+        f"{clock.both(picture.t) if picture.t else duration(0.0)}  {percent(_share(picture)):>8} searched  {targets}  "
+        f"RTK {localization.get('rtk', '?')}  about {duration(left)} left  [{_state(picture).lower()}]"
     )
 
 
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes:d}:{rest:02d}"
-
-
-def show_summary(console: Console, summary: Mapping[str, Any], folder: str) -> None:
-    """The figures of a finished run, and where everything is."""
+def show_summary(console: Console, summary: Mapping[str, Any], folder: str | Path) -> None:
+    """The figures of a finished run, and what of it there is in ``folder``."""
     title = "SIMULATION - mission summary" if summary.get("simulation") else "Mission summary"
     table = Table(title=title, title_justify="left", show_header=False)
     table.add_column(style="bold")
@@ -103,8 +107,8 @@ def show_summary(console: Console, summary: Mapping[str, Any], folder: str) -> N
     reached = percent(summary["coverage"])
     table.add_row("Searched", f"{summary['searched_m2']:.1f} m² ({reached} of what can be reached)")
     table.add_row("Gaps", f"{summary['gaps_m2']:.1f} m², listed with reasons in the report")
-    table.add_row("Duration", _clock(summary["duration_s"]))
-    table.add_row("Targets", str(summary["targets"]))
+    table.add_row("Duration", duration(summary["duration_s"]))
+    table.add_row("Targets", in_words(summary.get("suspects", 0), summary["targets"]))
     table.add_row("Marks", f"{summary['marks_confirmed']} confirmed of {summary['marks_requested']} requested")
     table.add_row("Unsafe ground", _figure(summary["unsafe_ground_m2"], 1.0, "m² rolled over", digits=3))
     table.add_row("Cross track", _figure(summary["cross_track_rms_m"], 100.0, "cm RMS"))
@@ -116,10 +120,13 @@ def show_summary(console: Console, summary: Mapping[str, Any], folder: str) -> N
         table.add_row("Position", _figure(score["position_rmse_m"], 100.0, "cm RMSE"))
         table.add_row("Detonations", str(score["detonations"]))
     console.print(table)
-    console.print(
-        f"Everything is in [bold]{folder}[/]: summary.json, map.png, report.html, log.mcap, journal.sqlite",
-        highlight=False,
-    )
+    files = RunDirectory(Path(folder))
+    there = [
+        path.name for path in (files.summary, files.map, files.report, *files.logs(), files.journal) if path.exists()
+    ]
+    console.print(Text(f"In {folder}: {', '.join(there) or 'nothing'}"), highlight=False, soft_wrap=True)
+    if not (files.map.exists() and files.report.exists()):
+        console.print(Text(f"Map and report: mine-robot report {folder}"), highlight=False, soft_wrap=True)
 
 
 def _figure(value: float | None, factor: float, unit: str, digits: int = 2) -> str:

@@ -91,19 +91,21 @@ def serve_lobby(offer: Offer, console: Console) -> None:
         said += "" if offer.address.local else f"  (token: {token})"
         for number in (signal.SIGINT, signal.SIGTERM):  # a script's background job begins with SIGINT ignored
             signal.signal(number, signal.default_int_handler)
-        news = ""
+        news, last = "", None
         try:
             console.print(said, highlight=False, soft_wrap=True)
             while True:
-                news = _run(offer, _wait_for_a_field(offer, news))
+                field = _wait_for_a_field(offer, news, last)
+                last = RunDirectory(field.with_suffix(""))
+                news = _run(offer, field)
         except KeyboardInterrupt:
             console.print("no missions are offered any more", highlight=False)
         finally:
             token.unlink(missing_ok=True)
 
 
-def _wait_for_a_field(offer: Offer, news: str) -> Path:
-    """Serve the page until it starts a mission; returns the file of its field."""
+def _wait_for_a_field(offer: Offer, news: str, last: RunDirectory | None) -> Path:
+    """Serve the page, with the result of the ``last`` mission, until it starts the next one; returns the file of its field."""
     files = ParameterFiles(parameter_paths(RunRequest(Path(), parameters=offer.parameters, sim=offer.sim)))
     asked: Future[Path] = Future()
     with tempfile.TemporaryDirectory() as scratch:
@@ -112,6 +114,8 @@ def _wait_for_a_field(offer: Offer, news: str) -> Path:
         solo = Solo(files.build("console"), parameters, offer.folder, Path(offer.address.token), Traces(0.1, 10.0))
         if news:
             solo.say(news)
+        if last is not None:
+            solo.show_result(last)
 
         async def launch(field: dict[str, Any], viewer: Viewer, who: str) -> tuple[bool, str]:
             """Keep the field and let the mission start; raises :class:`Refusal` if it is no field."""
@@ -128,14 +132,16 @@ def _wait_for_a_field(offer: Offer, news: str) -> Path:
             return True, "The stack starts. This page comes back when it is ready; the robot waits for Start there."
 
         home = scene(
-            load_field(_place(offer.folder)),
+            load_field(last.field if last is not None and last.field.is_file() else _place(offer.folder)),
             load_robot(resource("urdf/mine_robot.urdf.xacro")),
             solo.params.limits,
             simulated=offer.sim != "none",
         )
         server = solo.serve(offer.address, {**home, "lobby": True}, _nothing_runs, _nothing_runs, _no_evidence, launch)
         try:
-            return asked.result()
+            field = asked.result()
+            server.say_last(solo.store, "starting", 2.0 / solo.params.rate)
+            return field
         finally:
             server.close()
 

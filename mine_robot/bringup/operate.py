@@ -30,10 +30,10 @@ def _interrupt(number: int, frame: Any) -> None:
 def main() -> int:
     """Start the mission, follow it to its end, write the records; the exit codes are those of ``mine-robot run``."""
     directory = RunDirectory(Path(sys.argv[1]))
-    simulated = bool(directory.run_info()["simulation"])
+    clock = directory.clock()
     console = Console()
     signal.signal(signal.SIGINT, _interrupt)
-    operator = Operator(graph(simulation=simulated), number=recorded_number(directory))
+    operator = Operator(graph(simulation=clock.simulated), number=recorded_number(directory))
     try:
         lock = hold_the_robot(operator.namespace)
     except LoadError as error:
@@ -41,7 +41,7 @@ def main() -> int:
         operator.close()
         return 2
     try:
-        display = Display(console, simulated=simulated)
+        display = Display(console, clock)
         with display.running():
             ending = operator.conduct(display.show, lambda picture: None)
     except KeyboardInterrupt:  # launch ends the nodes at the same time, and says why
@@ -53,7 +53,7 @@ def main() -> int:
     if ending.refused:
         print(ending.reason, file=sys.stderr)
         return 2
-    show_summary(console, summary, str(directory.path))
+    show_summary(console, summary, directory.path)
     return 0 if summary["state"] == "complete" else 1
 
 

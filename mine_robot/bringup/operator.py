@@ -18,7 +18,8 @@ from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
 
 from mine_robot.bringup.graph import GraphNode
-from mine_robot.core.types import Health, Level, MissionStatus, Progress
+from mine_robot.core.types import Health, Level, MissionState, MissionStatus, Progress
+from mine_robot.mission.reactions import READINESS
 from mine_robot.mission.strangers import COMPONENT as STRANGERS
 from mine_robot.ros import decode
 from mine_robot.ros.caller import twofold
@@ -173,10 +174,8 @@ class Operator:
         self.spin(SETTLE_S)
         if (ending := self._refused()) is not None:
             return ending
-        if start:
-            started, message = self.call("mission/start")
-            if not started:
-                return self._refused() or Ending(f"the mission did not start: {message}")
+        if start and (ending := self._start(show, watch)) is not None:
+            return ending
         while True:
             self.spin(REFRESH_S)
             show(self.picture)
@@ -190,6 +189,18 @@ class Operator:
         """The end of a run that finds somebody else on its topics before it has begun."""
         report = self.picture.health.get(STRANGERS)
         return None if report is None or report.level is Level.OK else Ending(report.message, refused=True)
+
+    def _start(self, show: Callable[[Picture], None], watch: Watch) -> Ending | None:
+        """Start the mission once everything that it needs reports; returns how the run ended before that, or None."""
+        while self.picture.mission is None or self.picture.mission.state is MissionState.IDLE:
+            readiness = self.picture.health.get(READINESS)
+            if readiness is not None and readiness.level < Level.ERROR and self.call("mission/start")[0]:
+                return None
+            self.spin(SPIN_S)
+            show(self.picture)
+            if (ending := watch(self.picture) or self._refused()) is not None:
+                return ending
+        return None
 
     def stop_robot(self) -> None:
         """Make what is left of the stack stop the robot, and give it time to do so."""

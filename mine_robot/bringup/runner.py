@@ -70,7 +70,7 @@ def _conduct(prepared: PreparedRun, console: Console) -> Ending:
             processes.start(node.name, prepared.command(node))
         arguments = ["--ros-args", *operator_arguments(request.namespace)]
         operator = Operator(prepared.nodes, arguments, number=prepared.number)
-        display = Display(console, simulated=request.simulated)
+        display = Display(console, prepared.directory.clock())
         with display.running():
             watch = _watch(prepared, operator, processes, console)
             ending = operator.conduct(display.show, watch, start=not request.wait)
@@ -178,7 +178,5 @@ def _finish(prepared: PreparedRun, ending: Ending, console: Console) -> int:
     )
     if ending.refused:
         raise LoadError(ending.reason)
-    show_summary(console, summary, str(directory))
-    if ending.hurried:
-        console.print(f"Map and report: mine-robot report {directory}", highlight=False, soft_wrap=True)
+    show_summary(console, summary, directory)
     return 0 if summary["state"] == "complete" else 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mine_robot.core.types import Level, MissionState
+from mine_robot.mission.params import Fitted
 from mine_robot.mission.reactions import ACTIVE, BEGUN, DRIVING, REACTIONS, REQUIRED, WATCHED, Action, Reaction
 from mine_robot.mission.transitions import TRANSITIONS
 
@@ -38,6 +39,11 @@ def safety_page() -> str:
         f"{', '.join(f'`{name}`' for name in REQUIRED)} have to be well. A hold that does not end within `mission.hold_timeout` ends the",
         "mission where the robot stands; the run can be resumed.",
         "",
+        "**Before a start**, whatever of these says nothing, and whatever would make an emergency stop, refuses it: `mission/start` says",
+        "which, so does the report `readiness`, and the console shows it in red. What reports but is not well yet is waited for, standing.",
+        f"A robot that has no {', '.join(name.replace('_', ' ') for name in Fitted.__dataclass_fields__)} has to say so (`fitted.*` in",
+        "`config/robot.yaml`, without defaults); the checklist then shows *not fitted* in amber.",
+        "",
         "Beside the table:",
         "",
         "* **Emergency stop by service** (`mission/estop`): takes effect at once, not at the next tick. The guard commands zero at",
@@ -67,7 +73,11 @@ def _row(row: Reaction) -> str:
         ends = "-"
     if row.confirm:
         ends += " and a person resumes"
-    cause = f"`{row.component}`, {Level(row.level).name} or worse"
+    cause = f"`{row.component}`, {Level(row.level).name}"
+    if row.up_to is Level.STALE:
+        cause += " or worse" if row.level < Level.STALE else ""
+    elif row.level < row.up_to:
+        cause += f" or {row.up_to.name}"
     if row.value:
         cause += f", {row.value[0]} {row.value[1]}"
     cells = (row.event, cause, after, states, f"**{row.action.name}**: {DOES[row.action]}", ends, f"{row.limit:g} s")

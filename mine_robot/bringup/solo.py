@@ -22,9 +22,14 @@ from mine_robot.console.shelf import Shelf
 from mine_robot.console.store import Store
 from mine_robot.console.traces import Traces
 from mine_robot.console.view import View
+from mine_robot.core.tally import in_words
+from mine_robot.mission.journal import JournalError
+from mine_robot.mission.journal_reader import read_journal
 from mine_robot.pipeline.parameters import ConsoleNodeParams
+from mine_robot.records.errors import RecordError
 from mine_robot.records.export import FORMATS
-from mine_robot.records.run_directory import RunDirectory
+from mine_robot.records.run_directory import RunDirectory, read_json
+from mine_robot.records.text import percent
 
 LOG = logging.getLogger("console")
 
@@ -38,11 +43,12 @@ class Solo:
     folder: Path
     token_file: Path
     traces: Traces
+    replay: bool = False
     store: Store = field(default_factory=Store)
     errands: Errands = field(default_factory=Errands)
 
     def __post_init__(self) -> None:
-        self.view = View(self.store, mark_p=self.params.limits.mark_p_hazard)
+        self.view = View(self.store, mark_p=self.params.limits.mark_p_hazard, replay=self.replay)
         self.seats = Seats(self.params.viewers_max, self._on_seats)
         self._on_seats(None, 0, "")
 
@@ -50,6 +56,26 @@ class Solo:
         """News, for pages and for the log."""
         LOG.info(words)
         self.view.log(words, time.monotonic())
+
+    def show_result(self, directory: RunDirectory) -> None:
+        """Show how a run ended and what it found, as far as its records say."""
+        try:
+            record, summary = read_journal(directory.journal), read_json(directory.summary)
+        except (JournalError, RecordError) as error:
+            LOG.info("no result is shown: %s", error)
+            return
+        if record.ledger is not None:
+            self.view.ledger(record.ledger)
+        for request in record.mark_requests:
+            self.view.mark_request(request)
+        for result in record.mark_results:
+            self.view.mark_result(result, time.monotonic(), remembered=True)
+        self.view.targets(record.targets, time.monotonic(), remembered=True)
+        found = in_words(summary["suspects"], summary["targets"])
+        words = (
+            f"the last one: {summary['state']}, {percent(summary['coverage'])} searched, {found}; {summary['reason']}"
+        )
+        self.store.put("result", words, live=True)
 
     def serve(
         self, address: Address, scene: dict[str, Any], call: Call, remark: Say, draw: Draw, launch: Launch | None = None

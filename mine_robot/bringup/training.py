@@ -192,10 +192,17 @@ def serve_training(run: Path, rate: float, address: Address, console: Console) -
     files = base_and([directory.parameters])  # a run of long ago may lack what the page needs
     radar = files.build("detector").gpr
     traces = Traces(radar.sample_interval_ns, radar.seen_ns)
-    solo = Solo(files.build("console"), directory.parameters, directory.path.parent, directory.console_token, traces)
+    solo = Solo(
+        files.build("console"),
+        directory.parameters,
+        directory.path.parent,
+        directory.console_token,
+        traces,
+        replay=True,
+    )
     field, robot = load_field(directory.field), load_robot(directory.urdf)
     priors = priors_of_run(directory.priors, field)
-    shown = scene(field, robot, solo.params.limits, simulated=simulated, priors=priors)
+    shown = scene(field, robot, solo.params.limits, simulated=simulated, began=directory.clock().began, priors=priors)
     orders: queue.Queue[tuple[Callable[[], tuple[bool, str]], Answer]] = queue.Queue()
 
     def order(act: Callable[..., tuple[bool, str]], *words: Any) -> Answer:
@@ -223,6 +230,7 @@ def serve_training(run: Path, rate: float, address: Address, console: Console) -
         except KeyboardInterrupt:
             LOG.info("the replay ends")
         finally:
+            server.say_last(solo.store, "closed", 2.0 / solo.params.rate)
             server.close()
             for line in (*source.problems, *source.refusals.lines()):
                 console.print(line, highlight=False, soft_wrap=True, markup=False)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import math
 import socket
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
@@ -24,7 +25,10 @@ MAX_FIELD = 256_000  # bytes of a field to plan
 MAX_COMMENT = 300  # characters
 MARKER_HEADER = "x-console"  # a header of our own: a browser asks first before it sends one to another origin
 COOKIE = "console"
-LOGINS, LOGIN_PERIOD_S = 5, 10.0
+LOGINS = 5  # wrong tokens of an address, after which it has to wait
+LOGIN_WAIT_S, LOGIN_WAIT_MAX_S = 10.0, 900.0  # at first, doubled with every further one, and at most
+FORGET_S = 3600.0  # without a wrong token, after which an address is as good as any
+ADDRESSES = 1024  # of which wrong tokens are remembered
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -138,6 +142,51 @@ def parse(body: bytes, kind: type[B]) -> B:
         raise Refusal(422, f"{where}: {first['msg']}") from None
 
 
+class Attempts:
+    """Wrong tokens by address: how long each has to wait. IPv6 networks of /64 count as one address: their owner has them all."""
+
+    def __init__(self) -> None:
+        self._wrong: OrderedDict[str, tuple[int, float]] = (
+            OrderedDict()
+        )  # number and time of the last one, oldest first
+
+    def wait(self, address: str, now: float) -> float:
+        """Seconds until the address may try again; 0 if it may."""
+        count, last = self._wrong.get(_network(address), (0, now))
+        if count < LOGINS or now - last > FORGET_S:
+            return 0.0
+        return max(last + min(LOGIN_WAIT_S * 2.0 ** min(count - LOGINS, 20), LOGIN_WAIT_MAX_S) - now, 0.0)
+
+    def failed(self, address: str, now: float) -> None:
+        """Another wrong token."""
+        count, last = self._wrong.pop(_network(address), (0, now))
+        self._wrong[_network(address)] = (1 if now - last > FORGET_S else count + 1, now)
+        if len(self._wrong) > ADDRESSES:
+            self._wrong.popitem(last=False)
+
+    def forget(self, address: str) -> None:
+        """The right token."""
+        self._wrong.pop(_network(address), None)
+
+
+def _ip(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return None
+    return getattr(found, "ipv4_mapped", None) or found
+
+
+def _network(address: str) -> str:
+    found = _ip(address)
+    return str(ipaddress.ip_network((found, 64), strict=False)) if isinstance(found, ipaddress.IPv6Address) else address
+
+
+def _loopback(address: str) -> bool:
+    found = _ip(address)
+    return found is not None and found.is_loopback
+
+
 class Access:
     """The checks of one server. ``token`` empty: none is needed, for a server that only this machine reaches."""
 
@@ -145,7 +194,7 @@ class Access:
         self._scheme = "https" if tls else "http"
         self._token = token
         self._names = {"localhost", socket.gethostname().lower(), f"{socket.gethostname().lower()}.local"}
-        self._failures: deque[float] = deque()
+        self._attempts = Attempts()
 
     @property
     def needs_token(self) -> bool:
@@ -195,15 +244,19 @@ class Access:
         if morsel is None or not hmac.compare_digest(morsel.value.encode(), self.pass_value().encode()):
             raise Refusal(401, "log in with the token")
 
-    def login(self, token: str, now: float) -> str:
-        """Exchange the token for the content of the cookie; too many wrong ones close the door for a while."""
-        while self._failures and now - self._failures[0] > LOGIN_PERIOD_S:
-            self._failures.popleft()
-        if len(self._failures) >= LOGINS:
-            raise Refusal(429, "too many wrong tokens: wait")
-        if not hmac.compare_digest(token.encode(), self._token.encode()):
-            self._failures.append(now)
+    def login(self, token: str, now: float, address: str = "") -> str:
+        """Exchange the token for the content of the cookie; an ``address`` with too many wrong ones has to wait, no other one has.
+
+        Behind a proxy on this machine everybody has its address: there, wrong tokens are told to wait, and the right one is let in.
+        """
+        wait = self._attempts.wait(address, now)
+        right = hmac.compare_digest(token.encode(), self._token.encode())
+        if wait > 0.0 and not (right and _loopback(address)):
+            raise Refusal(429, f"too many wrong tokens: wait {math.ceil(wait)} s")
+        if not right:
+            self._attempts.failed(address, now)
             raise Refusal(401, "wrong token")
+        self._attempts.forget(address)
         return self.pass_value()
 
     def pass_value(self) -> str:

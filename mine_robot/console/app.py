@@ -34,7 +34,19 @@ from mine_robot.console.desk import Desk
 from mine_robot.console.seats import Seats, Viewer
 from mine_robot.console.store import Store
 from mine_robot.console.traces import Traces, Wish
-from mine_robot.console.web import LOG, Handler, answered, checked, note, read_body, refused, spend, viewer_of, who
+from mine_robot.console.web import (
+    LOG,
+    Handler,
+    answered,
+    checked,
+    hold,
+    note,
+    read_body,
+    refused,
+    spend,
+    viewer_of,
+    who,
+)
 from mine_robot.core.types import RemarkKind
 
 ANSWER_S = 2.0  # longest wait for an answer of the mission
@@ -44,6 +56,9 @@ FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/console.css": ("console.css", "text/css; charset=utf-8"),
     "/console.js": ("console.js", "text/javascript; charset=utf-8"),
+    "/keys.js": ("keys.js", "text/javascript; charset=utf-8"),
+    "/words.js": ("words.js", "text/javascript; charset=utf-8"),
+    "/stop.js": ("stop.js", "text/javascript; charset=utf-8"),
     "/editor.js": ("editor.js", "text/javascript; charset=utf-8"),
     "/panel.js": ("panel.js", "text/javascript; charset=utf-8"),
     "/planner.js": ("planner.js", "text/javascript; charset=utf-8"),
@@ -145,7 +160,7 @@ class Console:
         """Exchange the token for a cookie that scripts cannot read."""
         wish = parse(await read_body(request), LoginBody)
         response = answered((True, "welcome"))
-        value = self._access.login(wish.token, time.monotonic()) if self._access.needs_token else ""
+        value = self._access.login(wish.token, time.monotonic(), who(request.scope)) if self._access.needs_token else ""
         response.set_cookie(COOKIE, value, httponly=True, secure=True, samesite="strict", path="/")
         return response
 
@@ -173,6 +188,7 @@ class Console:
         if viewer is None:
             await socket.close(4429, "too many viewers")
             return
+        hold(socket.scope)
         try:
             await _first_done(self._send(socket, viewer), _listen(socket))
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,19 @@ from mine_robot.core.types import TargetClass
 DECIMALS = 3  # of a metre
 
 
-def scene(field: Field, robot: Robot, limits: Limits, *, simulated: bool, priors: Priors = NO_PRIORS) -> dict[str, Any]:
-    """The scene for the map, lengths in m in ``map`` (areas) and in ``base_link`` (robot); of ``priors`` the outlines, rasters left out."""
+def scene(
+    field: Field, robot: Robot, limits: Limits, *, simulated: bool, began: float = math.nan, priors: Priors = NO_PRIORS
+) -> dict[str, Any]:
+    """The scene for the map, lengths in m in ``map`` (areas) and in ``base_link`` (robot); of ``priors`` the outlines, rasters left out.
+
+    ``began`` is the UNIX time at which a run on a robot began.
+    """
     return {
         "name": field.name,
         "imsma_id": field.imsma_id,
         "datum": [field.datum.latitude, field.datum.longitude],
         "simulated": simulated,
+        "began": began if math.isfinite(began) else None,
         "bounds": [round(value, DECIMALS) for value in field.bounds],
         "hazard": rings(field.hazard),
         "safe": rings(field.safe),

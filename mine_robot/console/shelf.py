@@ -66,6 +66,7 @@ class Shelf:
                 "state": str(summary.get("state", "")) if summary else "",
                 "coverage": _number(summary, "coverage"),
                 "targets": _number(summary, "targets"),
+                "suspects": _number(summary, "suspects"),
                 "files": [file for file in self.handed_over if _is_file(file, folder)],
                 "formats": list(self.formats) if summary else [],
             }

@@ -15,6 +15,8 @@ import numpy as np
 
 from mine_robot.console.store import Store
 from mine_robot.console.tiles import Tiles, describe
+from mine_robot.console.words import words_of
+from mine_robot.core.tally import in_words
 from mine_robot.core.types import (
     Health,
     LedgerGrid,
@@ -30,22 +32,29 @@ from mine_robot.core.types import (
     RemarkKind,
     Target,
 )
-from mine_robot.mission.reactions import REACTIONS, REQUIRED, SILENT_S, HealthWatch
+from mine_robot.mission.reactions import REACTIONS, READINESS, REQUIRED, SILENT_S, HealthWatch, Verdict
 
 SILENT_WALL_S = 3.0  # of the console's clock: every node reports twice a second
 LOG_LENGTH = 100
 SAID = {RemarkKind.CONFIRM: "confirmed", RemarkKind.REJECT: "rejected", RemarkKind.ACKNOWLEDGE: "acknowledged"}
 LABELS = {row.component: row.label for row in REACTIONS} | {name: label for name, (label, _) in REQUIRED.items()}
 
+# How each verdict of the mission's checklist looks; any other blocks.
+VERDICTS = {Verdict.READY.value: Level.OK, Verdict.ABSENT.value: Level.WARN, Verdict.WAITS.value: Level.WARN}
+
 
 class View:
     """Takes core types and keeps the entries of ``store`` up to date."""
 
-    def __init__(self, store: Store, *, mark_p: float) -> None:
+    def __init__(
+        self, store: Store, *, mark_p: float, absent: frozenset[str] = frozenset(), replay: bool = False
+    ) -> None:
+        """``absent``: components that this robot does not have; ``replay``: no robot is meant."""
+        self._replay = replay
         self._store = store
         self._mark_p = mark_p
         self._tiles = Tiles()
-        self._watch = HealthWatch(SILENT_S)
+        self._watch = HealthWatch(SILENT_S, absent)
         self._reports: dict[str, tuple[float, Health]] = {}  # by component: when heard, and what
         self._t = 0.0
         self._state = MissionState.IDLE
@@ -70,7 +79,8 @@ class View:
             "goal": status.goal.value,
             "goal_target": status.goal_target,
             "since": figure(status.t),
-            "targets": status.targets,
+            "words": words_of(status.state, replay=self._replay),
+            "found": in_words(status.targets, status.listed),
             "marks_requested": status.marks_requested,
             "marks_confirmed": status.marks_confirmed,
             "acknowledged": status.acknowledged,
@@ -117,8 +127,11 @@ class View:
         for key, content in self._tiles.update(grid).items():
             self._store.put(key, content)
 
-    def targets(self, targets: Sequence[Target], now: float) -> None:
-        """Every target: [x, y, sigma x, sigma y, probability, class, depth, LLR radar, LLR metal]; null once it is gone."""
+    def targets(self, targets: Sequence[Target], now: float, *, remembered: bool = False) -> None:
+        """Every target: [x, y, sigma x, sigma y, probability, class, depth, LLR radar, LLR metal]; null once it is gone.
+
+        Those of a run that is over are ``remembered`` and no news.
+        """
         for target in targets:
             values = (target.x, target.y, target.sigma_x, target.sigma_y, target.p_hazard)
             row = [*(figure(value) for value in values), int(target.kind)]
@@ -126,7 +139,8 @@ class View:
             self._store.put(f"target/{target.id}", row)
             if target.p_hazard >= self._mark_p and target.id not in self._suspects:
                 self._suspects.add(target.id)
-                self.log(f"target {target.id} found, probability {target.p_hazard:.2f}", now)
+                if not remembered:
+                    self.log(f"target {target.id} found, probability {target.p_hazard:.2f}", now)
         present = {target.id for target in targets}
         for gone in self._targets - present:
             self._store.put(f"target/{gone}", None)
@@ -177,9 +191,24 @@ class View:
             rows.append((-level, label(name), row))
         rows.sort(key=lambda row: row[:2])
         self._store.put("health", [row for _, _, row in rows], live=True)
+        self._store.put("checklist", self._checklist(now), live=True)
         self._store.put("figures", self._figures(), live=True)
         self._store.put("conditions", self._active(now), live=True)
         self._store.put("time", {"t": figure(self._t, 1)}, live=True)
+
+    def _checklist(self, now: float) -> list[dict[str, Any]]:
+        """What keeps the mission from being started, by its own report: a row a component, levels as those of health."""
+        heard, report = self._reports.get(READINESS, (-math.inf, None))
+        if report is None or now - heard > SILENT_WALL_S:
+            silence = {"name": "mission", "label": "mission", "level": int(Level.ERROR), "blocks": True}
+            return [{**silence, "message": "has not said whether it may be started"}]
+        rows = []
+        for name in REQUIRED.keys() & report.values.keys():
+            verdict, _, message = report.values[name].partition(": ")
+            level = VERDICTS.get(verdict, Level.ERROR)
+            blocks = level is Level.ERROR
+            rows.append({"name": name, "label": label(name), "level": int(level), "message": message, "blocks": blocks})
+        return sorted(rows, key=lambda row: (-row["level"], row["label"]))
 
     def _figures(self) -> dict[str, Any]:
         """Figures out of the health reports, as numbers where they are numbers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -14,6 +15,8 @@ from mine_robot.console.access import MAX_BODY, Access, Refusal
 from mine_robot.console.seats import Seats, Viewer
 
 LOG = logging.getLogger("console")
+HOLD = "mine_robot.hold"  # in the scope of a request: keeps its connection from being ended
+BODY_S = 10.0  # that a page may take to send what it asks
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -25,6 +28,7 @@ def checked(access: Access, act: Handler, *, login: bool = True) -> Handler:
             access.check_change(request.headers)
             if login:
                 access.check_login(request.headers)
+                hold(request.scope)
             return await act(request)
         except Refusal as refusal:
             return refused(request.scope, refusal)
@@ -41,11 +45,17 @@ def fetched(access: Access, act: Handler) -> Handler:
         try:
             access.check_fetch(request.headers)
             access.check_login(request.headers)
+            hold(request.scope)
             return await act(request)
         except Refusal as refusal:
             return refused(request.scope, refusal)
 
     return handle
+
+
+def hold(scope: Scope) -> None:
+    """Who asks may come in: until it is answered, no flood of others ends this connection."""
+    scope.get(HOLD, lambda: None)()
 
 
 def viewer_of(seats: Seats, request: Request) -> Viewer:
@@ -57,13 +67,20 @@ def viewer_of(seats: Seats, request: Request) -> Viewer:
 
 
 async def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
-    """The body, of which no more than the limit is ever read."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise Refusal(413, f"the body is longer than {limit} bytes")
-    return body
+    """The body, of which no more than the limit is ever read, and for which nobody waits long."""
+
+    async def read() -> bytes:
+        body = b""
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise Refusal(413, f"the body is longer than {limit} bytes")
+        return body
+
+    try:
+        return await asyncio.wait_for(read(), BODY_S)
+    except asyncio.TimeoutError:
+        raise Refusal(408, f"the body did not come within {BODY_S:.0f} s") from None
 
 
 def spend(viewer: Viewer) -> None:

@@ -429,7 +429,8 @@ class MissionStatus:
     goal: Goal
     goal_target: int
     request_t: float
-    targets: int = 0
+    targets: int = 0  # suspects, and all that are listed: core/tally.py
+    listed: int = 0
     marks_requested: int = 0
     marks_confirmed: int = 0
     acknowledged: str = ""  # who has seen why the robot holds, and what they say of it

@@ -43,8 +43,8 @@ class JournalRecord:
     """Everything a journal holds: ``statuses`` in order of time, the newest state of each target, marks, the last ledger.
 
     ``info`` is what was known at the start of the run, ``events`` are (t, kind, data) of everything else, ``ledger_pose`` is where the
-    robot was when ``ledger`` was written. ``target_times`` are the times at which each target was found or changed, in s. ``damaged`` says
-    in words which entries could not be used.
+    robot was when ``ledger`` was written. ``target_times`` are the times at which each target was found or changed, in s, ``highest_p`` is
+    the highest probability that each ever had. ``damaged`` says in words which entries could not be used.
     """
 
     info: dict[str, Any]
@@ -56,6 +56,7 @@ class JournalRecord:
     ledger: LedgerGrid | None
     ledger_pose: Pose2 | None = None
     target_times: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
+    highest_p: Mapping[int, float] = field(default_factory=dict)
     damaged: tuple[str, ...] = ()
 
     @property
@@ -138,7 +139,11 @@ def _read(path: Path, cut: int) -> JournalRecord:
         rows = {table: list(_sound_rows(database, table, damaged)) for table in COLUMNS}
     events = [(t, kind, json.loads(data)) for t, kind, data in rows["events"]]
     marks = [(kind, json.loads(data)) for _, _, kind, data in rows["marks"]]
-    targets = {target: json.loads(data) for target, _, data in rows["targets"]}
+    targets, highest_p = dict[int, Any](), dict[int, float]()
+    for target, _, data in rows["targets"]:
+        targets[target] = content = json.loads(data)
+        if content["p_hazard"] >= highest_p.get(target, 0.0):
+            highest_p[target] = content["p_hazard"]
     times: dict[int, tuple[float, ...]] = {}
     for target, t, _ in rows["targets"]:
         times[target] = (*times.get(target, ()), t)
@@ -153,6 +158,7 @@ def _read(path: Path, cut: int) -> JournalRecord:
         ledger=ledger,
         ledger_pose=pose,
         target_times=times,
+        highest_p=highest_p,
         damaged=tuple(damaged),
     )
 

@@ -19,6 +19,7 @@ from mine_robot.core.types import (
 )
 from mine_robot.mission.advance import Drive
 from mine_robot.mission.planning import Planning
+from mine_robot.mission.reactions import Verdict
 from mine_robot.mission.situation import MissionOutput
 from mine_robot.mission.transitions import TRANSITIONS
 
@@ -31,13 +32,13 @@ class Mission(Planning):
 
     # --- commands ---------------------------------------------------------------------------------------------------------
     def start(self) -> tuple[bool, str]:
-        """Begin, once; or go on after the robot was lost, as :meth:`resume`."""
+        """Begin, once, when everything that has to report does; or go on after the robot was lost, as :meth:`resume`."""
         if self._state is S.HOLD:
             return self.resume()
         if self._state is not S.IDLE:
             return False, f"the mission cannot be started: it is in state {self._state.value}"
-        if stranger := self._watch.stranger(self._now):
-            return False, f"the mission cannot be started: {stranger}"
+        if blocking := self._watch.waiting_for(self._now, Verdict.BLOCKS):
+            return False, f"the mission cannot be started: {blocking}"
         self._started = True
         self._to(S.ALIGN, "waiting for the components")
         return True, "started"

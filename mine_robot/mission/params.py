@@ -8,6 +8,24 @@ from mine_robot.core.parameters import param
 
 
 @dataclass(frozen=True)
+class Fitted:
+    """What a robot may lack. Without a default: a robot that lacks one of them has somebody who says so."""
+
+    emergency_stop: bool = param(
+        "The robot reports the state of an emergency stop button; false: none is fitted, and no start waits for it."
+    )
+    command_link: bool = param(
+        "The base reports whether commands reach it; false: it cannot, and no start waits for the report."
+    )
+    battery: bool = param("The robot reports its battery; false: it cannot, and no start waits for the report.")
+
+    @property
+    def absent(self) -> frozenset[str]:
+        """Components of this robot that report nothing."""
+        return frozenset(name for name, there in vars(self).items() if not there)
+
+
+@dataclass(frozen=True)
 class MissionParams:
     """Parameters of the node ``mission``."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import Enum, IntEnum
 
 import numpy as np
 
@@ -38,7 +38,7 @@ class Action(IntEnum):
 
 @dataclass(frozen=True)
 class Reaction:
-    """If ``component`` is at ``level`` or worse for ``after`` s in one of ``states``: ``action``.
+    """If ``component`` is at ``level`` or worse, but not worse than ``up_to``, for ``after`` s in one of ``states``: ``action``.
 
     ``value`` narrows it to reports that carry this key and text. A hold ends once the cause has been gone for ``clear`` s and, with
     ``confirm``, a person has said so. ``limit`` is the longest time in s of the stack from the cause to the command to stand (for RETURN:
@@ -56,11 +56,12 @@ class Reaction:
     clear: float = 1.0
     confirm: bool = False
     value: tuple[str, str] | None = None
+    up_to: Level = Level.STALE
 
     def applies(self, health: Health) -> bool:
         """True if ``health`` is a cause."""
         wanted = self.value is None or health.values.get(self.value[0]) == self.value[1]
-        return health.level >= self.level and wanted
+        return self.level <= health.level <= self.up_to and wanted
 
 
 # A planner at work is silent while the robot stands and waits for the plan; a hold would only make it begin again.
@@ -68,12 +69,13 @@ SILENT_S = 2.0  # health_age, a tick of the mission and one of the guard
 R, L, A = Reaction, Level, Action
 REACTIONS = (
     R("emergency stop button", "emergency_stop", "emergency stop", L.ERROR, 0.0, A.ESTOP, BEGUN, 0.7),
-    R("out of the field (geofence)", "geofence", "geofence", L.ERROR, 0.0, A.ESTOP, BEGUN, 0.7),
+    R("out of the field (geofence)", "geofence", "geofence", L.ERROR, 0.0, A.ESTOP, BEGUN, 0.7, up_to=L.ERROR),
     R(
         "somebody else commands the base", STRANGERS, "publishers", L.ERROR, 0.0, A.ESTOP, BEGUN, 1.0,
         value=("commands", FOREIGN),
     ),
     R("somebody else publishes a topic", STRANGERS, "publishers", L.ERROR, 0.0, A.HOLD, ACTIVE | {HOLD}, 1.0, confirm=True),
+    R("geofence does not know the place", "geofence", "geofence", L.STALE, 0.0, A.HOLD, ACTIVE, SILENT_S),
     R("localisation lost", "localization", "localisation", L.ERROR, 0.0, A.HOLD, ACTIVE, 1.0),
     R(
         "localisation lost for longer", "localization", "localisation", L.ERROR, 3.0, A.HOLD, frozenset({HOLD}), 4.5,
@@ -103,7 +105,11 @@ REACTIONS = (
             ("guard", "safety guard"), ("marker", "marker"), ("mission", "mission"),
         )
     ),
-    R("battery low", "battery", "battery", L.WARN, 0.0, A.RETURN, frozenset({PLAN, SEARCH, APPROACH, HOLD}), 1.0),
+    R(
+        "battery low", "battery", "battery", L.WARN, 0.0, A.RETURN, frozenset({PLAN, SEARCH, APPROACH, HOLD}), 1.0,
+        up_to=L.ERROR,
+    ),
+    R("battery says nothing", "battery", "battery", L.STALE, 0.0, A.HOLD, ACTIVE, SILENT_S),
 )  # fmt: skip
 
 # Needed before the robot moves at all, with the worst level that still allows it; their silence counts as a fault.
@@ -115,19 +121,45 @@ REQUIRED = {
     "follower": ("path follower", Level.OK),
     "guard": ("safety guard", Level.OK),
     "marker": ("marker", Level.WARN),
+    "recorder": ("recorder", Level.WARN),
+    "geofence": ("geofence", Level.OK),
+    "emergency_stop": ("emergency stop", Level.OK),
+    "command_link": ("command link", Level.OK),
+    "battery": ("battery", Level.WARN),  # a robot that is resumed in the field drives home on what is left
 }
 # Their silence counts as a fault once they have spoken.
-WATCHED = frozenset({*REQUIRED, "recorder", "command_link"})
+WATCHED = frozenset(REQUIRED)
 # What only the stack's own nodes may say of themselves; the others are reported by drivers, on the robot.
 DRIVERS = frozenset({"emergency_stop", "command_link", "battery"})
 OWN = frozenset({row.component for row in REACTIONS} | WATCHED | {"mission"}) - DRIVERS
+READINESS = "readiness"  # the report by which the mission says, component by component, whether it may be started
+NOT_FITTED = "not fitted"
+
+
+class Verdict(str, Enum):
+    """What a required component means for a start."""
+
+    READY = "ready"
+    ABSENT = "absent"  # by configuration: this robot has none
+    WAITS = "waits"  # started, the robot stands until it is well
+    BLOCKS = "blocks"  # no start: it says nothing, or what makes an emergency stop
+
+
+@dataclass(frozen=True)
+class Check:
+    """A line of the checklist before a start."""
+
+    component: str
+    label: str
+    verdict: Verdict
+    message: str
 
 
 class HealthWatch:
-    """Newest health of every component, and since when which rows of :data:`REACTIONS` apply."""
+    """Newest health of every component, and since when which rows of :data:`REACTIONS` apply; ``absent`` are not fitted."""
 
-    def __init__(self, health_age: float) -> None:
-        self._age = health_age
+    def __init__(self, health_age: float, absent: frozenset[str] = frozenset()) -> None:
+        self._age, self._absent = health_age, absent
         self._reports: dict[str, tuple[float, Health]] = {}
         self._bad_since: dict[Reaction, float] = {}
         self._good_since: dict[Reaction, float] = {}
@@ -149,6 +181,8 @@ class HealthWatch:
     def health(self, component: str, t: float) -> Health:
         """The health now; a watched component that is silent is STALE, one not required that never reported is OK."""
         report = self._reports.get(component)
+        if report is None and component in self._absent:
+            return Health(component, Level.OK, NOT_FITTED)
         if report is None:
             level = Level.STALE if component in REQUIRED else Level.OK
             return Health(component, level, "no report yet")
@@ -172,13 +206,31 @@ class HealthWatch:
         since = self._good_since.get(row)
         return since is not None and t - since >= row.clear - ROUNDING_S
 
-    def waiting_for(self, t: float) -> str:
-        """The first required component that is not ready, with its own words; empty if all are."""
-        for component, (label, worst) in REQUIRED.items():
-            health = self.health(component, t)
-            if health.level > worst:
-                return f"{label}: {health.message}"
-        return self.stranger(t)
+    def checklist(self, t: float) -> tuple[Check, ...]:
+        """What every required component means for a start, in its own words."""
+        checks = [self._check(component, t) for component in REQUIRED]
+        if stranger := self.stranger(t):
+            checks.append(Check(STRANGERS, "publishers", Verdict.BLOCKS, stranger))
+        return tuple(checks)
+
+    def _check(self, component: str, t: float) -> Check:
+        label, worst = REQUIRED[component]
+        health = self.health(component, t)
+        stops = any(
+            row.component == component and row.action is Action.ESTOP and row.applies(health) for row in REACTIONS
+        )
+        verdict = Verdict.READY if health.level <= worst else Verdict.WAITS
+        if health.level is Level.STALE or stops:
+            verdict = Verdict.BLOCKS
+        elif component in self._absent and component not in self._reports:
+            verdict = Verdict.ABSENT
+        return Check(component, label, verdict, health.message)
+
+    def waiting_for(self, t: float, *verdicts: Verdict) -> str:
+        """The first required component of one of ``verdicts``, by default those that are not ready, with its own words; or empty."""
+        wanted = verdicts or (Verdict.WAITS, Verdict.BLOCKS)
+        found = (check for check in self.checklist(t) if check.verdict in wanted)
+        return next((f"{check.label}: {check.message}" for check in found), "")
 
     def stranger(self, t: float) -> str:
         """Who else publishes topics of the stack, in words; empty if nobody does."""

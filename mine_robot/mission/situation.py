@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from mine_robot.core.limits import Limits
 from mine_robot.core.types import (
@@ -12,6 +13,7 @@ from mine_robot.core.types import (
     UNPROVEN,
     Goal,
     Health,
+    Level,
     MarkRequest,
     MarkResult,
     MissionState,
@@ -23,7 +25,7 @@ from mine_robot.core.types import (
 )
 from mine_robot.mission.advance import Advance
 from mine_robot.mission.params import MissionParams
-from mine_robot.mission.reactions import DRIVING, HealthWatch, Reaction, tilt_of
+from mine_robot.mission.reactions import DRIVING, READINESS, HealthWatch, Reaction, Verdict, tilt_of
 from mine_robot.mission.suspects import Suspects
 from mine_robot.mission.transitions import TRANSITIONS
 
@@ -44,10 +46,11 @@ class MissionOutput:
 class Situation:
     """Inputs are stored by ``set_*``; only :meth:`_to` changes the state, along the table of transitions."""
 
-    def __init__(self, params: MissionParams, limits: Limits) -> None:
+    def __init__(self, params: MissionParams, limits: Limits, absent: frozenset[str] = frozenset()) -> None:
+        """``absent``: components that this robot does not have (:class:`~mine_robot.mission.params.Fitted`)."""
         self._params = params
         self._now = -math.inf
-        self._watch = HealthWatch(params.health_age)
+        self._watch = HealthWatch(params.health_age, absent)
         self._suspects = Suspects(limits.mark_p_hazard, params.mark_sigma_max)
         self._new_health: list[Health] = []
         self._new_results: list[MarkResult] = []
@@ -103,9 +106,26 @@ class Situation:
         """Take the marker's result."""
         self._new_results.append(result)
 
-    def restore(self, requests: Iterable[MarkRequest], results: Iterable[MarkResult]) -> None:
-        """Take over the marks of a killed run from its journal, before :meth:`start`."""
-        self._suspects.restore(requests, results)
+    def restore(
+        self,
+        requests: Iterable[MarkRequest],
+        results: Iterable[MarkResult],
+        highest_p: Mapping[int, float] = MappingProxyType({}),
+    ) -> None:
+        """Take over the marks of a killed run from its journal, before :meth:`start`, and how probable each target ever was."""
+        self._suspects.restore(requests, results, highest_p)
+
+    def readiness(self) -> Health:
+        """What keeps the mission from being started: the checklist of the console, a value a component."""
+        blocking = self._watch.waiting_for(self._now, Verdict.BLOCKS)
+        missing = blocking or self._watch.waiting_for(self._now)
+        level, words = (Level.ERROR if blocking else Level.WARN, missing) if missing else (Level.OK, "ready")
+        if self._state is not S.IDLE:
+            level, words = Level.OK, "started"
+        lines = {
+            check.component: f"{check.verdict.value}: {check.message}" for check in self._watch.checklist(self._now)
+        }
+        return Health(READINESS, level, words, lines)
 
     def _output(self, requests: list[MarkRequest]) -> MissionOutput:
         status = MissionStatus(
@@ -115,7 +135,8 @@ class Situation:
             goal=self._goal,
             goal_target=self._goal_target,
             request_t=self._request_t,
-            targets=self._suspects.count,
+            targets=self._suspects.tally.suspects,
+            listed=self._suspects.tally.listed,
             marks_requested=self._suspects.requested,
             marks_confirmed=self._suspects.confirmed,
             acknowledged=self._acknowledged,

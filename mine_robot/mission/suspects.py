@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from mine_robot.core.tally import Tally
 from mine_robot.core.types import MarkRequest, MarkResult, MarkStatus, Target
 
 
@@ -38,16 +40,28 @@ class Suspects:
         self._better_looks_come = True
         self._targets: dict[int, Target] = {}
         self._entries: dict[int, _Entry] = {}
+        self.tally = Tally(threshold)
 
     def set_targets(self, targets: Iterable[Target]) -> None:
-        """Take the newest list; targets whose position is not finite cannot be approached and are skipped."""
+        """Take the newest list; targets whose position is not finite cannot be approached: they are counted, no more."""
+        targets = tuple(targets)
+        self.tally.add((target.id, target.p_hazard) for target in targets)
         self._targets = {target.id: target for target in targets if math.isfinite(target.x) and math.isfinite(target.y)}
         for target in self._targets.values():
             if target.p_hazard >= self._threshold:
                 self._entries.setdefault(target.id, _Entry())
 
-    def restore(self, requests: Iterable[MarkRequest], results: Iterable[MarkResult]) -> None:
-        """Take over what an earlier process asked for and got; a request without a result waits for the marker to settle it."""
+    def restore(
+        self,
+        requests: Iterable[MarkRequest],
+        results: Iterable[MarkResult],
+        highest_p: Mapping[int, float] = MappingProxyType({}),
+    ) -> None:
+        """Take over what an earlier process asked for and got; a request without a result waits for the marker to settle it.
+
+        ``highest_p`` is the highest probability that each target ever had.
+        """
+        self.tally.add(highest_p.items())
         answered: dict[int, float] = {}
         asked = {request.target_id: request for request in requests}
         for request in asked.values():
@@ -149,11 +163,6 @@ class Suspects:
     def unsettled(self) -> tuple[int, ...]:
         """Targets whose mark a restart cut short and the marker has not settled yet."""
         return tuple(target_id for target_id, entry in self._entries.items() if entry.unsettled)
-
-    @property
-    def count(self) -> int:
-        """Suspects ever seen."""
-        return len(self._entries)
 
     @property
     def requested(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 import time
@@ -85,11 +86,12 @@ class ConsoleNode(StackNode[ConsoleNodeParams]):
         self.store = Store()
         self.remarks = self.talk(REMARK)
         self.unanswered: dict[str, Future[tuple[bool, str]]] = {}
-        radar = ParameterFiles([directory.parameters]).build("detector").gpr
+        files = ParameterFiles([directory.parameters])
+        radar, absent = files.build("detector").gpr, files.build("mission").fitted.absent
         self.traces = Traces(radar.sample_interval_ns, radar.seen_ns)
         self.scans: dict[Topic, list[bytes]] = {GPR_SCAN: [], METAL_SCAN: []}
         self.end_scans: list[Callable[[], None]] = []  # while scans are listened to
-        self.view = View(self.store, mark_p=params.limits.mark_p_hazard)
+        self.view = View(self.store, mark_p=params.limits.mark_p_hazard, absent=absent)
         self.remember(directory)
         self.seats = Seats(params.viewers_max, self.on_seats)
         self.on_seats(None, 0, "")
@@ -119,10 +121,11 @@ class ConsoleNode(StackNode[ConsoleNodeParams]):
         field, robot = load_field(directory.field), load_robot(existing_path(params.files.urdf, "urdf"))
         priors = priors_of_run(directory.priors, field)
         simulated = bool(self.get_parameter("use_sim_time").value)
+        began = directory.clock().began
         hello = {
             "boot": secrets.token_hex(8),
             "version": __version__,
-            "scene": scene(field, robot, params.limits, simulated=simulated, priors=priors),
+            "scene": scene(field, robot, params.limits, simulated=simulated, began=began, priors=priors),
         }
         access = Access(tls=bool(address.certificate), token=token)
         self.caller = ServiceCaller(self)
@@ -274,7 +277,13 @@ class ConsoleNode(StackNode[ConsoleNodeParams]):
         return (Health("console", Level.OK, "serving", {"viewers": str(self.seats.count)}),)
 
     def destroy_node(self) -> None:
-        """End the server before the node goes, and with it the token: the run directory is handed in. After a kill it is used again."""
+        """Tell pages the last word and that the console closes, end the server before the node goes, and with it the token: the run
+        directory is handed in. After a kill it is used again.
+        """
+        with contextlib.suppress(Exception):  # whatever ended the node
+            super().take_polled()
+            self.view.refresh(time.monotonic())
+        self.server.say_last(self.store, "closed", 2.0 / self.params.rate)
         self.server.close()
         self.caller.close()
         if self.own_token is not None:

@@ -58,14 +58,14 @@ class MissionNode(StackNode[MissionNodeParams]):
     def __init__(self) -> None:
         super().__init__()
         directory = RunDirectory(existing_path(self.params.files.run_directory, "run_directory"))
-        self.mission = Mission(self.params, self.params.limits)
+        self.mission = Mission(self.params, self.params.limits, self.params.fitted.absent)
         self.pose: Pose2 | None = None
         memory = recall(directory.journal)
         self.journal = Journal(directory.journal)
         parameters = directory.parameters.read_text(encoding="utf-8")
         known = {"priors": fingerprints(directory.priors)}
         self.journal.info({"version": __version__, "field": directory.field.name, "parameters": parameters, **known})
-        self.mission.restore(memory.requests, memory.results)
+        self.mission.restore(memory.requests, memory.results, memory.highest_p)
         self.mission.set_targets(memory.targets)
         self.memory: Memory | None = memory if memory.began else None  # until it is noted that the run was resumed
         self.home_known = memory.home is not None
@@ -202,11 +202,12 @@ class MissionNode(StackNode[MissionNodeParams]):
         return True
 
     def health(self, t: float) -> tuple[Health, ...]:
-        """The journal, and that the mission lives; its state has a topic of its own."""
+        """The journal, that the mission lives, and whether it may be started; its state has a topic of its own."""
         journal = Health("journal", Level.ERROR if self.broken else Level.OK, self.broken or "writing")
         if not self.disk_t <= t < self.disk_t + DISK_PERIOD_S:
             self.disk_t, self.disk = t, disk_health(self.directory.path, self.params.disk_min)
-        return (Health("mission", Level.OK, "running"), journal, self.disk, self.strangers.health)
+        mission = Health("mission", Level.OK, "running")
+        return (mission, journal, self.disk, self.strangers.health, self.mission.readiness())
 
     def destroy_node(self) -> None:
         """Close the journal."""

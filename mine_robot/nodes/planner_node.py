@@ -74,4 +74,4 @@ class PlannerNode(StackNode[PlannerNodeParams]):
         """Progress of the coverage, counted anew once a heartbeat: it sums over the whole ledger."""
         if not self.progress_t <= t < self.progress_t + HEARTBEAT_S - 1e-6:
             self.progress_t, self.progress = t, self.coverage.progress()
-        return (self.progress, *self.watch.reports())
+        return (self.progress, *self.watch.reports(t))

@@ -16,7 +16,7 @@ from mine_robot.control.follower import Follower
 from mine_robot.control.guard import Guard
 from mine_robot.core.field import Field
 from mine_robot.core.robot import Robot
-from mine_robot.core.types import Health, MarkResult, MissionStatus, NavState, SweepEvidence, Target, Twist2
+from mine_robot.core.types import Health, Level, MarkResult, MissionStatus, NavState, SweepEvidence, Target, Twist2
 from mine_robot.detection.detector import Detector
 from mine_robot.localization.localizer import Localizer
 from mine_robot.marking.marker import Marker
@@ -34,6 +34,7 @@ from mine_robot.sim.types import TrueState
 TICK_STEPS = 2  # the nodes tick at 10 Hz, the world steps at 20 Hz
 LEDGER_STEPS = 8
 COMMAND_DELAY_STEPS = 1
+START_LIMIT_S = 60.0
 JOURNAL = "journal.sqlite"
 
 
@@ -69,7 +70,7 @@ class OfflineMission:
         self.journal = None if directory is None else Journal(directory / JOURNAL)
         self.files = None if directory is None else SimulationFiles(directory, self.simulation)
         self.marker = Marker(params["marker"], robot, memory.unresolved, params["marker"].run)
-        self.mission = Mission(params["mission"], limits)
+        self.mission = Mission(params["mission"], limits, params["mission"].fitted.absent)
         self._take_up(memory)
         self.log = OfflineLog()
         self._commands = deque([Twist2(0.0, 0.0, 0.0)] * COMMAND_DELAY_STEPS)
@@ -86,7 +87,7 @@ class OfflineMission:
         self.detector.restore(memory.targets)
         self.coverage.recall(memory)
         self.guard.set_grid(self.coverage.grid(self.t))
-        self.mission.restore(memory.requests, memory.results)
+        self.mission.restore(memory.requests, memory.results, memory.highest_p)
         self.mission.set_targets(memory.targets)
 
     @property
@@ -96,7 +97,7 @@ class OfflineMission:
 
     def run(self, limit_s: float, watch: Callable[[OfflineMission], None] | None = None) -> MissionStatus:
         """Start the mission and step until it ends or ``limit_s`` of simulated time are over; returns its last status."""
-        self.mission.start()
+        self.start(limit_s)
         while self.t < limit_s:
             self.step()
             if watch is not None:
@@ -104,6 +105,11 @@ class OfflineMission:
             if self.log.states and self.log.states[-1].state.ended:
                 break
         return self.log.states[-1]
+
+    def start(self, limit_s: float = START_LIMIT_S) -> None:
+        """Step until every component has reported and the mission can be started."""
+        while self.t < limit_s and not self.mission.start()[0]:
+            self.step()
 
     def step(self) -> None:
         """One step of the world and everything that follows from it."""
@@ -204,6 +210,7 @@ class OfflineMission:
             self.follower.health(t),
             self.guard.health(t),
             self.marker.health(t),
-            *self.watch.reports(),
+            *self.watch.reports(t),
             *self.simulation.reports(),
+            Health("recorder", Level.OK, "there is none without ROS"),
         ]

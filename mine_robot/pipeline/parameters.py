@@ -11,7 +11,7 @@ from mine_robot.coverage.params import CoverageParams
 from mine_robot.detection.params import DetectorParams
 from mine_robot.localization.params import LocalizationParams
 from mine_robot.marking.params import MarkerParams
-from mine_robot.mission.params import MissionParams
+from mine_robot.mission.params import Fitted, MissionParams
 from mine_robot.sim.params import SimulatorParams
 from mine_robot.sim.soil_sensor_params import SoilSensorParams
 
@@ -80,6 +80,8 @@ class MarkerNodeParams(Common, MarkerParams):
 @dataclass(frozen=True)
 class MissionNodeParams(Common, MissionParams):
     """Parameters of ``mission``."""
+
+    fitted: Fitted = group(Fitted)
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def _note_silences(run: RunData) -> None:
         if state.t - last.t > SILENCE_S and not any(last.t <= t <= state.t + RESTART_S for t in resumed):
             way = math.dist(last.position[:2], state.position[:2])
             run.log.problems.append(
-                f"the log has no pose from {last.t:.1f} s to {state.t:.1f} s, in which the robot moved by {way:.2f} m: "
+                f"the log has no pose {run.clock.span(last.t, state.t)}, in which the robot moved by {way:.2f} m: "
                 "what it drove over and searched there is not proven"
             )
 

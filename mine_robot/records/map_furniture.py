@@ -20,7 +20,7 @@ from mine_robot.records.audit import AuditResult
 from mine_robot.records.ground import NOT_SEARCHED
 from mine_robot.records.language import Language
 from mine_robot.records.run_data import RunData
-from mine_robot.records.text import clock, percent
+from mine_robot.records.text import clock, moment, percent
 
 HAZARD = "#FF0000"
 SEARCHED, SEARCHED_ALPHA = "#0072B2", 0.45  # printed in black and white it is darker than what was not searched
@@ -120,18 +120,17 @@ def _facts(run: RunData, audit: AuditResult | None, t: Language) -> list[str]:
     confirmed = sum(mark.status is MarkStatus.CONFIRMED for mark in outcome.marks.values())
     proof = t("figure.no_track") if audit is None else f"{audit.unsafe_ground_m2:.3f} m²"
     lines = [f"{t('head.imsma')}  {run.field.imsma_id}"] if run.field.imsma_id else []
-    started = run.started
     share = t("figure.reachable", share=percent(ground.coverage))
     return [
         *lines,
         f"{t('figure.state')}  {t.state(outcome.state)}",
-        f"{t('figure.date')}  " + (f"{started:%Y-%m-%d %H:%M} UTC" if started else t("not_recorded")),
+        f"{t('figure.date')}  " + moment(run.started, t),
         f"{t('figure.duration')}  {clock(outcome.duration_s, t)}",
         "",
         f"{t('figure.area')}  {ground.hazard_m2:.2f} m²",
         f"{t('figure.searched')}  {ground.searched_m2:.2f} m²  {share}",
         f"{t('figure.gaps')}  {ground.gaps_m2:.2f} m²",
-        f"{t('figure.suspects')}  {len(run.suspects())}",
+        f"{t('figure.suspects')}  {run.tally.suspects} / {run.tally.listed}",
         f"{t('figure.marks')}  {t('figure.confirmed', confirmed=confirmed, all=len(outcome.marks))}",
         f"{t('figure.unsafe')}  {proof}",
     ]

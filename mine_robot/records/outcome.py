@@ -41,7 +41,8 @@ class Event:
 @dataclass(frozen=True)
 class Outcome:
     """What the journal says: the last ``state`` with its ``reason``, the events in order, and what was found and
-    marked, and what people said. ``grid_pose`` is where the robot was when ``grid`` was written.
+    marked, and what people said. ``highest_p`` is the highest probability a target ever had, ``grid_pose`` where the robot
+    was when ``grid`` was written.
     """
 
     state: MissionState
@@ -50,6 +51,7 @@ class Outcome:
     end_t: float | None = None
     events: tuple[Event, ...] = ()
     targets: tuple[Target, ...] = ()
+    highest_p: Mapping[int, float] = field(default_factory=dict)
     marks: Mapping[int, Mark] = field(default_factory=dict)
     remarks: tuple[Remark, ...] = ()
     grid: LedgerGrid | None = None
@@ -83,6 +85,7 @@ def outcome_of(record: JournalRecord) -> Outcome:
         end_t=_end(record, last),
         events=tuple(sorted(_events(record, changes), key=lambda event: event.t)),
         targets=tuple(sorted(record.targets, key=lambda target: target.id)),
+        highest_p=record.highest_p,
         marks=_marks(record.mark_requests, record.mark_results),
         remarks=record.remarks,
         grid=record.ledger,

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mine_robot.core.clock import RunClock
 from mine_robot.core.geodesy import Datum
 from mine_robot.core.types import GprScan, Health, Level, MetalScan, NavState, SweepEvidence, Target
 from mine_robot.detection.detector import Detector
@@ -143,6 +144,6 @@ def _new_faults(reports: tuple[Health, ...], said: dict[str, str], t: float) -> 
     lines = []
     for health in reports:
         if health.level in (Level.WARN, Level.ERROR) and said.get(health.name) != health.message and len(said) < 50:
-            lines.append(f"{t:.1f} s: {health.name}: {health.message}")
+            lines.append(f"{RunClock.seen(t).moment(t)}: {health.name}: {health.message}")
             said[health.name] = health.message
     return lines

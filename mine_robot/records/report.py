@@ -10,6 +10,7 @@ import base64
 import datetime
 import math
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from mine_robot.records.language import DEFAULT, Language, language
 from mine_robot.records.prior_results import PriorResult, prior_results, raised_suspects
 from mine_robot.records.run_data import RunData
 from mine_robot.records.tables import number
-from mine_robot.records.text import clock, datum_text, degrees, percent
+from mine_robot.records.text import clock, datum_text, degrees, moment, percent
 
 TEMPLATE = "report.html.j2"
 SMALL_GAP_M2 = 0.01  # smaller ones are listed together: slivers along borders fill pages
@@ -62,7 +63,6 @@ def write_report(
 def _context(
     run: RunData, summary: Mapping[str, Any], audit: AuditResult | None, image: Path | None, t: Language
 ) -> dict[str, Any]:
-    started = run.started
     return {
         "t": t,
         "summary": summary,
@@ -70,9 +70,9 @@ def _context(
         "name": run.field.name,
         "imsma_id": run.field.imsma_id,
         "state": t.state(run.outcome.state),
-        "started": f"{started:%Y-%m-%d %H:%M} UTC" if started else t("not_recorded"),
+        "started": moment(run.started, t),
         "ended": _ended(run, t),
-        "written": f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M} UTC",
+        "written": moment(datetime.datetime.now(datetime.timezone.utc), t),
         "duration": clock(run.outcome.duration_s, t),
         "coverage": percent(run.ground.coverage),
         "ground": run.ground,
@@ -82,6 +82,9 @@ def _context(
         "robot": run.robot.name,
         "depth": _depths(run),
         "perimeter": _perimeter(run, t),
+        "tally": run.tally,
+        "time_heads": ("t / s",) if run.simulated else (t("course.time"), t("course.elapsed")),
+        "times": partial(_times, run),
         "targets": [_target(run, target, t) for target in run.outcome.targets],
         "remarks": [r for r in run.outcome.remarks if r.kind is not RemarkKind.ACKNOWLEDGE],
         "priors": [_prior(result, t) for result in prior_results(run)],
@@ -106,7 +109,12 @@ def _ended(run: RunData, t: Language) -> str:
     """Wall time of the end; a simulated clock has none."""
     if run.simulated or run.outcome.end_t is None:
         return t("simulated_time") if run.simulated else t("not_recorded")
-    return f"{datetime.datetime.fromtimestamp(run.outcome.end_t, datetime.timezone.utc):%Y-%m-%d %H:%M} UTC"
+    return run.clock.date(run.outcome.end_t)
+
+
+def _times(run: RunData, when: float) -> tuple[str, ...]:
+    """A time of the stack in the columns of a table."""
+    return (f"{when:.1f}",) if run.simulated else (run.clock.date(when), run.clock.elapsed(when))
 
 
 def _depths(run: RunData) -> list[tuple[str, Any]]:
@@ -132,7 +140,7 @@ def _target(run: RunData, target: Target, t: Language) -> dict[str, Any]:
     placed = mark is not None and mark.placed
     return {
         "id": target.id,
-        "suspect": target.p_hazard >= run.limits.mark_p_hazard,
+        "suspect": target.id in run.tally.suspected,
         "place": _place(run.field.datum, target.x, target.y, t),
         "east": number(target.x, 2),
         "north": number(target.y, 2),

@@ -13,10 +13,12 @@ from typing import Any
 
 from shapely import MultiPolygon
 
+from mine_robot.core.clock import RunClock
 from mine_robot.core.field import Field
 from mine_robot.core.limits import Limits
 from mine_robot.core.priors import NO_PRIORS, Priors
 from mine_robot.core.robot import Robot
+from mine_robot.core.tally import Tally
 from mine_robot.core.types import Target
 from mine_robot.pipeline.loading import LoadError, ParameterFiles, load_field, load_robot
 from mine_robot.pipeline.priors import priors_of_run
@@ -77,6 +79,19 @@ class RunData:
         except (ValueError, OverflowError):
             return None
 
+    @cached_property
+    def tally(self) -> Tally:
+        """How many targets there are, as the page and the terminal count them."""
+        tally = Tally(self.limits.mark_p_hazard)
+        tally.add((target.id, target.p_hazard) for target in self.outcome.targets)
+        tally.add(self.outcome.highest_p.items())
+        return tally
+
+    @property
+    def clock(self) -> RunClock:
+        """How times of the run are said."""
+        return RunClock(self.simulated, self.started.timestamp() if self.started else math.nan)
+
     def suspects(self) -> list[Target]:
         """Targets that are probably hazards."""
         return self.limits.suspects(self.outcome.targets)
@@ -105,7 +120,9 @@ def load_run(path: Path, *, logs: bool = True) -> RunData:
             info=info,
             field=area,
             robot=load_robot(directory.copied("urdf") or directory.urdf),
-            limits=files.build("mission").limits,
+            limits=files.build(
+                "console"
+            ).limits,  # of an older run too, which lacks what the mission has come to demand
             parameters=files.nodes,
             outcome=read_outcome(directory.journal),
             log=read_logs(directory.logs()) if logs else LogData(),

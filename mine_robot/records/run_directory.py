@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mine_robot.core.clock import RunClock
 from mine_robot.records.errors import RecordError
 
 
@@ -171,6 +174,15 @@ class RunDirectory:
     def run_info(self) -> dict[str, Any]:
         """The content of ``run.json``; raises :class:`RecordError` if it is missing or broken."""
         return read_json(self.run)
+
+    def clock(self) -> RunClock:
+        """How times of the run are said; raises :class:`RecordError` as :meth:`run_info`."""
+        info = self.run_info()
+        try:
+            began = datetime.datetime.fromisoformat(str(info.get("started"))).timestamp()
+        except (ValueError, OverflowError, OSError):
+            began = math.nan
+        return RunClock(bool(info.get("simulation", False)), began)
 
     def copied(self, name: str) -> Path | None:
         """Path of the input that ``run.json`` names (``field``, ``parameters``, ``urdf``, ``scenario``), if any."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 
 from mine_robot.core.geodesy import Datum
@@ -15,6 +16,11 @@ def clock(seconds: float, t: Language) -> str:
     if hours:
         return t("duration.hours", hours=hours, minutes=f"{minutes:02d}")
     return t("duration.minutes", minutes=minutes, seconds=f"{whole % 60:02d}")
+
+
+def moment(when: datetime.datetime | None, t: Language) -> str:
+    """A moment as local time with its zone."""
+    return f"{when.astimezone():%Y-%m-%d %H:%M %Z}" if when else t("not_recorded")
 
 
 def degrees(latitude: float, longitude: float, t: Language) -> str:

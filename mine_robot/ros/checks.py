@@ -117,13 +117,15 @@ class Values:
             raise DecodeError(f"there is no value '{key}'")
         return checked_text(key, text, most)
 
-    def number(self, key: str) -> float:
-        """A number within its range."""
+    def number(self, key: str, *, default: float | None = None) -> float:
+        """A number within its range, or the ``default``, without which it has to be there."""
+        if default is not None and key not in self._pairs:
+            return default
         return self._ranges[key].check(key, number(key, self.text(key)))
 
-    def whole(self, key: str) -> int:
+    def whole(self, key: str, *, default: float | None = None) -> int:
         """A whole number within its range."""
-        return int(self.number(key))
+        return int(self.number(key, default=default))
 
     def flag(self, key: str) -> bool:
         """``True`` or ``False``."""

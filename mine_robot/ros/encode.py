@@ -283,6 +283,7 @@ def mission_status(status: MissionStatus) -> DiagnosticArray:
         "goal_target": status.goal_target,
         "request_t": status.request_t,
         "targets": status.targets,
+        "listed": status.listed,
         "marks_requested": status.marks_requested,
         "marks_confirmed": status.marks_confirmed,
         "acknowledged": status.acknowledged,

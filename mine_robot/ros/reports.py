@@ -82,6 +82,7 @@ def mission_status(message: Any) -> MissionStatus:
         goal_target=values.whole("goal_target"),
         request_t=values.number("request_t"),
         targets=values.whole("targets"),
+        listed=values.whole("listed", default=values.whole("targets")),
         marks_requested=values.whole("marks_requested"),
         marks_confirmed=values.whole("marks_confirmed"),
         acknowledged=values.text("acknowledged", default=""),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
 import signal
 import socket
 import subprocess
-import threading
+import sys
 import time
 import zipfile
 from collections.abc import Iterator
@@ -17,6 +16,9 @@ from pathlib import Path
 
 import pytest
 from stack import SMALL_FIELD, command, logs, started
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from cable import Cable
 
 from mine_robot.core.types import Cell, Goal, MarkStatus, MissionState, MissionStatus, RemarkKind
 from mine_robot.mission.journal import Journal
@@ -130,47 +132,6 @@ def draw(page: playwright.Page, role: str, box: dict[str, float], corners: list[
     page.click("#planner-finish")
 
 
-class Cable:
-    """A network between browser and console that can be cut: then nothing passes and nobody is told."""
-
-    def __init__(self, port: int) -> None:
-        self._to, self._whole = port, threading.Event()
-        self._whole.set()
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._socket.getsockname()[1])
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def cut(self) -> None:
-        self._whole.clear()
-
-    def mend(self) -> None:
-        self._whole.set()
-
-    def _accept(self) -> None:
-        while True:
-            near, _ = self._socket.accept()
-            threading.Thread(target=self._connect, args=(near,), daemon=True).start()
-
-    def _connect(self, near: socket.socket) -> None:
-        self._whole.wait()
-        try:
-            far = socket.create_connection(("127.0.0.1", self._to))
-        except OSError:
-            near.close()
-            return
-        threading.Thread(target=self._pass, args=(far, near), daemon=True).start()
-        self._pass(near, far)
-
-    def _pass(self, source: socket.socket, sink: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                self._whole.wait()
-                sink.sendall(data)
-        for end in (source, sink):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-
-
 def console_process(directory: Path) -> int:
     """The id of the console's process of this run."""
     for entry in Path("/proc").iterdir():
@@ -205,9 +166,12 @@ def test_watch_stop_resume_and_lose_the_console(
     phone.locator("#estop").dispatch_event("pointerdown")
     expect(phone.locator("#estop-answer")).to_contain_text("Confirmed", timeout=STEP_MS)
     expect(phone.locator("#state")).to_have_text("e-stop", timeout=STEP_MS)
-    desk.keyboard.press("Escape")  # again, by key: the question is taken back
+    desk.keyboard.press("Escape")  # in a dialog: it is taken back, and no more
     expect(desk.locator("#ask")).to_be_hidden()
-    expect(desk.locator("#estop-answer")).to_contain_text("Confirmed", timeout=STEP_MS)
+    expect(desk.locator("#estop-answer")).to_contain_text(
+        "Confirmed", timeout=STEP_MS
+    )  # on every page: it is the mission's state
+    desk.keyboard.press("Escape")  # again, by key
     expect(phone.locator("[data-command=resume]")).to_be_disabled()
     picture(phone, "phone_estop")
     desk.click("[data-command=resume]")

@@ -79,6 +79,8 @@ def test_a_mission_is_started_on_a_field_of_the_page(
     page.click("#ask-yes")
     expect(page.locator("#state")).to_have_text("no mission", timeout=START_MS)
     expect(page.locator("#log")).to_contain_text("ended short", timeout=STEP_MS)
+    expect(page.locator("#reason")).to_contain_text("the last one: aborted", timeout=STEP_MS)
+    picture(page, "lobby_result")
     (run,) = (path.parent for path in (tmp_path / "missions").glob("*/run.json"))
     assert RunDirectory(run).summary.is_file() and run.with_suffix(".geojson").is_file()
     assert not [what for what in asked if what.startswith("error")]

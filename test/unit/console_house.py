@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from mine_robot.console.access import Access, Refusal
 from mine_robot.console.address import Address
 from mine_robot.console.app import Console
 from mine_robot.console.desk import Desk
+from mine_robot.console.door import Door
 from mine_robot.console.errands import Errands
 from mine_robot.console.seats import Seats, Viewer
 from mine_robot.console.server import Server
@@ -31,12 +33,20 @@ WAIT_S = 10.0
 class House:
     """A console with a mission that only takes notes."""
 
-    def __init__(self, root: Path, token: str = "", *, offers: bool = False) -> None:
+    def __init__(
+        self,
+        root: Path,
+        token: str = "",
+        *,
+        offers: bool = False,
+        door: Callable[[], Door] = Door,
+        scene: dict[str, Any] | None = None,
+    ) -> None:
         self.launched: list[dict[str, Any]] = []
         self.calls: list[str] = []
         self.silent = threading.Event()
         self.store = Store()
-        self.seats = Seats(3, lambda *what: None)
+        self.seats = Seats(3, self.on_seats)
         address = Address("127.0.0.1", 0)
         listener = address.bind()
         self.port = listener.getsockname()[1]
@@ -64,10 +74,10 @@ class House:
             call=self.call,
             say=self.say,
             desk=desk,
-            hello={"boot": "x"},
+            hello={"boot": "x", **({} if scene is None else {"scene": scene})},
             rate=50.0,
         )
-        self.server = Server(console.app(), address, listener)
+        self.server = Server(console.app(), address, listener, door)
 
     def __enter__(self) -> House:
         return self
@@ -78,6 +88,9 @@ class House:
     @property
     def origin(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def on_seats(self, holder: int | None, count: int, what: str) -> None:
+        """Who watches and who has control."""
 
     def call(self, service: str) -> Future[tuple[bool, str]]:
         self.calls.append(service)

@@ -26,9 +26,10 @@ from mine_robot.core.types import (
 )
 from mine_robot.mission.machine import Mission, MissionOutput
 from mine_robot.mission.params import MissionParams
+from mine_robot.mission.reactions import REQUIRED
 from mine_robot.mission.transitions import TRANSITIONS
 
-COMPONENTS = ("localization", "gpr", "metal_detector", "coverage", "follower", "guard", "marker")
+COMPONENTS = tuple(REQUIRED)
 PERIOD = 0.1
 
 

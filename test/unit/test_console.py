@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mission_bench import MissionBench
 from shapely import box
 
 from mine_robot.bringup.resources import resource
@@ -19,6 +20,7 @@ from mine_robot.console.seats import COMMANDS_AT_ONCE, Seats
 from mine_robot.console.store import Cursor, Store
 from mine_robot.console.tiles import CODES, OTHER, TILE, Tiles, run_lengths
 from mine_robot.console.view import LOG_LENGTH, SILENT_WALL_S, View, ellipse
+from mine_robot.console.words import WORDS, words_of
 from mine_robot.core.priors import RASTER, Priors, Suspicion
 from mine_robot.core.types import (
     Cell,
@@ -41,9 +43,11 @@ from mine_robot.core.types import (
     Target,
     TargetClass,
 )
+from mine_robot.mission.reactions import REQUIRED
 from mine_robot.pipeline.loading import ParameterFiles, load_field, load_robot
 
 PLENTY = 10**9
+DRIVES = {MissionState.SEARCH, MissionState.APPROACH, MissionState.RETURN}
 
 
 def cells_of(text: str, shape: tuple[int, int]) -> np.ndarray:
@@ -164,8 +168,7 @@ def test_conditions_on_which_the_mission_acts_come_first_then_the_most_severe() 
     store = Store()
     view = View(store, mark_p=0.5)
     view.mission(status(MissionState.SEARCH), 1.0)
-    names = ("localization", "gpr", "metal_detector", "coverage", "follower", "guard", "marker")
-    view.health(5.0, [Health(name, Level.OK, "fine") for name in names], 1.0)
+    view.health(5.0, [Health(name, Level.OK, "fine") for name in REQUIRED], 1.0)
     view.health(5.0, [Health("battery", Level.WARN, "low"), Health("gpr", Level.ERROR, "dead")], 1.0)
     view.health(5.0, [Health("emergency_stop", Level.ERROR, "pressed"), Health("tilt", Level.OK, "3 degrees")], 1.0)
     view.refresh(1.0)
@@ -277,3 +280,33 @@ def test_a_page_that_asks_too_often_waits() -> None:
     assert viewer is not None
     assert [viewer.spend(100.0) for _ in range(int(COMMANDS_AT_ONCE) + 1)] == [True] * int(COMMANDS_AT_ONCE) + [False]
     assert viewer.spend(101.0)
+
+
+def test_the_checklist_is_the_missions_own_and_what_is_not_heard_is_red() -> None:
+    store, bench = Store(), MissionBench()
+    view = View(store, mark_p=0.5)
+
+    def rows(now: float) -> dict[str, dict[str, Any]]:
+        view.refresh(now)
+        return {row["name"]: row for row in told(store)["checklist"]}
+
+    assert [(row["level"], row["blocks"]) for row in rows(1.0).values()] == [(2, True)], "no word of the mission"
+    bench.silent = {"battery"}
+    bench.levels["gpr"] = Level.ERROR
+    bench.run(1.0)
+    view.health(5.0, [bench.mission.readiness()], 1.0)
+    found = rows(1.0)
+    assert set(found) == set(REQUIRED)
+    assert {name for name, row in found.items() if row["blocks"]} == {"battery"} and found["battery"]["level"] == 2
+    assert found["gpr"] == {"name": "gpr", "label": "ground radar", "level": 1, "message": "broken", "blocks": False}
+    assert found["marker"]["level"] == 0
+    assert [row["blocks"] for row in rows(9.0).values()] == [True], "what it said is old"
+
+
+@pytest.mark.parametrize("state", list(MissionState))
+def test_words_follow_from_the_state_and_claim_no_more(state: MissionState) -> None:
+    words = words_of(state)
+    assert ("drives" in words) is (state in DRIVES) and ("told to stand" in words) is (state not in DRIVES)
+    assert ("Confirmed: emergency stop" in words) is (state is MissionState.ESTOP)
+    assert len({*WORDS.values()}) == len(MissionState)
+    assert "no robot was stopped" in words_of(state, replay=True)

@@ -16,13 +16,21 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from records_examples import SUSPECTS, evidence_of, lane, write_inputs, write_journal, write_log
 from rich.console import Console
 
 from mine_robot.bringup.alone import hold_the_robot
 from mine_robot.bringup.lobby import Offer, _locked, _new_file, _place, serve_lobby
 from mine_robot.bringup.prepare import RunRequest, prepare_run
+from mine_robot.bringup.resources import resource
+from mine_robot.bringup.solo import Solo
 from mine_robot.console.address import Address
-from mine_robot.pipeline.loading import LoadError, load_field
+from mine_robot.console.store import Cursor
+from mine_robot.console.traces import Traces
+from mine_robot.core.tally import in_words
+from mine_robot.pipeline.loading import LoadError, ParameterFiles, load_field
+from mine_robot.records.finish import finish_run
+from mine_robot.records.run_directory import RunDirectory
 
 ROOT = Path(__file__).parents[2]
 FIELD = ROOT / "test/data/small_field.geojson"
@@ -144,3 +152,23 @@ def test_a_console_in_the_background_of_a_script_is_ended_by_ctrl_c_too(tmp_path
         console.send_signal(signal.SIGINT)
         console.communicate(timeout=60)
     assert console.returncode == 0
+
+
+def test_the_page_before_missions_shows_the_ground_and_the_result_of_the_last_one(tmp_path: Path) -> None:
+    """After the end the field looked unsearched."""
+    run = tmp_path / "run"
+    write_inputs(run)
+    write_journal(run)
+    nav = lane(0.0)
+    write_log(run / "log.mcap", nav, evidence_of(nav), [(6.0, SUSPECTS)])
+    summary = finish_run(run, figures=False)
+    params = ParameterFiles([resource("config/robot.yaml")]).build("console")
+    solo = Solo(params, resource("config/robot.yaml"), tmp_path, tmp_path / "token", Traces(0.1, 10.0))
+    solo.show_result(RunDirectory(run))
+    shown = json.loads(solo.store.compose(Cursor(), 10**9, 1.0))["entries"]
+    assert any(key.startswith("tile/") for key in shown) and any(key.startswith("mark/") for key in shown)
+    assert in_words(summary["suspects"], summary["targets"]) in shown["result"]
+    assert summary["state"] in shown["result"] and summary["reason"] in shown["result"]
+    (run / "summary.json").unlink()
+    solo.show_result(RunDirectory(run))  # a run without records is no reason not to offer the next one
+    solo.show_result(RunDirectory(tmp_path / "none"))

@@ -14,6 +14,7 @@ from mine_robot.marking.marker import Marker
 from mine_robot.marking.params import MarkerParams
 from mine_robot.mission.machine import Mission
 from mine_robot.mission.params import MissionParams
+from mine_robot.mission.reactions import REQUIRED
 from mine_robot.sim.actuator import ActuatorParams, SimulatedActuator
 
 ROBOT, LIMITS = robot(), limits()
@@ -40,12 +41,14 @@ def test_a_target_is_found_marked_and_the_robot_comes_home() -> None:
     actuator = SimulatedActuator(ActuatorParams(), rng)
     received, answered, results, stops = b"", None, [], []
     command, progress = Twist2(0.0, 0.0, 0.0), None
+    for name in REQUIRED:
+        mission.set_health(Health(name, Level.OK, "fine"))
     status = mission.update(0.0).status
     mission.start()
     for index in range(round(90 / STEP)):
         nav = plant.nav(error=tuple(rng.normal(0.0, 1.0, 3) * (0.003, 0.003, 0.001)))
         if index % 2 == 0:
-            for name in ("localization", "gpr", "metal_detector", "coverage"):
+            for name in REQUIRED.keys() - {"follower", "guard", "marker"}:
                 mission.set_health(Health(name, Level.OK, "fine"))
             for part in (follower, guard, marker):
                 mission.set_health(part.health(plant.t))

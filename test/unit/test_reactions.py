@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from control_plant import nav_state
+from control_plant import limits, nav_state
 from mission_bench import COMPONENTS, MissionBench
 
 from mine_robot.core.types import Health, Level, MissionState
+from mine_robot.mission.machine import Mission
+from mine_robot.mission.params import Fitted, MissionParams
 from mine_robot.mission.reactions import (
     BEGUN,
     DRIVING,
@@ -22,8 +26,12 @@ from mine_robot.mission.reactions import (
     Reaction,
     tilt_of,
 )
+from mine_robot.pipeline.ground_watch import GroundWatch
+from mine_robot.pipeline.loading import load_field
 
 S = MissionState
+SMALL_FIELD = Path(__file__).parents[1] / "data" / "small_field.geojson"
+FITTED = {"emergency_stop": True, "command_link": True, "battery": True}
 TICK = 0.1
 REACHED = {Action.HOLD: {S.HOLD}, Action.ESTOP: {S.ESTOP}, Action.REPLAN: {S.PLAN}, Action.RETURN: {S.PLAN, S.RETURN}}
 CASES = [
@@ -179,7 +187,8 @@ def test_silence_is_a_fault_of_whoever_has_spoken(component: str) -> None:
     bench.levels.pop(component, None)
     del bench.faults[component]
     bench.run(1.8)
-    assert bench.status.state is S.HOLD
+    worst = max(row.action for row in REACTIONS if row.component == component and row.up_to is Level.STALE)
+    assert worst >= Action.HOLD and bench.status.state in REACHED[worst]
     assert "no report" in bench.status.reason
 
 
@@ -215,3 +224,63 @@ def test_the_time_after_which_a_row_acts_is_no_tick_longer_by_rounding(first: in
         watch.update(t)
         fired.append(row in watch.fired(t, S.SEARCH, 0.0))
     assert fired == [False, False, True]
+
+
+@pytest.mark.parametrize("component", sorted(REQUIRED))
+@pytest.mark.parametrize("spoke", [False, True])
+def test_no_start_while_something_required_says_nothing(component: str, spoke: bool) -> None:
+    """Never heard, or silent again: the start is refused in words, and what is missing starts nothing by coming back."""
+    bench = MissionBench()
+    if spoke:
+        bench.run(1.0)
+    bench.silent = {component}
+    bench.run(2.0)
+    accepted, words = bench.mission.start()
+    assert not accepted and REQUIRED[component][0] in words and "no report" in words
+    assert bench.run(1.0) is S.IDLE
+    readiness = bench.mission.readiness()
+    assert readiness.level is Level.ERROR and readiness.values[component].startswith("blocks: no report")
+    bench.silent = set()
+    assert bench.run(2.0) is S.IDLE, "nobody started it"
+    assert bench.mission.start()[0] and bench.run(5.0, S.SEARCH) is S.SEARCH
+
+
+@pytest.mark.parametrize("component", ["emergency_stop", "geofence"])
+def test_no_start_with_what_would_stop_the_robot_at_once(component: str) -> None:
+    bench = MissionBench()
+    bench.levels[component], bench.messages[component] = Level.ERROR, "pressed"
+    bench.run(1.0)
+    assert not bench.mission.start()[0]
+    assert bench.mission.readiness().values[component] == "blocks: pressed"
+
+
+@pytest.mark.parametrize("component", ["emergency_stop", "command_link", "battery"])
+def test_what_is_not_fitted_by_configuration_is_said_and_waited_for_by_nobody(component: str) -> None:
+    bench = MissionBench()
+    bench.mission = Mission(MissionParams(), limits(), Fitted(**{**FITTED, component: False}).absent)
+    bench.silent = {component}
+    bench.run(1.0)
+    assert bench.mission.readiness().values[component] == "absent: not fitted"
+    assert bench.mission.start()[0] and bench.run(5.0, S.SEARCH) is S.SEARCH
+    # One that speaks all the same is believed, and its silence is a fault again.
+    bench.silent = set()
+    bench.run(1.0)
+    bench.silent = {component}
+    assert bench.run(3.0) in (S.HOLD, S.ESTOP)
+
+
+def test_the_place_is_known_before_the_geofence_says_so() -> None:
+    field = load_field(SMALL_FIELD)
+    watch = GroundWatch(field, limits())
+    (_, fence) = watch.reports(100.0)
+    assert fence.level is Level.STALE
+    for t, x, y, then, level in (
+        (100.0, math.nan, 0.0, 100.0, Level.STALE),
+        (100.0, 0.0, 0.0, 101.0, Level.OK),
+        (100.0, 0.0, 0.0, 102.0, Level.STALE),
+        (102.0, 99.0, 0.0, 102.0, Level.ERROR),
+        (102.0, 99.0, 0.0, 110.0, Level.ERROR),
+    ):
+        nav = nav_state(t, 0.0, 0.0, 0.0)
+        watch.set_nav(replace(nav, position=np.array([x, y, 0.0])))
+        assert watch.reports(then)[1].level is level

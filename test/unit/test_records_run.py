@@ -27,6 +27,7 @@ KEYS = {
     "gaps_m2",
     "duration_s",
     "targets",
+    "suspects",
     "marks_requested",
     "marks_confirmed",
     "cross_track_rms_m",

@@ -17,7 +17,7 @@ def report(folder: RunFolder, language: ReportLanguage = "en") -> None:
     from mine_robot.bringup.display import show_summary
     from mine_robot.records.finish import finish_run
 
-    show_summary(console, finish_run(folder, language_code=language), str(folder))
+    show_summary(console, finish_run(folder, language_code=language), folder)
 
 
 def export(

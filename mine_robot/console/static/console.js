@@ -1,13 +1,15 @@
 // The page: the stream from the server, what follows from it, and the commands to it.
 
 import { FieldMap, legend } from "/map.js";
-import { ask, clock, dismiss, show, showLog, showRuns, showTarget } from "/panel.js";
+import { acts, guardKeys } from "/keys.js";
+import { ask, dismiss, moment, refreshQuestion, setClock, show, showLog, showRuns, showTarget } from "/panel.js";
 import { Planner } from "/planner.js";
 import { Sensors } from "/sensors.js";
+import { Stop } from "/stop.js";
+import { situation, spoken } from "/words.js";
 
 const $ = (id) => document.getElementById(id);
-const SILENT_S = 2, GIVE_UP_S = 5, RETRY_S = [0.5, 1, 2, 3], STOP_TRIES = 60, EVIDENCE_MS = 90000, PREVIEW_MS = 180000;
-const REQUIRED = ["localization", "gpr", "metal_detector", "coverage", "follower", "guard", "marker", "emergency_stop", "command_link", "battery"];
+const SILENT_S = 2, GIVE_UP_S = 5, RETRY_S = [0.5, 1, 2, 3], STARTING_S = 60, CLOSED_S = 10, EVIDENCE_MS = 90000, PREVIEW_MS = 180000;
 const LAUNCH_CHECKLIST = ["The field on the map is the one in front of the robot.", "Its plan is what is wanted."];
 const CHECKLIST = ["Nobody stands on the field or in front of the robot.", "The emergency stop on the robot is released and within reach.", "The field on the map is the one in front of me."];
 const MISSED_LINES = 24;                                 // at most, of what happened while there was no connection
@@ -15,6 +17,10 @@ const MISSED_LINES = 24;                                 // at most, of what hap
 let entries = {}, scene = null, hello = null, socket = null, attempts = 0;
 let heard = -Infinity, serverNow = 0;                   // page's clock at the last message, and the server's then
 let lostSince = null, lastT = 0, boot = null, missed = null;
+let owed = false;                                        // the sensors are to be asked for once a stop that goes first is answered
+let refusal = null;                                      // of a command: its words, the situation in which it was refused, and when
+const stop = new Stop((signal) => post("/api/estop", {}, signal), () => status());
+if (stop.pending) stop.run();                            // first of all: one is left from before a reload
 const map = new FieldMap($("map"), (on) => $("follow").setAttribute("aria-pressed", String(on)), openTarget);
 const sensors = new Sensors(async (wish) => {
   if (!hello) return;                                    // asked again with the next greeting
@@ -29,6 +35,7 @@ const age = (at) => serverNow - at + (seconds() - heard);
 function connect() {
   socket = new WebSocket(`${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/live`);
   const mine = socket;
+  mine.onopen = () => stop.wake();
   mine.onmessage = (event) => { if (mine === socket) take(JSON.parse(event.data)); };
   mine.onclose = (event) => { if (mine === socket) lost(event.code); };
 }
@@ -51,6 +58,7 @@ function take(message) {
   for (const [key, value] of Object.entries(message.entries)) put(key, value);
   if (!message.more && missed) tellMissed();
   lastT = entries.time ? entries.time.t : lastT;
+  if (owed && !stop.pending) { owed = false; sensors.ask(); }
   update();
 }
 
@@ -62,6 +70,7 @@ function greet(words) {
   lostSince = null;
   boot = words.boot;
   scene = words.scene;
+  setClock(scene.simulated, scene.began);
   document.body.classList.toggle("lobby", Boolean(scene.lobby));
   document.body.classList.toggle("replay", Boolean(scene.replay));
   entries = {};
@@ -69,7 +78,11 @@ function greet(words) {
   map.setScene(scene);
   planner.setScene(scene);
   legend($("legend-rows"), scene.halo_m, scene.priors.length > 0);
-  if (sensors.open) sensors.ask();
+  owed = sensors.open;
+  if (scene.lobby && stop.pending) {
+    notice(`The emergency stop of ${stop.seconds.toFixed(0)} s ago was never confirmed. No mission runs here any more.`);
+    stop.end();
+  }
   document.title = `${scene.replay ? "REPLAY " : ""}${scene.simulated ? "SIMULATION " : ""}${scene.name} – console`;
 }
 
@@ -91,7 +104,7 @@ function tellMissed() {
   const { for: gap, after, restarted } = missed;
   missed = null;
   if (gap < 1 && !restarted) return;
-  const all = log().filter((line) => line.t > after).map((line) => `${clock(line.t)}  ${line.text}`);
+  const all = log().filter((line) => line.t > after).map((line) => `${moment(line.t)}  ${line.text}`);
   const lines = all.length > MISSED_LINES ? [`${all.length - MISSED_LINES} lines more stand in the log`, ...all.slice(-MISSED_LINES)] : all;
   const why = restarted ? "The console was started again. " : "";
   notice(`${why}The connection was lost for ${gap.toFixed(0)} s. ${lines.length ? `Meanwhile:\n${lines.join("\n")}` : "Nothing happened meanwhile."}`);
@@ -105,19 +118,51 @@ function update() {
   show(entries, scene, age);
   showLog(log());
   showTarget(map.selected, entries, scene);
+  refreshQuestion();
   map.setPose(entries.pose || null, entries.pose ? age(entries.pose.at) : Infinity);
   map.redraw();
   status();
 }
 
+const ended = () => Boolean(entries.mission && ["done", "aborted"].includes(entries.mission.state));
+
+/** How the connection stands: { ok, calm, text }; calm is what needs nobody's attention. */
+function link() {
+  const silent = seconds() - heard;
+  if (hello !== null && silent < SILENT_S) return { ok: true, calm: true, text: "connected" };
+  if (!Number.isFinite(silent)) return { ok: false, calm: true, text: "connecting" };
+  if (ended()) return { ok: false, calm: true, text: "run ended" };
+  if (entries.phase === "starting" && silent < STARTING_S) return { ok: false, calm: true, text: "mission is starting" };
+  if (entries.phase === "closed" && silent < CLOSED_S) return { ok: false, calm: true, text: "console closed" };
+  return { ok: false, calm: false, text: `NO CONNECTION for ${silent.toFixed(0)} s` };
+}
+
+/** Why nothing can be stopped from here; empty if something can, or may. */
+function nothingToStop(ok) {
+  if (scene && scene.lobby) return entries.phase === "starting" ? "The mission is starting; the robot stands until somebody presses Start on its page." : "Nothing can be stopped: no mission runs here.";
+  return !ok && ended() ? "Nothing can be stopped from here: the run has ended. The robot's own button remains." : "";
+}
+
+/** What is said of the robot: follows from the mission's state, and from whether a stop is waited for. */
+function tell({ ok, calm }) {
+  const nothing = nothingToStop(ok), { mission } = entries;
+  if (nothing && stop.pending) stop.end();
+  $("estop").classList.toggle("idle", Boolean(nothing));
+  $("estop-hint").textContent = nothing ? "nothing to stop here" : acts() ? "touch, Esc or Space" : "touch; the keys are in use";
+  const silent = mission && (entries.health || []).some((row) => row.name === "mission" && row.level === 3);
+  const current = (ok && !silent) || (calm && ended());
+  const said = spoken({ mission, heard: current, stop, nothing, refusal: refusal && { ...refusal, age: seconds() - refusal.at } });
+  say("estop-answer", said.line, said.alarm);
+  $("estop-answer").dataset.state = said.alarm || !mission ? "" : mission.state;
+  say("answer", said.answer, true);
+}
+
 function status() {
-  const silent = seconds() - heard, ok = hello !== null && silent < SILENT_S;
-  document.body.classList.toggle("lost", !ok);
+  const connection = link(), { ok } = connection;
+  document.body.classList.toggle("lost", !connection.ok && !connection.calm);
   $("link").className = `badge ${ok ? "ok" : ""}`;
-  const ended = entries.mission && ["done", "aborted"].includes(entries.mission.state);
-  if (ok) $("link").textContent = "connected";
-  else if (!Number.isFinite(silent)) $("link").textContent = "connecting";
-  else $("link").textContent = ended ? `run ended; no connection` : `NO CONNECTION for ${silent.toFixed(0)} s`;
+  $("link").textContent = connection.text;
+  tell(connection);
   const state = ok && entries.mission ? entries.mission.state : "";
   const holder = entries.control ? entries.control.holder : null, mine = hello && holder === hello.viewer;
   const may = {
@@ -143,9 +188,11 @@ setInterval(() => {
 
 // --- commands -----------------------------------------------------------------------------------------------------------------
 async function post(path, body, wait = 3000) {
+  if (stop.pending && !["/api/estop", "/api/login"].includes(path)) return { ok: false, message: "the emergency stop goes first" };
   const headers = { "content-type": "application/json", "x-console": hello ? hello.secret : "page" };
+  const signal = typeof wait === "number" ? AbortSignal.timeout(wait) : wait;
   try {
-    const response = await fetch(path, { method: "POST", headers, body: JSON.stringify(body), signal: AbortSignal.timeout(wait), priority: "high" });
+    const response = await fetch(path, { method: "POST", headers, body: JSON.stringify(body), signal, priority: "high" });
     if (response.status === 401 && !$("login").open && path !== "/api/login") $("login").show();
     return await response.json();
   } catch {
@@ -153,36 +200,29 @@ async function post(path, body, wait = 3000) {
   }
 }
 
-function say(id, text, bad) { $(id).textContent = text; $(id).className = bad ? "bad" : ""; }
+function say(id, text, bad) {
+  if ($(id).textContent !== text) $(id).textContent = text;
+  $(id).className = bad ? "bad" : "";
+}
 
-let stopping = false;
-async function estop() {
+/** What a command was answered: a refusal is shown while the state is that in which it was refused; what was done, the state shows. */
+function answered(name, answer) {
+  refusal = answer.ok ? null : { text: `${name}: ${answer.message}`, situation: situation(entries.mission), at: seconds() };
+  status();
+}
+
+function estop() {
   dismiss();
-  if (stopping) return;
-  stopping = true;
-  say("estop-answer", "Emergency stop sent …", false);
-  for (let i = 0; i < STOP_TRIES; i++) {
-    const answer = await post("/api/estop", {}, 1500);
-    if (answer.ok) { say("estop-answer", `Confirmed: ${answer.message}`, false); break; }
-    say("estop-answer", `E-STOP NOT CONFIRMED (${answer.message}). Use the button on the robot! Trying again …`, true);
-    await new Promise((resolve) => setTimeout(resolve, 300));
-  }
-  stopping = false;
+  if (!nothingToStop(link().ok)) stop.press();
 }
 $("estop").addEventListener("pointerdown", (event) => { event.preventDefault(); estop(); });
 $("estop").addEventListener("click", estop);  // keyboards and assistive technology
-window.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape" && (event.key !== " " || event.target.tagName === "INPUT")) return;
-  event.preventDefault();  // Space must not press a button that has the focus
-  event.stopPropagation();
-  if (!event.repeat) estop();
-}, true);
-window.addEventListener("keyup", (event) => { if (event.key === " " && event.target.tagName !== "INPUT") event.preventDefault(); }, true);
+guardKeys(estop, status);
 
 const QUESTIONS = {
-  start: () => ask("Start the mission? The robot will move.", "Start", (entries.health || []).filter((row) => REQUIRED.includes(row.name)), CHECKLIST),
-  resume: () => ask("Go on? The robot will move.", "Resume", (entries.health || []).filter((row) => row.level > 0), []),
-  abort: () => ask("End the mission where the robot stands? It cannot be continued from this page.", "Abort", [], []),
+  start: () => ask("Start the mission? The robot will move.", "Start", () => (scene.replay ? [] : entries.checklist || []), CHECKLIST),
+  resume: () => ask("Go on? The robot will move.", "Resume", () => (entries.health || []).filter((row) => row.level > 0), []),
+  abort: () => ask("End the mission where the robot stands? It cannot be continued from this page.", "Abort", () => [], []),
   pause: async () => true,
 };
 
@@ -192,13 +232,12 @@ async function command(name) {
   if (!(await QUESTIONS[name]())) return;
   await takeFree();
   const answer = await post("/api/mission", { command: name });
-  say("answer", `${name}: ${answer.message}`, !answer.ok);
-  if (answer.ok) setTimeout(() => { if ($("answer").textContent.startsWith(`${name}:`)) say("answer", "", false); }, 8000);
-  if (name === "resume" && answer.ok) say("estop-answer", "", false);
+  answered(name, answer);
 }
+
 async function launch(field) {
   const what = scene.simulated ? "SIMULATION" : "LIVE ROBOT";
-  if (!(await ask(`Start the stack for this field? ${what}: the robot stands until somebody presses Start on the next page.`, "Start the stack", [], LAUNCH_CHECKLIST))) return null;
+  if (!(await ask(`Start the stack for this field? ${what}: the robot stands until somebody presses Start on the next page.`, "Start the stack", () => [], LAUNCH_CHECKLIST))) return null;
   await takeFree();
   const answer = await post("/api/launch", { field }, 10000);
   if (!answer.ok) return answer;
@@ -211,16 +250,16 @@ for (const button of document.querySelectorAll("[data-command]")) button.onclick
 
 $("take").onclick = async () => {
   const holder = entries.control ? entries.control.holder : null, mine = hello && holder === hello.viewer;
-  if (!mine && holder !== null && !(await ask(`Take control from viewer ${holder}?`, "Take control", [], []))) return;
+  if (!mine && holder !== null && !(await ask(`Take control from viewer ${holder}?`, "Take control", () => [], []))) return;
   const answer = await post("/api/control", mine ? { action: "release" } : { action: "take", from_other: holder !== null });
-  say("answer", answer.message, !answer.ok);
+  answered("control", answer);
 };
 
 $("login-form").onsubmit = async (event) => {
   event.preventDefault();
   const answer = await post("/api/login", { token: $("token").value });
   $("login-answer").textContent = answer.ok ? "" : answer.message;
-  if (answer.ok) { $("token").value = ""; $("login").close(); if (!socket) connect(); }
+  if (answer.ok) { $("token").value = ""; $("login").close(); stop.wake(); if (!socket) connect(); }
 };
 
 // --- a target -----------------------------------------------------------------------------------------------------------------
@@ -262,7 +301,7 @@ for (const button of document.querySelectorAll("[data-remark]")) button.onclick 
 $("acknowledge").onclick = async () => {
   await takeFree();
   const answer = await post("/api/remark", { kind: "acknowledge", comment: "" });
-  say("answer", answer.ok ? "" : answer.message, !answer.ok);
+  answered("acknowledge", answer);
 };
 
 $("target-close").onclick = () => { $("target").close(); map.select(null); };

@@ -8,10 +8,27 @@ const ACTIONS = { estop: "emergency stop", hold: "hold", return: "drive home", r
 const NAMES = { estop: "e-stop", return: "driving home", plan: "planning", align: "aligning", mark: "marking" };
 const STALE_POSE_S = 1.5;
 
-export function clock(seconds) {
+let simulated = true, began = null;  // the clock, and the UNIX time at which a run on a robot began, if it is known
+
+export const setClock = (isSimulated, at) => { simulated = isSimulated; began = at ?? null; };
+
+export function duration(seconds) {
   if (seconds === null || seconds === undefined) return "?";
   const whole = Math.round(seconds), h = Math.floor(whole / 3600), m = Math.floor(whole / 60) % 60, s = String(whole % 60).padStart(2, "0");
   return h ? `${h}:${String(m).padStart(2, "0")}:${s}` : `${m}:${s}`;
+}
+
+/** A time of the stack: elapsed in simulation, local time with its zone on a robot. */
+export function moment(t) {
+  if (simulated) return duration(t);
+  return t > 1e9 ? new Date(1000 * t).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short" }) : "?";
+}
+
+/** Rows of what time it is. */
+function timeRows(t) {
+  if (simulated) return [["Time of the run", duration(t)]];
+  const elapsed = began !== null && t > 1e9 ? duration(t - began) : "not known yet";
+  return [["Local time", moment(t)], ["Time of the run", elapsed]];
 }
 
 const number = (value, digits, unit) => (typeof value === "number" ? `${value.toFixed(digits)} ${unit}` : "unknown");
@@ -49,14 +66,14 @@ export function show(entries, scene, age) {
   const { mission, figures = {}, pose, health = [], conditions = [] } = entries;
   const area = figures.coverage || {}, place = figures.localization || {}, tool = figures.marker || {}, level = (name) => (health.find((row) => row.name === name) || {}).level;
   const of = (name) => (level(name) === undefined || level(name) === 3 ? "stale" : level(name) > 0 ? "warn" : "");
-  $("state").textContent = mission ? NAMES[mission.state] || mission.state : scene.lobby ? "no mission" : "no word from the mission";
+  $("state").textContent = mission ? NAMES[mission.state] || mission.state : scene.lobby ? "no mission" : "starting";
   document.body.dataset.state = mission ? mission.state : "";
   const seen = mission && mission.acknowledged;
   document.body.classList.toggle("acknowledged", Boolean(seen));
   $("hold").hidden = !mission || mission.state !== "hold";
   $("hold-text").textContent = seen ? `Hold acknowledged by ${seen}` : "The robot holds and nobody has acknowledged it.";
   const silent = level("mission") === 3;
-  $("reason").textContent = mission ? `${mission.reason}${silent ? " — the mission is silent" : ""}` : scene.lobby ? "plan a field to start one" : "";
+  $("reason").textContent = mission ? `${mission.reason}${silent ? " — the mission is silent" : ""}` : scene.lobby ? entries.result || "plan a field to start one" : "the mission has not spoken yet";
   $("kind").textContent = scene.replay ? "REPLAY" : scene.simulated ? "SIMULATION" : "LIVE ROBOT";
   $("kind").title = scene.replay || "";
   $("kind").className = `badge ${scene.replay ? "recorded" : scene.simulated ? "simulation" : "live"}`;
@@ -66,9 +83,9 @@ export function show(entries, scene, age) {
   rows($("progress"), [
     ["Searched", `${number(area.searched_m2, 1, "m²")} of ${number(area.hazard_m2, 1, "m²")}`, of("coverage")],
     ["Gaps", number(area.gaps_m2, 1, "m²"), of("coverage")],
-    ["Time left, about", area.remaining_s > 0 || share === 100 ? clock(area.remaining_s) : "not known yet", of("coverage")],
-    ["Time of the run", clock(entries.time && entries.time.t)],
-    ["Targets", mission ? String(mission.targets) : "?"],
+    ["Time left, about", area.remaining_s > 0 || share === 100 ? duration(area.remaining_s) : "not known yet", of("coverage")],
+    ...timeRows(entries.time && entries.time.t),
+    ["Targets", mission ? mission.found : "?"],
     ["Marks", mission ? `${mission.marks_confirmed} confirmed of ${mission.marks_requested}` : "?"],
   ]);
   const poseAge = pose ? age(pose.at) : Infinity, old = poseAge > STALE_POSE_S ? "stale" : "";
@@ -99,7 +116,7 @@ function word(health, name) {
 export function showLog(lines) {
   items($("log"), lines.slice(-60).reverse(), (line) => {
     const row = document.createElement("li"), time = document.createElement("time");
-    time.textContent = clock(line.t);
+    time.textContent = moment(line.t);
     row.append(time, line.text);
     return row;
   });
@@ -119,7 +136,7 @@ export function showTarget(id, entries, scene) {
     ["East, north", `${number(x, 2, "m")}, ${number(y, 2, "m")}`],
     ["Sigma", number(sx === null || sy === null ? null : 100 * Math.max(sx, sy), 1, "cm")],
     ["Depth", number(depth, 2, "m")],
-    ["Operator", remark ? `${remark.kind === "confirm" ? "confirmed" : "rejected"} at ${clock(remark.t)} by ${remark.author}${remark.comment ? `: ${remark.comment}` : ""}` : "has said nothing"],
+    ["Operator", remark ? `${remark.kind === "confirm" ? "confirmed" : "rejected"} at ${moment(remark.t)} by ${remark.author}${remark.comment ? `: ${remark.comment}` : ""}` : "has said nothing"],
     ["Mark", mark ? `${mark.status}${mark.detail ? `: ${mark.detail}` : ""}` : "none"],
   ]);
 }
@@ -132,8 +149,8 @@ export function showRuns(list, runs) {
     const row = document.createElement("li"), title = document.createElement("strong"), text = document.createElement("p"), links = document.createElement("p");
     title.textContent = run.name;
     const end = run.running ? "this run" : run.state || "no summary: killed, or still going on";
-    const share = run.coverage === null ? "" : `, ${(Math.floor(run.coverage * 1000) / 10).toFixed(1)} % searched, ${run.targets ?? "?"} targets`;
-    text.textContent = `${run.simulated ? "SIMULATION, " : ""}${run.started.slice(0, 16).replace("T", " ")}: ${end}${share}`;
+    const share = run.coverage === null ? "" : `, ${(Math.floor(run.coverage * 1000) / 10).toFixed(1)} % searched, ${run.suspects ?? "?"} suspects of ${run.targets ?? "?"} listed`;
+    text.textContent = `${run.simulated ? "SIMULATION, " : ""}${startedAt(run.started)}: ${end}${share}`;
     const link = (href, name) => {
       const a = document.createElement("a");
       a.href = `/runs/${encodeURIComponent(run.name)}/${href}`; a.download = ""; a.textContent = name;
@@ -145,15 +162,23 @@ export function showRuns(list, runs) {
   }));
 }
 
-let settle = () => {};
+function startedAt(text) {
+  const at = new Date(text);
+  return Number.isNaN(at.getTime()) ? "?" : at.toLocaleString("en-GB", { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
+}
 
-/** Ask before something moves or ends; resolves to true if the person says yes. `ticks` have to be ticked first. */
+let settle = () => {}, review = () => {};
+
+/** Show what an open question depends on as it is now. */
+export const refreshQuestion = () => review();
+
+/** Ask before something moves or ends; resolves to true if the person says yes. `ticks` have to be ticked first, and no row of `states()`
+ * may block. */
 export function ask(title, yes, states, ticks) {
   const dialog = $("ask");
   settle(false);
   $("ask-title").textContent = title;
   $("ask-yes").textContent = yes;
-  $("ask-state").replaceChildren(...states.map(healthRow));
   const boxes = ticks.map((text) => {
     const label = document.createElement("label"), box = document.createElement("input");
     box.type = "checkbox";
@@ -161,12 +186,13 @@ export function ask(title, yes, states, ticks) {
     label.append(box, text);
     return [label, box];
   });
-  function allowed() { $("ask-yes").disabled = !boxes.every(([, box]) => box.checked); }
+  function allowed() { $("ask-yes").disabled = !boxes.every(([, box]) => box.checked) || states().some((row) => row.blocks); }
+  review = () => { items($("ask-state"), states(), healthRow); allowed(); };
   $("ask-ticks").replaceChildren(...boxes.map(([label]) => label));
-  allowed();
+  review();
   dialog.show();  // not modal: the emergency stop stays in reach
   return new Promise((resolve) => {
-    settle = (answer) => { settle = () => {}; dialog.close(); resolve(answer); };
+    settle = (answer) => { settle = review = () => {}; dialog.close(); resolve(answer); };
     $("ask-yes").onclick = () => settle(true);
     $("ask-no").onclick = () => settle(false);
   });
