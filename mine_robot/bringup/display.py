@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mine_robot.bringup.operator import Picture
+from mine_robot.core.text import one_line
 from mine_robot.core.types import Level
 from mine_robot.records.text import percent
 
@@ -44,7 +45,7 @@ class Display:
         state = picture.mission.state.value if picture.mission else "starting"
         if picture.t - self._plain_t >= PLAIN_PERIOD_S or (state == "hold") != (self._plain_state == "hold"):
             self._plain_t, self._plain_state = picture.t, state
-            self.console.print(Text(_line(picture)))
+            self.console.print(Text(_line(picture)), soft_wrap=True)
 
     def _panel(self, picture: Picture) -> Group:
         share = _share(picture)
@@ -52,12 +53,14 @@ class Display:
         head.add_row(
             Text(self._banner, style="bold black on yellow"),
             Text(_state(picture), style="bold"),
-            Text(picture.mission.reason if picture.mission else "", style="dim"),
+            Text(one_line(picture.mission.reason if picture.mission else ""), style="dim"),
         )
         bar = Table.grid(padding=(0, 1))
         bar.add_row(ProgressBar(total=100.0, completed=100.0 * share, width=40), Text(_line(picture)))
         problems = [
-            Text(f"  {report.name}: {report.message}", style="red" if report.level >= Level.ERROR else "yellow")
+            Text(
+                one_line(f"  {report.name}: {report.message}"), style="red" if report.level >= Level.ERROR else "yellow"
+            )
             for report in picture.health.values()
             if report.level != Level.OK
         ]
@@ -98,7 +101,7 @@ def show_summary(console: Console, summary: Mapping[str, Any], folder: str) -> N
     table.add_column()
     complete = summary["state"] == "complete"
     table.add_row("State", Text(str(summary["state"]), style="bold green" if complete else "bold red"))
-    table.add_row("Reason", str(summary["reason"]))
+    table.add_row("Reason", Text(one_line(str(summary["reason"]))))
     table.add_row("Area", f"{summary['area_m2']:.1f} m²")
     reached = percent(summary["coverage"])
     table.add_row("Searched", f"{summary['searched_m2']:.1f} m² ({reached} of what can be reached)")
@@ -116,10 +119,8 @@ def show_summary(console: Console, summary: Mapping[str, Any], folder: str) -> N
         table.add_row("Position", _figure(score["position_rmse_m"], 100.0, "cm RMSE"))
         table.add_row("Detonations", str(score["detonations"]))
     console.print(table)
-    console.print(
-        f"Everything is in [bold]{folder}[/]: summary.json, map.png, report.html, log.mcap, journal.sqlite",
-        highlight=False,
-    )
+    files = "summary.json, map.png, report.html, log.mcap, journal.sqlite"
+    console.print(Text.assemble("Everything is in ", (one_line(folder), "bold"), f": {files}"), soft_wrap=True)
 
 
 def _figure(value: float | None, factor: float, unit: str, digits: int = 2) -> str:

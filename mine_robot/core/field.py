@@ -21,6 +21,7 @@ from shapely.geometry.base import BaseGeometry
 from shapely.validation import explain_validity
 
 from mine_robot.core.geodesy import Datum
+from mine_robot.core.text import checked_name, short
 from mine_robot.core.types import Array
 
 POLYGON_ROLES = ("hazard_area", "safe_area", "no_go")
@@ -103,22 +104,21 @@ class _Reader:
     def _add(self, index: int, feature: Any) -> None:
         properties = feature.get("properties") if isinstance(feature, Mapping) else None
         if not isinstance(properties, Mapping) or "role" not in properties:
-            name = f" '{properties['name']}'" if isinstance(properties, Mapping) and properties.get("name") else ""
+            name = f" {short(properties['name'])}" if isinstance(properties, Mapping) and properties.get("name") else ""
             raise FieldError(f"feature {index}{name} has no properties.role (one of {', '.join(ROLES)})")
         role = properties["role"]
-        name = " ".join(str(properties.get("name") or "").split())
+        name = name_of(f"feature {index}", properties, "name")
         label = f"feature {index} ({role} '{name}')" if name else f"feature {index} ({role})"
         if role not in ROLES:
-            raise FieldError(f"feature {index} has the unknown role {role!r} (known: {', '.join(ROLES)})")
+            raise FieldError(f"feature {index} has the unknown role {short(role)} (known: {', '.join(ROLES)})")
         self.shapes[role].append((label, checked_geometry(label, feature.get("geometry"), KINDS[role])))
-        if role == "no_go" and properties.get("reason"):
-            reason = " ".join(str(properties["reason"]).split())
+        if role == "no_go" and (reason := name_of(label, properties, "reason")):
             self.reasons.setdefault(reason, []).append(self.shapes[role][-1][1])
         if role == "hazard_area":
             self._set_lane_heading(label, properties.get("lane_heading_deg"))
             for key in ("name", "imsma_id"):
                 if properties.get(key) is not None:
-                    self.properties.setdefault(key, str(properties[key]))
+                    self.properties.setdefault(key, name_of(label, properties, key))
 
     def _set_lane_heading(self, label: str, value: Any) -> None:
         if value is None:
@@ -195,6 +195,14 @@ class _Reader:
 
     def _polygons(self, role: str, datum: Datum) -> MultiPolygon:
         return _to_map(datum, [geometry for _, geometry in self.shapes[role]])
+
+
+def name_of(label: str, properties: Mapping[str, Any], key: str) -> str:
+    """A text among the properties of a feature, in one line; raises :class:`FieldError` if it could not be shown everywhere."""
+    try:
+        return checked_name(properties.get(key), key)
+    except ValueError as error:
+        raise FieldError(f"{label}: {error}") from None
 
 
 def checked_geometry(label: str, geometry: Any, wanted: tuple[str, ...]) -> BaseGeometry:

@@ -14,6 +14,7 @@ import numpy as np
 import shapely
 from shapely import Polygon
 
+from mine_robot.core.text import checked_name
 from mine_robot.core.types import Array
 
 REQUIRED_FRAMES = ("base_link", "imu_link", "gnss_link", "gpr_link", "metal_detector_link")
@@ -119,11 +120,15 @@ def robot_from_urdf(urdf: str) -> Robot:
     missing = [name for name in REQUIRED_FRAMES if name not in frames]
     if missing:
         raise RobotError(f"the robot description has no frame {', '.join(missing)} connected to base_link")
+    try:
+        name = checked_name(root.get("name", "robot"), "name of the robot")
+    except ValueError as error:
+        raise RobotError(str(error)) from None
     patches = tuple(_box(root, name, frames) for name in sorted(frames) if name.endswith("_track_link"))
     marker = frames.get("marker_link", np.eye(4))[:3, 3]
     limit = root.find("./joint[@name='marker_slide_joint']/limit")
     return Robot(
-        name=root.get("name", "robot"),
+        name=name,
         imu=frames["imu_link"][:3, 3],
         imu_rotation=frames["imu_link"][:3, :3],
         gnss=frames["gnss_link"][:3, 3],
