@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -60,6 +61,9 @@ def main() -> None:
 
     lasting_streams()
     keep_private()
+    warnings.filterwarnings(
+        "ignore", "Glyph .* missing", UserWarning
+    )  # a map shows a box for a letter it has no font for
     try:
         app()
     except (LoadError, RecordError) as error:

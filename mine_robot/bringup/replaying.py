@@ -42,7 +42,7 @@ class ReplayOptions:
         """
         run = run_of(self.log)
         field = self.field or (run.copied("field") if run is not None else None)
-        area = load_field(field) if field else None
+        area = load_field(field, recorded=self.field is None) if field else None
         return ReplayRequest(
             self.log,
             out,

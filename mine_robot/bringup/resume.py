@@ -33,14 +33,14 @@ def check_resumable(request: RunRequest, directory: RunDirectory) -> ParameterFi
     except RecordError as error:
         raise LoadError(f"cannot resume: {error}") from None
     _same_kind(request, directory, info)
-    _same_field(load_field(request.field), load_field(directory.field), directory)
+    _same_field(load_field(request.field), load_field(directory.field, recorded=True), directory)
     _same_robot(directory)
     _same_world(request, directory, info)
     files = ParameterFiles([directory.parameters])
     files.check()
     _same_parameters(request, files, directory)
     if request.priors is not None:
-        same_priors(request.priors, directory.priors, load_field(directory.field))
+        same_priors(request.priors, directory.priors, load_field(directory.field, recorded=True))
     _journal_usable(directory)
     return files
 

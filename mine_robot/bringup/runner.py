@@ -18,15 +18,20 @@ from mine_robot.bringup.operator import Ending, Operator, Picture, Watch
 from mine_robot.bringup.prepare import PreparedRun, RunRequest, prepare_run
 from mine_robot.bringup.processes import Processes
 from mine_robot.bringup.resume import recorded_namespace
+from mine_robot.core.children import ending_signals
 from mine_robot.records.errors import RecordError
 from mine_robot.records.finish import finish_run
 from mine_robot.records.run_directory import RunDirectory
 
+WORDS = {signal.SIGINT: "Ctrl-C", signal.SIGHUP: "the terminal was closed"}
 MAX_RESTARTS = 3  # of one node in a run; what dies more often is broken
 
 
 class Interrupted(Exception):
-    """Ctrl-C or SIGTERM."""
+    """Ctrl-C, SIGTERM, or the terminal was closed; ``number`` is the signal."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(WORDS.get(number, signal.Signals(number).name))
 
 
 def run_mission(request: RunRequest, console: Console, command: list[str]) -> int:
@@ -37,7 +42,16 @@ def run_mission(request: RunRequest, console: Console, command: list[str]) -> in
             namespace = recorded_namespace(RunDirectory(request.resume.absolute()))
     with hold_the_robot(namespace):
         prepared = prepare_run(request, command)
-        ending = _conduct(prepared, console)
+        previous = {number: signal.signal(number, _interrupt) for number in ending_signals()}
+        try:
+            ending = _conduct(prepared, console)
+            if (
+                ending.hurried
+            ):  # the records are written whatever else comes: a shell repeats the SIGHUP of its terminal
+                return _finish(prepared, ending, console)
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
     return _finish(prepared, ending, console)
 
 
@@ -52,7 +66,6 @@ def _conduct(prepared: PreparedRun, console: Console) -> Ending:
         )
         console.print(f"Console: {request.console.url}{token}", highlight=False, soft_wrap=True)
     processes = Processes(prepared.directory.node_logs, environment(prepared))
-    previous = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     operator = None
     try:
         for name, words in prepared.companions.items():
@@ -64,9 +77,9 @@ def _conduct(prepared: PreparedRun, console: Console) -> Ending:
         with display.running():
             watch = _watch(prepared, operator, processes, console)
             ending = operator.conduct(display.show, watch, start=not request.wait)
-    except Interrupted:
-        ending = Ending("stopped by the operator (Ctrl-C)", hurried=True)
-        for number in previous:
+    except Interrupted as word:
+        ending = Ending(f"stopped by the operator ({word})", hurried=True)
+        for number in ending_signals():
             signal.signal(number, signal.SIG_IGN)  # the end is under way and takes at most a few seconds
         if operator is not None:
             operator.call("mission/abort", timeout=0.5)
@@ -74,8 +87,6 @@ def _conduct(prepared: PreparedRun, console: Console) -> Ending:
         processes.stop_all()
         if operator is not None:
             operator.close()
-        for number, handler in previous.items():
-            signal.signal(number, handler)
     return ending
 
 
@@ -93,7 +104,7 @@ def environment(prepared: PreparedRun) -> dict[str, str]:
 
 
 def _interrupt(number: int, frame: Any) -> None:
-    raise Interrupted
+    raise Interrupted(number)
 
 
 def _watch(prepared: PreparedRun, operator: Operator, processes: Processes, console: Console) -> Watch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-NAME_MAX_BYTES = 254  # of UTF-8: what a field of a shapefile holds
+NAME_MAX = 250  # characters
 # What no screen shows, or shows as something else: control characters, separators of lines, overrides and isolates of the direction of
 # writing (Unicode UAX #9), halves of surrogate pairs, and what is no character.
 HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff\ufffe\uffff]")
@@ -18,8 +18,8 @@ NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 def checked_name(value: Any, what: str) -> str:
     """A name given in a file, in one line; empty for none.
 
-    Raises :class:`ValueError`, saying ``what``, if it is no text, could not be shown as it is on every screen, page and map, or is too long
-    for an export.
+    Raises :class:`ValueError`, saying ``what``, if it is no text, could not be shown as it is on every screen, page and map, or is too
+    long.
     """
     if value is None:
         return ""
@@ -28,10 +28,8 @@ def checked_name(value: Any, what: str) -> str:
     text = " ".join(str(value).split())
     if (found := HIDDEN.search(text)) is not None:
         raise ValueError(f"'{what}' holds U+{ord(found[0]):04X}, which cannot be shown: {short(text)}")
-    if (size := len(text.encode())) > NAME_MAX_BYTES:
-        raise ValueError(
-            f"'{what}' has {size} bytes, more than the {NAME_MAX_BYTES} that an export holds: {short(text)}"
-        )
+    if len(text) > NAME_MAX:
+        raise ValueError(f"'{what}' is longer than {NAME_MAX} characters: {short(text)}")
     return text
 
 

@@ -106,10 +106,10 @@ def _where_repeated(text: str) -> str:
     return "a key stands twice"
 
 
-def load_field(path: Path) -> Field:
-    """Read and check a field file, GeoJSON or KML."""
+def load_field(path: Path, *, recorded: bool = False) -> Field:
+    """Read and check a field file, GeoJSON or KML; one that is ``recorded`` with a run may have any names."""
     try:
-        return field_from_geojson(read_collection(path), source=str(path))
+        return field_from_geojson(read_collection(path), source=str(path), recorded=recorded)
     except FieldError as error:
         raise LoadError(str(error)) from None
 
