@@ -6,14 +6,14 @@ import dataclasses
 import functools
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from mine_robot.core.field import Field, FieldError, field_from_geojson
 from mine_robot.core.geodesy import Datum
 from mine_robot.core.parameters import ParameterError, build, specs, unknown_key
-from mine_robot.core.robot import Robot, RobotError, robot_from_urdf
+from mine_robot.core.robot import REQUIRED_FRAMES, Robot, RobotError, robot_from_urdf
 from mine_robot.core.text import short
 from mine_robot.pipeline.kml import KmlError, collection_from_kml
 from mine_robot.pipeline.parameters import NODE_PARAMETERS
@@ -154,10 +154,10 @@ def expand_urdf(path: Path) -> str:
         raise LoadError(f"{path}: xacro cannot expand it: {error}") from None
 
 
-def load_robot(path: Path) -> Robot:
-    """Read the geometry from a URDF or xacro file."""
+def load_robot(path: Path, needed: Collection[str] = REQUIRED_FRAMES) -> Robot:
+    """Read the geometry from a URDF or xacro file that has the frames ``needed``."""
     try:
-        return robot_from_urdf(expand_urdf(path))
+        return robot_from_urdf(expand_urdf(path), needed)
     except RobotError as error:
         raise LoadError(f"{path}: {error}") from None
 
