@@ -13,12 +13,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
 from shapely import Polygon
 
-from mine_robot.core.text import checked_name
+from mine_robot.core.text import checked_name, short
 from mine_robot.core.types import Array
 
 REQUIRED_FRAMES = ("base_link", "imu_link", "gnss_link", "gpr_link", "metal_detector_link")
+
+
+LARGEST = 1000.0  # m and rad: what a description may hold
 
 
 class RobotError(ValueError):
@@ -118,8 +123,10 @@ def robot_from_urdf(urdf: str, needed: Collection[str] = REQUIRED_FRAMES) -> Rob
     ``base_link``, so that it changes nothing about the others: nothing of it may be used.
     """
     try:
-        root = ElementTree.fromstring(urdf)
-    except ElementTree.ParseError as error:
+        root = fromstring(urdf, forbid_dtd=True)
+    except DefusedXmlException:
+        raise RobotError("the robot description has a document type definition, which none needs: refused") from None
+    except (ElementTree.ParseError, ValueError) as error:
         raise RobotError(f"the robot description is not XML: {error}") from None
     frames = link_frames(root)
     missing = [name for name in ("base_link", *needed) if name not in frames]
@@ -147,7 +154,7 @@ def robot_from_urdf(urdf: str, needed: Collection[str] = REQUIRED_FRAMES) -> Rob
         gpr=placed["gpr_link"][:3, 3],
         metal_detector=placed["metal_detector_link"][:3, 3],
         marker=marker,
-        marker_reach=float(limit.get("upper", "0")) if limit is not None else 0.0,
+        marker_reach=_three(f"{limit.get('upper', '0')} 0 0")[0] if limit is not None else 0.0,
         gpr_offsets=_array(frames, "gpr_channel_", placed["gpr_link"]),
         coil_offsets=_array(frames, "md_coil_", placed["metal_detector_link"]),
         contact_patches=patches,
@@ -179,10 +186,21 @@ def origin_of(element: ElementTree.Element) -> Array:
     transform = np.eye(4)
     if origin is None:
         return transform
-    roll, pitch, yaw = (float(value) for value in origin.get("rpy", "0 0 0").split())
+    roll, pitch, yaw = _three(origin.get("rpy", "0 0 0"))
     transform[:3, :3] = rotation_from_rpy(roll, pitch, yaw)
-    transform[:3, 3] = [float(value) for value in origin.get("xyz", "0 0 0").split()]
+    transform[:3, 3] = _three(origin.get("xyz", "0 0 0"))
     return transform
+
+
+def _three(text: str) -> list[float]:
+    """Three numbers of an attribute; raises :class:`RobotError`."""
+    try:
+        found = [float(word) for word in text.split()]
+    except ValueError:
+        found = []
+    if len(found) != 3 or not all(abs(value) <= LARGEST for value in found):
+        raise RobotError(f"the robot description has {short(text)} where three numbers within ±{LARGEST:g} are due")
+    return found
 
 
 def rotation_from_rpy(roll: float, pitch: float, yaw: float) -> Array:
@@ -204,7 +222,7 @@ def _box(root: ElementTree.Element, link: str, frames: dict[str, Array]) -> Patc
     box = collision.find("geometry/box") if collision is not None else None
     if collision is None or box is None:
         raise RobotError(f"link '{link}' of the robot description has no collision box")
-    length, width, _ = (float(value) for value in box.get("size", "0 0 0").split())
+    length, width, _ = _three(box.get("size", "0 0 0"))
     x, y = (frames[link] @ origin_of(collision))[:2, 3]
     return Patch(float(x - length / 2), float(x + length / 2), float(y - width / 2), float(y + width / 2))
 

@@ -151,7 +151,7 @@ def expand_urdf(path: Path) -> str:
     try:
         return str(xacro.process_file(str(path)).toprettyxml(indent="  "))
     except Exception as error:  # xacro raises many kinds for one thing: a description that does not expand
-        raise LoadError(f"{path}: xacro cannot expand it: {error}") from None
+        raise LoadError(f"{path}: xacro cannot expand it: {' '.join(str(error).split())}") from None
 
 
 def load_robot(path: Path, needed: Collection[str] = REQUIRED_FRAMES) -> Robot:
