@@ -28,7 +28,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 HANG_S = 20.0
-BATCH = 400  # files of one worker
+BATCH = 2000  # files of one worker
 MEMORY = 4 << 30
 WORDS = [
     b"", b"0", b"-1", b"1e400", b"NaN", b"null", b"true", b"9" * 400, b"\x00", b"\xff\xfe", b"\xed\xa0\x80", b'"\\ud800"', b"[" * 2000,

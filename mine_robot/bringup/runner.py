@@ -45,9 +45,7 @@ def run_mission(request: RunRequest, console: Console, command: list[str]) -> in
         previous = {number: signal.signal(number, _interrupt) for number in ending_signals()}
         try:
             ending = _conduct(prepared, console)
-            if (
-                ending.hurried
-            ):  # the records are written whatever else comes: a shell repeats the SIGHUP of its terminal
+            if ending.hurried:  # nothing disturbs the records: a shell repeats the SIGHUP of its terminal
                 return _finish(prepared, ending, console)
         finally:
             for number, handler in previous.items():
@@ -58,16 +56,10 @@ def run_mission(request: RunRequest, console: Console, command: list[str]) -> in
 def _conduct(prepared: PreparedRun, console: Console) -> Ending:
     """Start every process, follow the mission to its end, and leave no process behind."""
     request = prepared.request
-    word = "Run directory" if request.resume is None else "Resuming the run in"
-    console.print(f"{word}: {prepared.directory.path}", highlight=False, soft_wrap=True)
-    if request.console is not None:
-        token = (
-            "" if request.console.local else f"  (token: {request.console.token or prepared.directory.console_token})"
-        )
-        console.print(f"Console: {request.console.url}{token}", highlight=False, soft_wrap=True)
     processes = Processes(prepared.directory.node_logs, environment(prepared))
     operator = None
     try:
+        _announce(prepared, console)
         for name, words in prepared.companions.items():
             processes.start(name, words)
         for node in prepared.nodes:
@@ -88,6 +80,18 @@ def _conduct(prepared: PreparedRun, console: Console) -> Ending:
         if operator is not None:
             operator.close()
     return ending
+
+
+def _announce(prepared: PreparedRun, console: Console) -> None:
+    """Say where the run is recorded, and where its page is."""
+    request = prepared.request
+    word = "Run directory" if request.resume is None else "Resuming the run in"
+    console.print(f"{word}: {prepared.directory.path}", highlight=False, soft_wrap=True)
+    if request.console is not None:
+        token = (
+            "" if request.console.local else f"  (token: {request.console.token or prepared.directory.console_token})"
+        )
+        console.print(f"Console: {request.console.url}{token}", highlight=False, soft_wrap=True)
 
 
 def environment(prepared: PreparedRun) -> dict[str, str]:

@@ -7,16 +7,22 @@ import signal
 import stat
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from mine_robot import __version__
+from mine_robot.bringup import runner
 from mine_robot.bringup.cli import app
 from mine_robot.bringup.prepare import RunRequest, prepare_run
+from mine_robot.bringup.terminal import Terminal
 from mine_robot.core.private import keep_private, make_private
 from mine_robot.pipeline.loading import LoadError
+from mine_robot.records.run_directory import RunDirectory
 
 ROOT = Path(__file__).parents[2]
 SMALL = ROOT / "test" / "data" / "small_field.geojson"
@@ -115,3 +121,52 @@ def test_a_run_directory_has_a_name_that_can_be_shown(tmp_path: Path) -> None:
     for name in ("a\x1bb", "a\udcffb", "a\nb"):
         with pytest.raises(LoadError, match="can be shown"):
             prepare_run(RunRequest(SMALL, out=tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    "number, words",
+    [(signal.SIGHUP, "the terminal was closed"), (signal.SIGINT, "Ctrl-C"), (signal.SIGQUIT, "SIGQUIT")],
+)
+def test_a_closed_terminal_ends_a_mission_with_its_records(
+    number: signal.Signals, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shell repeats the signal of its terminal, which must not disturb the records."""
+    done: list[str] = []
+
+    class Stack:
+        def __init__(self, *_: Any) -> None: ...
+
+        def stop_all(self) -> None:
+            done.append("stopped")
+
+        def conduct(self, *_: Any, **__: Any) -> Any:
+            os.kill(os.getpid(), number)
+            signal.pause()
+
+        def call(self, service: str, timeout: float) -> None:
+            done.append(service)
+
+        def close(self) -> None:
+            os.kill(os.getpid(), number)
+
+    def finish_run(*_: Any, ended_by: str, **__: Any) -> dict[str, str]:
+        os.kill(os.getpid(), number)
+        done.append(ended_by)
+        return {"state": "aborted"}
+
+    request = RunRequest(SMALL)
+    prepared = SimpleNamespace(directory=RunDirectory(tmp_path), request=request, nodes=(), companions={})
+    for name, value in {
+        "Processes": Stack,
+        "Operator": Stack,
+        "finish_run": finish_run,
+        "show_summary": lambda *_: None,
+    }.items():
+        monkeypatch.setattr(runner, name, value)
+    monkeypatch.setattr(runner, "prepare_run", lambda *_: prepared)
+    monkeypatch.setattr(runner, "hold_the_robot", lambda _: nullcontext())
+    monkeypatch.setattr(runner, "_watch", lambda *_: None)
+    before = signal.getsignal(number)
+    assert runner.run_mission(request, Terminal(), []) == 1
+    assert done == ["mission/abort", "stopped", f"stopped by the operator ({words})"]
+    assert signal.getsignal(number) is before
