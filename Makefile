@@ -18,6 +18,8 @@ help:
 setup: $(STAMP)
 
 $(STAMP): setup.py constraints.txt
+	@test "$$(uname -s)" != Linux || test "$$(uname -m)" = x86_64 || \
+		echo "make setup: $$(uname -m) has no wheels of ROS 2 (ros-jazzy-rclpy and most ros-*): use a ROS 2 Jazzy installation, see 'In a ROS 2 workspace' in README.md" >&2
 	$(PYTHON) -m venv $(VENV)
 	PIP_CONSTRAINT= $(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip setuptools wheel
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable ".[test]"

@@ -88,7 +88,7 @@ def parts(request: ReplayRequest) -> float:
 def read_scans(request: ReplayRequest) -> int:
     """The scans without anything done with them."""
     with LogSource(request.log) as source:
-        return sum(1 for _ in decoded(source, scan_topics(request.log, source.topics, {}, poses=False), Findings()))
+        return sum(1 for _ in decoded(source, scan_topics(source, {}, poses=False), Findings()))
 
 
 def wholes(request: ReplayRequest, out: Path, seconds: float) -> None:

@@ -10,10 +10,12 @@ from mine_robot.bringup.overrides import check_overrides
 from mine_robot.bringup.resources import resource
 from mine_robot.core.field import FieldError
 from mine_robot.core.geodesy import Datum
+from mine_robot.core.parameters import specs
 from mine_robot.coverage.ledger import raster_of
 from mine_robot.pipeline.consistency import contradictions
 from mine_robot.pipeline.loading import (
     KML,
+    WILDCARD,
     LoadError,
     ParameterFiles,
     load_field,
@@ -21,7 +23,11 @@ from mine_robot.pipeline.loading import (
     load_yaml,
     scenario_from_content,
 )
+from mine_robot.pipeline.parameters import NODE_PARAMETERS
 from mine_robot.pipeline.priors import load_priors
+from mine_robot.sim.scenario import KEYS
+
+HEADER = "ros__parameters"
 
 
 def check_file(path: Path) -> str:
@@ -46,6 +52,7 @@ def check_file(path: Path) -> str:
         parameters.check()
         check_overrides(parameters)
         return "parameter file: ok"
+    _refuse_bare_parameters(path)
     check_kills(scenario_from_content(load_yaml(path), path, Datum(0.0, 0.0)), path)
     return "scenario: ok"
 
@@ -91,5 +98,17 @@ def is_parameter_file(path: Path) -> bool:
     """Whether a YAML file is laid out as ROS 2 parameters, not as a scenario."""
     content = load_yaml(path) if path.suffix in (".yaml", ".yml") else None
     return isinstance(content, Mapping) and any(
-        isinstance(value, Mapping) and "ros__parameters" in value for value in content.values()
+        key == WILDCARD or key.split("/")[-1] in NODE_PARAMETERS or (isinstance(value, Mapping) and HEADER in value)
+        for key, value in content.items()
     )
+
+
+def _refuse_bare_parameters(path: Path) -> None:
+    """Raise :class:`LoadError` if a file holds parameters without the node and header over them: ROS and we would read something else."""
+    content = load_yaml(path)
+    known = {spec.name.split(".")[0] for parameters in NODE_PARAMETERS.values() for spec in specs(parameters)}
+    bare = [key for key in content if key.split(".")[0] in known - set(KEYS)] if isinstance(content, Mapping) else []
+    if bare:
+        raise LoadError(
+            f"{path}: '{bare[0][:60]}' is a parameter without a node: write '/**:' (or a node's name) and '{HEADER}:' over it"
+        )

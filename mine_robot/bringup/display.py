@@ -16,6 +16,7 @@ from rich.text import Text
 from mine_robot.bringup.operator import Picture
 from mine_robot.core.clock import RunClock, duration
 from mine_robot.core.tally import in_words
+from mine_robot.core.text import one_line
 from mine_robot.core.types import Level
 from mine_robot.records.run_directory import RunDirectory
 from mine_robot.records.text import percent
@@ -50,7 +51,7 @@ class Display:
         state = picture.mission.state.value if picture.mission else "starting"
         if picture.t - self._plain_t >= PLAIN_PERIOD_S or (state == "hold") != (self._plain_state == "hold"):
             self._plain_t, self._plain_state = picture.t, state
-            self.console.print(Text(_line(picture, self._clock)))
+            self.console.print(Text(_line(picture, self._clock)), soft_wrap=True)
 
     def _panel(self, picture: Picture) -> Group:
         share = _share(picture)
@@ -58,12 +59,14 @@ class Display:
         head.add_row(
             Text(self._banner, style="bold black on yellow"),
             Text(_state(picture), style="bold"),
-            Text(picture.mission.reason if picture.mission else "", style="dim"),
+            Text(one_line(picture.mission.reason if picture.mission else ""), style="dim"),
         )
         bar = Table.grid(padding=(0, 1))
         bar.add_row(ProgressBar(total=100.0, completed=100.0 * share, width=40), Text(_line(picture, self._clock)))
         problems = [
-            Text(f"  {report.name}: {report.message}", style="red" if report.level >= Level.ERROR else "yellow")
+            Text(
+                one_line(f"  {report.name}: {report.message}"), style="red" if report.level >= Level.ERROR else "yellow"
+            )
             for report in picture.health.values()
             if report.level != Level.OK
         ]
@@ -102,7 +105,7 @@ def show_summary(console: Console, summary: Mapping[str, Any], folder: str | Pat
     table.add_column()
     complete = summary["state"] == "complete"
     table.add_row("State", Text(str(summary["state"]), style="bold green" if complete else "bold red"))
-    table.add_row("Reason", str(summary["reason"]))
+    table.add_row("Reason", Text(one_line(str(summary["reason"]))))
     table.add_row("Area", f"{summary['area_m2']:.1f} m²")
     reached = percent(summary["coverage"])
     table.add_row("Searched", f"{summary['searched_m2']:.1f} m² ({reached} of what can be reached)")
@@ -124,9 +127,9 @@ def show_summary(console: Console, summary: Mapping[str, Any], folder: str | Pat
     there = [
         path.name for path in (files.summary, files.map, files.report, *files.logs(), files.journal) if path.exists()
     ]
-    console.print(Text(f"In {folder}: {', '.join(there) or 'nothing'}"), highlight=False, soft_wrap=True)
+    console.print(Text(one_line(f"In {folder}: {', '.join(there) or 'nothing'}")), soft_wrap=True)
     if not (files.map.exists() and files.report.exists()):
-        console.print(Text(f"Map and report: mine-robot report {folder}"), highlight=False, soft_wrap=True)
+        console.print(Text(one_line(f"Map and report: mine-robot report {folder}")), soft_wrap=True)
 
 
 def _figure(value: float | None, factor: float, unit: str, digits: int = 2) -> str:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from typing import Any
 
-from mine_robot.core.children import die_with_parent
+from mine_robot.core.children import die_with_parent, ending_signals
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ending_signals():
         signal.signal(number, pass_on)
     code = process.wait()
     pass_on(signal.SIGKILL)

@@ -34,7 +34,7 @@ from mine_robot.console.address import Address
 from mine_robot.console.scene import scene
 from mine_robot.console.seats import Viewer
 from mine_robot.console.traces import Traces
-from mine_robot.core.children import how_it_ended
+from mine_robot.core.children import ending_signals, how_it_ended
 from mine_robot.core.field import FieldError, field_from_geojson
 from mine_robot.pipeline.loading import LoadError, ParameterFiles, load_field, load_robot, load_scenario
 from mine_robot.records.run_directory import RunDirectory
@@ -89,7 +89,7 @@ def serve_lobby(offer: Offer, console: Console) -> None:
         what = "the real robot" if offer.sim == "none" else "simulation"
         said = f"Missions in {offer.folder}, {what}: {offer.address.url}"
         said += "" if offer.address.local else f"  (token: {token})"
-        for number in (signal.SIGINT, signal.SIGTERM):  # a script's background job begins with SIGINT ignored
+        for number in ending_signals():  # a script's background job begins with SIGINT ignored
             signal.signal(number, signal.default_int_handler)
         news, last = "", None
         try:

@@ -7,13 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from mine_robot.bringup.alone import hold_the_robot
 from mine_robot.bringup.display import Display, show_summary
 from mine_robot.bringup.graph import graph
 from mine_robot.bringup.operator import Ending, Operator
 from mine_robot.bringup.prepare import recorded_number
+from mine_robot.bringup.terminal import complain, console, lasting_streams
+from mine_robot.core.children import ending_signals
+from mine_robot.core.private import keep_private
 from mine_robot.pipeline.loading import LoadError
 from mine_robot.records.finish import finish_run
 from mine_robot.records.run_directory import RunDirectory
@@ -23,7 +24,8 @@ LOG_FLUSH_S = 2.0  # the recorder runs on; this is wall time for it to bring the
 
 def _interrupt(number: int, frame: Any) -> None:
     """The terminal's Ctrl-C and launch's own SIGINT may both come: the first one ends the mission, and nothing disturbs the end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for each in ending_signals():
+        signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -31,13 +33,15 @@ def main() -> int:
     """Start the mission, follow it to its end, write the records; the exit codes are those of ``mine-robot run``."""
     directory = RunDirectory(Path(sys.argv[1]))
     clock = directory.clock()
-    console = Console()
-    signal.signal(signal.SIGINT, _interrupt)
+    lasting_streams()
+    keep_private()
+    for number in ending_signals():
+        signal.signal(number, _interrupt)
     operator = Operator(graph(simulation=clock.simulated), number=recorded_number(directory))
     try:
         lock = hold_the_robot(operator.namespace)
     except LoadError as error:
-        print(error, file=sys.stderr)
+        complain(str(error))
         operator.close()
         return 2
     try:

@@ -27,6 +27,8 @@ from mine_robot.bringup.saving import saving
 from mine_robot.bringup.security import OPERATOR, check_security, enclave_arguments
 from mine_robot.console.address import Address
 from mine_robot.core.field import Field, FieldError
+from mine_robot.core.private import make_private
+from mine_robot.core.text import HIDDEN
 from mine_robot.coverage.ledger import raster_of
 from mine_robot.pipeline.loading import (
     KML,
@@ -196,6 +198,7 @@ def resume_run(request: RunRequest, check: LastCheck) -> PreparedRun:
     resumed = replace(request, scenario=scenario, namespace=namespace)
     check(resumed, number)
     with saving(directory.path):
+        make_private(directory.path)
         _write_parameters(files, directory, request)
         directory.settle()
     return PreparedRun(directory, resumed, _nodes(request), number)
@@ -230,10 +233,13 @@ def _new_folder(request: RunRequest) -> Path:
     else:
         folder = request.out
     folder = folder.absolute()
+    if HIDDEN.search(str(folder)):
+        raise LoadError(f"{folder}: a run directory needs a name that can be shown; give another --out")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise LoadError(f"{folder}: exists and is not empty; give another --out")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        make_private(folder)
     except OSError as error:
         raise LoadError(f"{folder}: cannot be created: {error.strerror}") from None
     return folder

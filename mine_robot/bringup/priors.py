@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 
+from mine_robot.bringup.terminal import complain
 from mine_robot.core.field import Field
 from mine_robot.pipeline.loading import LoadError
 from mine_robot.pipeline.priors import fingerprints, load_priors, prior_files
@@ -14,7 +14,7 @@ from mine_robot.pipeline.priors import fingerprints, load_priors, prior_files
 def warn_outside(path: Path, field: Field) -> None:
     """Check the priors in ``path`` and say on stderr which of them say nothing of the field."""
     for line in load_priors(path, field).outside(field):
-        print(f"mine-robot: {path}: {line}", file=sys.stderr)
+        complain(f"mine-robot: {path}: {line}")
 
 
 def copy_priors(path: Path, target: Path) -> None:

@@ -18,6 +18,8 @@ from mine_robot.pipeline.loading import LoadError, ParameterFiles, load_field, l
 from mine_robot.pipeline.priors import load_priors
 from mine_robot.records.compare import compare_folders, read_result
 from mine_robot.records.errors import RecordError
+from mine_robot.records.log_source import LogSource
+from mine_robot.records.log_topics import LINKS, REPLAYED, find_topics
 from mine_robot.records.replay import REPLAYS
 from mine_robot.records.replay_request import ReplayRequest
 from mine_robot.records.run_directory import RunDirectory
@@ -42,7 +44,7 @@ class ReplayOptions:
         """
         run = run_of(self.log)
         field = self.field or (run.copied("field") if run is not None else None)
-        area = load_field(field) if field else None
+        area = load_field(field, recorded=self.field is None) if field else None
         return ReplayRequest(
             self.log,
             out,
@@ -73,7 +75,14 @@ class ReplayOptions:
 
     def _robot(self, run: RunDirectory | None) -> Robot:
         recorded = run.copied("urdf") if run is not None else None
-        return load_robot(self.urdf or recorded or resource("urdf/mine_robot.urdf.xacro"))
+        path = self.urdf or recorded or resource("urdf/mine_robot.urdf.xacro")
+        return load_robot(path) if self.urdf is None else load_robot(path, self._links())
+
+    def _links(self) -> list[str]:
+        """The frames of the sensors that the log holds."""
+        with LogSource(self.log) as source:
+            topics = find_topics(source.topics, dict(map(_pair, self.remap)), REPLAYED, source.first)
+        return [LINKS[topic] for topic in topics.values() if topic in LINKS]
 
 
 def run_of(log: Path) -> RunDirectory | None:

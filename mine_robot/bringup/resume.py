@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from mine_robot.bringup.overrides import into_namespace
 from mine_robot.bringup.priors import same_priors
 from mine_robot.bringup.request import RunRequest
 from mine_robot.bringup.resources import resource
+from mine_robot.bringup.terminal import complain
 from mine_robot.core.field import Field
 from mine_robot.core.types import MissionState
 from mine_robot.mission.journal import JournalError
@@ -33,14 +33,14 @@ def check_resumable(request: RunRequest, directory: RunDirectory) -> ParameterFi
     except RecordError as error:
         raise LoadError(f"cannot resume: {error}") from None
     _same_kind(request, directory, info)
-    _same_field(load_field(request.field), load_field(directory.field), directory)
+    _same_field(load_field(request.field), load_field(directory.field, recorded=True), directory)
     _same_robot(directory)
     _same_world(request, directory, info)
     files = ParameterFiles([directory.parameters])
     files.check()
     _same_parameters(request, files, directory)
     if request.priors is not None:
-        same_priors(request.priors, directory.priors, load_field(directory.field))
+        same_priors(request.priors, directory.priors, load_field(directory.field, recorded=True))
     _journal_usable(directory)
     return files
 
@@ -127,7 +127,7 @@ def _journal_usable(directory: RunDirectory) -> None:
     except JournalError as error:
         raise LoadError(f"cannot resume: {error}") from None
     for line in _repaired(directory) if record.damaged else ():
-        print(f"mine-robot: {directory.journal.name}: {line}", file=sys.stderr)
+        complain(f"mine-robot: {directory.journal.name}: {line}")
     if record.statuses and record.statuses[-1].state is MissionState.DONE:
         raise LoadError(
             f"{directory.path}: the mission is complete ({record.statuses[-1].reason}); there is nothing to resume"

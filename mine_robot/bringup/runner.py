@@ -22,11 +22,13 @@ from mine_robot.bringup.prepare import PreparedRun, RunRequest, prepare_run
 from mine_robot.bringup.processes import Processes
 from mine_robot.bringup.resume import recorded_namespace
 from mine_robot.bringup.strangers import refuse_strangers
+from mine_robot.core.children import ending_signals
 from mine_robot.pipeline.loading import LoadError
 from mine_robot.records.errors import RecordError
 from mine_robot.records.finish import finish_run
 from mine_robot.records.run_directory import RunDirectory
 
+WORDS = {signal.SIGINT: "Ctrl-C", signal.SIGHUP: "the terminal was closed"}
 MAX_RESTARTS = 3  # of one node in a run; what dies more often is broken
 
 
@@ -34,7 +36,10 @@ DISCOVERY = "ROS_AUTOMATIC_DISCOVERY_RANGE"
 
 
 class Interrupted(Exception):
-    """Ctrl-C or SIGTERM."""
+    """Ctrl-C, SIGTERM, or the terminal was closed; ``number`` is the signal."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(WORDS.get(number, signal.Signals(number).name))
 
 
 def run_mission(request: RunRequest, console: Console, command: list[str]) -> int:
@@ -46,24 +51,24 @@ def run_mission(request: RunRequest, console: Console, command: list[str]) -> in
     os.environ[DISCOVERY] = discovery_range(remote=request.remote)  # this process is one of the run's
     with hold_the_robot(namespace):
         prepared = prepare_run(request, command, refuse_strangers)
-        ending = _conduct(prepared, console)
+        previous = {number: signal.signal(number, _interrupt) for number in ending_signals()}
+        try:
+            ending = _conduct(prepared, console)
+            if ending.hurried:  # nothing disturbs the records: a shell repeats the SIGHUP of its terminal
+                return _finish(prepared, ending, console)
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
     return _finish(prepared, ending, console)
 
 
 def _conduct(prepared: PreparedRun, console: Console) -> Ending:
     """Start every process, follow the mission to its end, and leave no process behind."""
     request = prepared.request
-    word = "Run directory" if request.resume is None else "Resuming the run in"
-    console.print(f"{word}: {prepared.directory.path}", highlight=False, soft_wrap=True)
-    if request.console is not None:
-        token = (
-            "" if request.console.local else f"  (token: {request.console.token or prepared.directory.console_token})"
-        )
-        console.print(f"Console: {request.console.url}{token}", highlight=False, soft_wrap=True)
     processes = Processes(prepared.directory.node_logs, environment(prepared))
-    previous = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     operator = None
     try:
+        _announce(prepared, console)
         for name, words in prepared.companions.items():
             processes.start(name, words)
         for node in prepared.nodes:
@@ -75,7 +80,7 @@ def _conduct(prepared: PreparedRun, console: Console) -> Ending:
             watch = _watch(prepared, operator, processes, console)
             ending = operator.conduct(display.show, watch, start=not request.wait)
     except Exception as error:
-        for number in previous:
+        for number in ending_signals():
             signal.signal(number, signal.SIG_IGN)  # the end is under way and takes at most a few seconds
         ending = _broken_off(error, prepared)
         if operator is not None:
@@ -87,15 +92,13 @@ def _conduct(prepared: PreparedRun, console: Console) -> Ending:
             operator.close()
             for line in operator.refusals.lines():
                 console.print(f"the runner: {line}", style="yellow", highlight=False, markup=False, soft_wrap=True)
-        for number, handler in previous.items():
-            signal.signal(number, handler)
     return ending
 
 
 def _broken_off(error: Exception, prepared: PreparedRun) -> Ending:
     """How a run ends that somebody, or an error of the runner itself, broke off: its records are written all the same."""
     if isinstance(error, Interrupted):
-        return Ending("stopped by the operator (Ctrl-C)", hurried=True)
+        return Ending(f"stopped by the operator ({error})", hurried=True)
     log = prepared.directory.node_logs / "runner.log"
     with contextlib.suppress(OSError):
         log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
@@ -105,6 +108,18 @@ def _broken_off(error: Exception, prepared: PreparedRun) -> Ending:
 def discovery_range(*, remote: bool) -> str:
     """Who may find the processes of a run: those on this machine, unless the environment or ``--remote`` says otherwise."""
     return "SUBNET" if remote else os.environ.get(DISCOVERY, "LOCALHOST")
+
+
+def _announce(prepared: PreparedRun, console: Console) -> None:
+    """Say where the run is recorded, and where its page is."""
+    request = prepared.request
+    word = "Run directory" if request.resume is None else "Resuming the run in"
+    console.print(f"{word}: {prepared.directory.path}", highlight=False, soft_wrap=True)
+    if request.console is not None:
+        token = (
+            "" if request.console.local else f"  (token: {request.console.token or prepared.directory.console_token})"
+        )
+        console.print(f"Console: {request.console.url}{token}", highlight=False, soft_wrap=True)
 
 
 def environment(prepared: PreparedRun) -> dict[str, str]:
@@ -120,7 +135,7 @@ def environment(prepared: PreparedRun) -> dict[str, str]:
 
 
 def _interrupt(number: int, frame: Any) -> None:
-    raise Interrupted
+    raise Interrupted(number)
 
 
 def _watch(prepared: PreparedRun, operator: Operator, processes: Processes, console: Console) -> Watch:

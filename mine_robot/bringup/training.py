@@ -26,6 +26,7 @@ from mine_robot.console.errands import evidence_picture
 from mine_robot.console.scene import scene
 from mine_robot.console.traces import Traces
 from mine_robot.console.view import View
+from mine_robot.core.children import ending_signals
 from mine_robot.core.types import Goal, LedgerGrid, MissionState, MissionStatus, Remark, RemarkAnswer, RemarkKind
 from mine_robot.pipeline.loading import LoadError, load_field, load_robot
 from mine_robot.pipeline.priors import priors_of_run
@@ -200,7 +201,7 @@ def serve_training(run: Path, rate: float, address: Address, console: Console) -
         traces,
         replay=True,
     )
-    field, robot = load_field(directory.field), load_robot(directory.urdf)
+    field, robot = load_field(directory.field, recorded=True), load_robot(directory.urdf)
     priors = priors_of_run(directory.priors, field)
     shown = scene(field, robot, solo.params.limits, simulated=simulated, began=directory.clock().began, priors=priors)
     orders: queue.Queue[tuple[Callable[[], tuple[bool, str]], Answer]] = queue.Queue()
@@ -222,7 +223,7 @@ def serve_training(run: Path, rate: float, address: Address, console: Console) -
             partial(evidence_picture, solo.errands, directory.path),
         )
         token = "" if address.local else f"  (token: {directory.console_token})"
-        for number in (signal.SIGINT, signal.SIGTERM):  # a script's background job begins with SIGINT ignored
+        for number in ending_signals():  # a script's background job begins with SIGINT ignored
             signal.signal(number, signal.default_int_handler)
         try:
             console.print(f"REPLAY of {directory.path}: {address.url}{token}", highlight=False, soft_wrap=True)

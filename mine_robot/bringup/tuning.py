@@ -58,7 +58,7 @@ def plan_sweep(options: ReplayOptions, name: str, text: str) -> Sweep:
     flat = request.parameters.nodes[replayed[0]]
     present = flat.get(key, spec.default)
     with LogSource(request.log) as source:
-        posed = bool(find_topics(source.topics, request.remap, (ODOMETRY,)))
+        posed = bool(find_topics(source.topics, request.remap, (ODOMETRY,), source.first))
     shared = set(REPLAYED_NODES) <= set(nodes)
     only = "detection" if posed and "localization" not in nodes else "all"
     return Sweep(name, () if shared else tuple(nodes), key, spec.unit, tuple(values), spec.check(present), only)

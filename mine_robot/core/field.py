@@ -21,6 +21,7 @@ from shapely.geometry.base import BaseGeometry
 from shapely.validation import explain_validity
 
 from mine_robot.core.geodesy import Datum
+from mine_robot.core.text import checked_name, short
 from mine_robot.core.types import Array
 
 POLYGON_ROLES = ("hazard_area", "safe_area", "no_go")
@@ -66,15 +67,20 @@ class Field:
 
 
 def field_from_geojson(
-    data: Any, *, source: str = "field", region: tuple[float, float, float, float] | None = DEFAULT_REGION
+    data: Any,
+    *,
+    source: str = "field",
+    region: tuple[float, float, float, float] | None = DEFAULT_REGION,
+    recorded: bool = False,
 ) -> Field:
     """Check and convert a field file.
 
     ``data`` is the decoded GeoJSON, ``source`` its name for messages. ``region`` (west, south, east, north in degrees) is where the
-    organisation works: a field outside of it that would lie inside with its coordinates swapped is refused. Raises :class:`FieldError`.
+    organisation works: a field outside of it that would lie inside with its coordinates swapped is refused. The names of a field that is
+    ``recorded`` with a run are taken as they are. Raises :class:`FieldError`.
     """
     try:
-        return _Reader(data, region).field()
+        return _Reader(data, region, recorded).field()
     except FieldError as error:
         raise FieldError(f"{source}: {error}") from None
 
@@ -82,13 +88,14 @@ def field_from_geojson(
 class _Reader:
     """Reads one collection; geometry stays in degrees until the datum is known."""
 
-    def __init__(self, data: Any, region: tuple[float, float, float, float] | None) -> None:
+    def __init__(self, data: Any, region: tuple[float, float, float, float] | None, recorded: bool) -> None:
         if not isinstance(data, Mapping) or data.get("type") != "FeatureCollection":
             raise FieldError("not a GeoJSON FeatureCollection")
         _check_crs(data.get("crs"))
         features = data.get("features")
         if not isinstance(features, list) or not features:
             raise FieldError("the FeatureCollection has no features")
+        self.recorded = recorded
         self.properties: dict[str, str] = {}
         self.reasons: dict[str, list[BaseGeometry]] = {}
         self.lane_heading: float | None = None
@@ -103,22 +110,21 @@ class _Reader:
     def _add(self, index: int, feature: Any) -> None:
         properties = feature.get("properties") if isinstance(feature, Mapping) else None
         if not isinstance(properties, Mapping) or "role" not in properties:
-            name = f" '{properties['name']}'" if isinstance(properties, Mapping) and properties.get("name") else ""
+            name = f" {short(properties['name'])}" if isinstance(properties, Mapping) and properties.get("name") else ""
             raise FieldError(f"feature {index}{name} has no properties.role (one of {', '.join(ROLES)})")
         role = properties["role"]
-        name = " ".join(str(properties.get("name") or "").split())
+        name = name_of(f"feature {index}", properties, "name", self.recorded)
         label = f"feature {index} ({role} '{name}')" if name else f"feature {index} ({role})"
         if role not in ROLES:
-            raise FieldError(f"feature {index} has the unknown role {role!r} (known: {', '.join(ROLES)})")
+            raise FieldError(f"feature {index} has the unknown role {short(role)} (known: {', '.join(ROLES)})")
         self.shapes[role].append((label, checked_geometry(label, feature.get("geometry"), KINDS[role])))
-        if role == "no_go" and properties.get("reason"):
-            reason = " ".join(str(properties["reason"]).split())
+        if role == "no_go" and (reason := name_of(label, properties, "reason", self.recorded)):
             self.reasons.setdefault(reason, []).append(self.shapes[role][-1][1])
         if role == "hazard_area":
             self._set_lane_heading(label, properties.get("lane_heading_deg"))
             for key in ("name", "imsma_id"):
                 if properties.get(key) is not None:
-                    self.properties.setdefault(key, str(properties[key]))
+                    self.properties.setdefault(key, name_of(label, properties, key, self.recorded))
 
     def _set_lane_heading(self, label: str, value: Any) -> None:
         if value is None:
@@ -195,6 +201,16 @@ class _Reader:
 
     def _polygons(self, role: str, datum: Datum) -> MultiPolygon:
         return _to_map(datum, [geometry for _, geometry in self.shapes[role]])
+
+
+def name_of(label: str, properties: Mapping[str, Any], key: str, recorded: bool = False) -> str:
+    """A text among the properties of a feature, in one line; raises :class:`FieldError` if it could not be shown everywhere."""
+    if recorded:
+        return " ".join(str(properties.get(key) or "").split())
+    try:
+        return checked_name(properties.get(key), key)
+    except ValueError as error:
+        raise FieldError(f"{label}: {error}") from None
 
 
 def checked_geometry(label: str, geometry: Any, wanted: tuple[str, ...]) -> BaseGeometry:

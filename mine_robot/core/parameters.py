@@ -15,7 +15,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast, get_type_hints
 
+from mine_robot.core.text import short
+
 P = TypeVar("P")
+NAMES_SHOWN = 40
 SCALARS = (bool, int, float, str)
 
 
@@ -51,14 +54,14 @@ class ParameterSpec:
         """Return ``value`` as the declared type; raise :class:`ParameterError` if it does not fit."""
         if self.is_list:
             if not isinstance(value, (list, tuple)):
-                raise ParameterError(f"'{self.name}' must be a {self.type_name}, got {value!r}")
+                raise ParameterError(f"'{self.name}' must be a {self.type_name}, got {short(value)}")
             return tuple(self._check_scalar(item) for item in value)
         return self._check_scalar(value)
 
     def _check_scalar(self, value: Any) -> Any:
         accepts_int = self.kind is float and isinstance(value, int) and not isinstance(value, bool)
         if not accepts_int and (not isinstance(value, self.kind) or (self.kind is int and isinstance(value, bool))):
-            raise ParameterError(f"'{self.name}' must be a {self.type_name}, got {value!r}")
+            raise ParameterError(f"'{self.name}' must be a {self.type_name}, got {short(value)}")
         if self.kind is float:
             value = float(value)
             if not math.isfinite(value):
@@ -66,7 +69,7 @@ class ParameterSpec:
         if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
             raise ParameterError(f"'{self.name}' must be {self.range_text}, got {value}")
         if self.choices and value not in self.choices:
-            raise ParameterError(f"'{self.name}' must be one of {', '.join(self.choices)}, got {value!r}")
+            raise ParameterError(f"'{self.name}' must be one of {', '.join(self.choices)}, got {short(value)}")
         return value
 
     @property
@@ -195,5 +198,6 @@ def to_flat(parameters: Any, prefix: str = "") -> dict[str, Any]:
 def unknown_key(name: str, known: list[str]) -> str:
     """The message for an unknown key, with the nearest valid name."""
     nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    hint = f"; did you mean '{nearest[0]}'?" if nearest else f"; valid names: {', '.join(known)}"
-    return f"'{name}' is not a parameter{hint}"
+    names = f"; valid names: {', '.join(known)}" if len(known) <= NAMES_SHOWN else "; docs/parameters.md has all names"
+    hint = f"; did you mean '{nearest[0]}'?" if nearest else names
+    return f"'{name[:80]}' is not a parameter{hint}"

@@ -16,7 +16,8 @@ import shapely
 from shapely import LineString, MultiLineString, MultiPolygon, Point, Polygon
 from shapely.geometry.base import BaseGeometry
 
-from mine_robot.core.field import Field, FieldError, checked_geometry, in_map
+from mine_robot.core.field import Field, FieldError, checked_geometry, in_map, name_of
+from mine_robot.core.text import short
 
 CALIBRATED_PER_M2 = 0.05  # hazards by m² for which the detector's probabilities are calibrated (docs/detection.md)
 REACH = 3.0  # standard deviations: beyond it a place that is uncertain means next to nothing
@@ -96,10 +97,11 @@ def _suspicion(index: int, feature: Any, field: Field, rasters: Rasters) -> Susp
     properties = feature.get("properties") if isinstance(feature, Mapping) else None
     role = properties.get("role") if isinstance(properties, Mapping) else None
     if not isinstance(properties, Mapping) or role not in (*SHAPES, RASTER):
-        said = f"the unknown properties.role {role!r}" if role else "no properties.role"
+        said = f"the unknown properties.role {short(role)}" if role else "no properties.role"
         raise FieldError(f"feature {index} has {said} (known: {', '.join((*SHAPES, RASTER))})")
-    name = str(properties.get("name") or f"feature {index}")
-    label = f"feature {index} ({role} '{name}')" if properties.get("name") else f"feature {index} ({role})"
+    given = name_of(f"feature {index}", properties, "name")
+    name = given or f"feature {index}"
+    label = f"feature {index} ({role} '{name}')" if given else f"feature {index} ({role})"
     if role == RASTER:
         return Suspicion(
             name, role, _words(properties, ("file", "band", "low", "high", "per_m2")), *rasters(label, properties)
@@ -120,7 +122,7 @@ def _figure(label: str, properties: Mapping[str, Any], key: str) -> float:
     value = properties.get(key)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low < value <= high or math.isinf(value):
         wanted = f"a number above {low:g}, at most {high:g}" if key in RANGES else "a number"
-        raise FieldError(f"{label}: '{key}' must be {wanted}" + (f", not {value!r}" if key in properties else ""))
+        raise FieldError(f"{label}: '{key}' must be {wanted}" + (f", not {short(value)}" if key in properties else ""))
     return float(value)
 
 

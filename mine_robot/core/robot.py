@@ -1,22 +1,29 @@
 """The robot's geometry, read from its URDF: the only source of lever arms, footprint and sensor arrays.
 
-The robot's own description gives everything. Another robot's description needs only ``base_link``, ``imu_link``, ``gnss_link``,
-``gpr_link`` and ``metal_detector_link``, which is enough to replay its logs; what only driving needs is then absent.
+The robot's own description gives everything. Another robot's description needs only ``base_link`` and the frames of the sensors of its
+logs to replay them; what only driving needs is then absent.
 """
 
 from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 import shapely
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
 from shapely import Polygon
 
+from mine_robot.core.text import checked_name, short
 from mine_robot.core.types import Array
 
 REQUIRED_FRAMES = ("base_link", "imu_link", "gnss_link", "gpr_link", "metal_detector_link")
+
+
+LARGEST = 1000.0  # m and rad: what a description may hold
 
 
 class RobotError(ValueError):
@@ -109,30 +116,47 @@ def array_width(offsets: Array) -> float:
     return float(np.ptp(offsets) * len(offsets) / (len(offsets) - 1))
 
 
-def robot_from_urdf(urdf: str) -> Robot:
-    """Read the geometry from the text of a URDF (xacro already expanded); raise :class:`RobotError` if it cannot serve."""
+def robot_from_urdf(urdf: str, needed: Collection[str] = REQUIRED_FRAMES) -> Robot:
+    """Read the geometry from the text of a URDF (xacro already expanded); raise :class:`RobotError` if it cannot serve.
+
+    ``needed`` are the frames that have to be there. A sensor without a frame is taken to be where the other one on the head is, or in
+    ``base_link``, so that it changes nothing about the others: nothing of it may be used.
+    """
     try:
-        root = ElementTree.fromstring(urdf)
-    except ElementTree.ParseError as error:
+        root = fromstring(urdf, forbid_dtd=True)
+    except DefusedXmlException:
+        raise RobotError("the robot description has a document type definition, which none needs: refused") from None
+    except (ElementTree.ParseError, ValueError) as error:
         raise RobotError(f"the robot description is not XML: {error}") from None
     frames = link_frames(root)
-    missing = [name for name in REQUIRED_FRAMES if name not in frames]
+    missing = [name for name in ("base_link", *needed) if name not in frames]
     if missing:
         raise RobotError(f"the robot description has no frame {', '.join(missing)} connected to base_link")
+    try:
+        name = checked_name(root.get("name", "robot"), "name of the robot")
+    except ValueError as error:
+        raise RobotError(str(error)) from None
+    at = {
+        "imu_link": "base_link",
+        "gnss_link": "base_link",
+        "gpr_link": "metal_detector_link",
+        "metal_detector_link": "gpr_link",
+    }
+    placed = {link: frames.get(link, frames.get(other, frames["base_link"])) for link, other in at.items()}
     patches = tuple(_box(root, name, frames) for name in sorted(frames) if name.endswith("_track_link"))
     marker = frames.get("marker_link", np.eye(4))[:3, 3]
     limit = root.find("./joint[@name='marker_slide_joint']/limit")
     return Robot(
-        name=root.get("name", "robot"),
-        imu=frames["imu_link"][:3, 3],
-        imu_rotation=frames["imu_link"][:3, :3],
-        gnss=frames["gnss_link"][:3, 3],
-        gpr=frames["gpr_link"][:3, 3],
-        metal_detector=frames["metal_detector_link"][:3, 3],
+        name=name,
+        imu=placed["imu_link"][:3, 3],
+        imu_rotation=placed["imu_link"][:3, :3],
+        gnss=placed["gnss_link"][:3, 3],
+        gpr=placed["gpr_link"][:3, 3],
+        metal_detector=placed["metal_detector_link"][:3, 3],
         marker=marker,
-        marker_reach=float(limit.get("upper", "0")) if limit is not None else 0.0,
-        gpr_offsets=_array(frames, "gpr_channel_", frames["gpr_link"]),
-        coil_offsets=_array(frames, "md_coil_", frames["metal_detector_link"]),
+        marker_reach=_three(f"{limit.get('upper', '0')} 0 0")[0] if limit is not None else 0.0,
+        gpr_offsets=_array(frames, "gpr_channel_", placed["gpr_link"]),
+        coil_offsets=_array(frames, "md_coil_", placed["metal_detector_link"]),
         contact_patches=patches,
         head=_box(root, "head_link", frames) if "head_link" in frames else Patch(0.0, 0.0, 0.0, 0.0),
     )
@@ -162,10 +186,21 @@ def origin_of(element: ElementTree.Element) -> Array:
     transform = np.eye(4)
     if origin is None:
         return transform
-    roll, pitch, yaw = (float(value) for value in origin.get("rpy", "0 0 0").split())
+    roll, pitch, yaw = _three(origin.get("rpy", "0 0 0"))
     transform[:3, :3] = rotation_from_rpy(roll, pitch, yaw)
-    transform[:3, 3] = [float(value) for value in origin.get("xyz", "0 0 0").split()]
+    transform[:3, 3] = _three(origin.get("xyz", "0 0 0"))
     return transform
+
+
+def _three(text: str) -> list[float]:
+    """Three numbers of an attribute; raises :class:`RobotError`."""
+    try:
+        found = [float(word) for word in text.split()]
+    except ValueError:
+        found = []
+    if len(found) != 3 or not all(abs(value) <= LARGEST for value in found):
+        raise RobotError(f"the robot description has {short(text)} where three numbers within ±{LARGEST:g} are due")
+    return found
 
 
 def rotation_from_rpy(roll: float, pitch: float, yaw: float) -> Array:
@@ -187,7 +222,7 @@ def _box(root: ElementTree.Element, link: str, frames: dict[str, Array]) -> Patc
     box = collision.find("geometry/box") if collision is not None else None
     if collision is None or box is None:
         raise RobotError(f"link '{link}' of the robot description has no collision box")
-    length, width, _ = (float(value) for value in box.get("size", "0 0 0").split())
+    length, width, _ = _three(box.get("size", "0 0 0"))
     x, y = (frames[link] @ origin_of(collision))[:2, 3]
     return Patch(float(x - length / 2), float(x + length / 2), float(y - width / 2), float(y + width / 2))
 

@@ -401,6 +401,11 @@ class MissionState(str, Enum):
         return self in (MissionState.SEARCH, MissionState.APPROACH, MissionState.RETURN)
 
     @property
+    def waits(self) -> bool:
+        """True if nothing goes on without a person's word."""
+        return self.ended or self in (MissionState.IDLE, MissionState.PAUSED, MissionState.ESTOP)
+
+    @property
     def ended(self) -> bool:
         """True if nothing follows."""
         return self in (MissionState.DONE, MissionState.ABORTED)

@@ -112,7 +112,7 @@ class Detector:
         self._speed_max, self._suspect_p = limits.evidence_speed_max, limits.mark_p_hazard
         offsets = np.array(params.gpr.channel_offsets_m or robot.gpr_offsets, dtype=float)
         offsets = offsets if len(offsets) else np.zeros(1)
-        self._gpr, self._check_gpr = GprProcessor(params.gpr, offsets), GprCheck(len(offsets))
+        self._gpr, self._check_gpr = GprProcessor(params.gpr, offsets), GprCheck(len(offsets), params.gpr.samples_min)
         self._set_coils(robot.coil_offsets if len(robot.coil_offsets) else np.zeros(1))
         self._coils_known = len(robot.coil_offsets) > 0
         self._gpr_feed: _Feed[GprScan] = _Feed(deque())

@@ -48,6 +48,11 @@ class GprParams:
         way = self.antenna_height_m + self.max_depth_m * math.sqrt(self.soil_permittivity)
         return self.pulse_delay_ns - self.first_sample_ns + 2.0 * way / LIGHT
 
+    @property
+    def samples_min(self) -> float:
+        """Samples that a scan needs to hold that echo."""
+        return self.seen_ns / self.sample_interval_ns
+
 
 @dataclass(frozen=True)
 class MetalParams:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,10 +33,13 @@ class Check:
 
 
 class GprCheck:
-    """Checks radar scans of ``channels`` columns; the number of samples is that of the first scan of a sound shape."""
+    """Checks radar scans of ``channels`` columns; the number of samples is that of the first scan of a sound shape.
 
-    def __init__(self, channels: int) -> None:
-        self._channels = channels
+    Scans of less than ``samples_min`` samples end before the echo of the deepest body searched for: they find, and prove nothing.
+    """
+
+    def __init__(self, channels: int, samples_min: float = 0.0) -> None:
+        self._channels, self._samples_min = channels, samples_min
         self._samples = 0
         self._last: NDArray[np.float32] | None = None
 
@@ -65,7 +69,13 @@ class GprCheck:
         dead = (spread <= DEAD_SHARE * float(median(spread[finite]))) | same
         extremes = np.maximum(_count(traces, highest), _count(traces, lowest))
         usable = np.asarray(finite & ~dead)
-        return Check(_fault("channel", ~finite, dead, usable & (extremes >= CLIPPED_SAMPLES)), usable)
+        fault = _fault("channel", ~finite, dead, usable & (extremes >= CLIPPED_SAMPLES))
+        if not fault and samples < self._samples_min:
+            fault = (
+                f"{samples} samples end before the echo from gpr.max_depth_m, which takes {math.ceil(self._samples_min)}: "
+                "check gpr.sample_interval_ns"
+            )
+        return Check(fault, usable)
 
 
 def _same(last: NDArray[np.float32], traces: NDArray[np.float32]) -> NDArray[np.bool_]:

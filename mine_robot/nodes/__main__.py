@@ -7,12 +7,14 @@ import os
 import signal
 import sys
 
-from mine_robot.ros.ending import SIGNALS
+from mine_robot.core.children import ending_signals
+from mine_robot.core.private import keep_private
 
 
 def main() -> None:
     """Run the node named by the first argument. One that is to end while it still imports has nothing to tear down."""
-    for number in SIGNALS:
+    keep_private()
+    for number in ending_signals():
         signal.signal(number, lambda *_: os._exit(0))
     from mine_robot.pipeline.parameters import NODE_PARAMETERS
 

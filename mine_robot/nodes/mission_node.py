@@ -69,6 +69,7 @@ class MissionNode(StackNode[MissionNodeParams]):
         self.mission.set_targets(memory.targets)
         self.memory: Memory | None = memory if memory.began else None  # until it is noted that the run was resumed
         self.home_known = memory.home is not None
+        self.waits = True
         self.noted: tuple[MissionState, str, float] | None = None
         self.broken = ""
         self.directory = directory
@@ -178,6 +179,7 @@ class MissionNode(StackNode[MissionNodeParams]):
             self.write(lambda: self.journal.event(t, "resumed", counts))
         output = self.mission.update(t)
         status = output.status
+        self.waits = status.state.waits
         if output.changed:
             if not status.state.drives:
                 self.state.publish(encode.mission_status(status))
@@ -206,7 +208,7 @@ class MissionNode(StackNode[MissionNodeParams]):
         journal = Health("journal", Level.ERROR if self.broken else Level.OK, self.broken or "writing")
         if not self.disk_t <= t < self.disk_t + DISK_PERIOD_S:
             self.disk_t, self.disk = t, disk_health(self.directory.path, self.params.disk_min)
-        mission = Health("mission", Level.OK, "running")
+        mission = Health("mission", Level.OK, "running", {"waits": "yes" if self.waits else "no"})
         return (mission, journal, self.disk, self.strangers.health, self.mission.readiness())
 
     def destroy_node(self) -> None:

@@ -45,6 +45,9 @@ HEALTH_LEAD_S = 0.7
 HEALTH_CONSUMERS = ("localization", "coverage", "follower", "mission", "marker", "recorder")
 POLL_S = 0.02  # wall time; what paces a limited rate, and hears those who answer rarely
 CLOCK_EVERY = 2  # steps
+STANDING_RATE = (
+    1.0  # while a mission waits for a person: who thinks is not to fill the disk with hours of simulated time
+)
 REPEAT_S = 1.0  # wall time after which the time is told again: who missed it, frozen, would be waited for in vain
 LAST_S = 1.0  # for which time goes on without a world, so that the stack finds out and stops the robot
 
@@ -71,6 +74,7 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
         self.earliest_wall = self.told_wall = 0.0
         self.loss: tuple[float, ConnectionError] | None = None
         self.unsaved = ""
+        self.mission_waits = False
         self.outputs = {
             topic: self.talk(topic) for topic in (CLOCK, IMU, GNSS_FIX, GNSS_HEADING, WHEELS, GPR_SCAN, METAL_SCAN)
         }
@@ -92,6 +96,8 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
         t, reports = message
         for report in reports:
             self.heard_nodes.add(report.name)
+            if report.name == "mission":
+                self.mission_waits = report.values.get("waits") == "yes"
             if report.name in HEALTH_CONSUMERS:
                 self.pacer.hear(report.name, t)
 
@@ -122,6 +128,8 @@ class SimulatorNode(StackNode[SimulatorNodeParams]):
                 self.tell_time(self.simulation.t)
             return
         rate = self.params.rate if self.pacer.all_flow else 1.0
+        if self.mission_waits:
+            rate = min(rate or STANDING_RATE, STANDING_RATE)
         if rate > 0.0:
             # From the step's own due time, so that the pace holds on average; after a stall nothing is made up for.
             self.earliest_wall = max(self.earliest_wall + self.simulation.step_s / rate, wall)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 from mine_robot.core.field import Field, FieldError, field_from_geojson
 from mine_robot.core.geodesy import Datum
-from mine_robot.core.parameters import ParameterError, build, flatten, specs, unknown_key
-from mine_robot.core.robot import Robot, RobotError, robot_from_urdf
+from mine_robot.core.parameters import ParameterError, build, specs, unknown_key
+from mine_robot.core.robot import REQUIRED_FRAMES, Robot, RobotError, robot_from_urdf
+from mine_robot.core.text import short
 from mine_robot.pipeline.kml import KmlError, collection_from_kml
 from mine_robot.pipeline.parameters import NODE_PARAMETERS
+from mine_robot.pipeline.strict_yaml import Section, YamlError, read_yaml, write_yaml
 from mine_robot.sim.scenario import Scenario, ScenarioError, scenario_from_dict
 from mine_robot.sim.soil import SoilError, soil_from
 
@@ -24,7 +25,8 @@ T = TypeVar("T")
 KML = ".kml"
 WILDCARD = "/**"
 QOS_OVERRIDES = "qos_overrides."  # ROS's own parameters, one for each policy of each end of a topic
-SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml, six times as fast
+MAX_TEXT_BYTES = 100_000_000
+MAX_YAML_BYTES = 5_000_000  # a hundred times a run's parameters
 ANYWHERE = "/**/"  # a node of that name in whatever namespace
 PACKAGES = {
     "detection": "detector",
@@ -38,9 +40,24 @@ class LoadError(ValueError):
     """A file that cannot be used; one line says which, what and where."""
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, max_bytes: int = MAX_TEXT_BYTES) -> str:
     """The text of a file, without the byte order mark that some editors put first."""
-    return _opened(path, lambda file: file.read_text(encoding="utf-8-sig"))
+    content = _opened(path, lambda file: _beginning(file, max_bytes + 1))
+    if len(content) > max_bytes:
+        raise LoadError(f"{path}: larger than {max_bytes / 1e6:.0f} MB")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise LoadError(f"{path}: byte {error.start + 1} is not UTF-8: save the file as UTF-8 text") from None
+
+
+def _beginning(path: Path, size: int) -> bytes:
+    """The first bytes of a regular file; a pipe or a device may never end."""
+    if not path.is_file():
+        path.stat()
+        raise OSError("not a file")
+    with path.open("rb") as file:
+        return file.read(size)
 
 
 def _opened(path: Path, read: Callable[[Path], T]) -> T:
@@ -48,8 +65,8 @@ def _opened(path: Path, read: Callable[[Path], T]) -> T:
         return read(path)
     except FileNotFoundError:
         raise LoadError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise LoadError(f"{path}: cannot be read: {error}") from None
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        raise LoadError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 class _ConstantError(ValueError):
@@ -60,24 +77,58 @@ def _refuse_constant(name: str) -> None:
     raise _ConstantError(name)
 
 
-def load_field(path: Path) -> Field:
-    """Read and check a field file, GeoJSON or KML."""
+class _RepeatedKey(ValueError):
+    """An object that has a key twice, of which Python keeps the last one."""
+
+
+def _single_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _RepeatedKey
+    return found
+
+
+def _where_repeated(text: str) -> str:
+    """The first key that an object of a JSON text has twice, with both lines."""
+    around: list[dict[str, int]] = [{}]
+    line, at = 1, 0
+    for token in re.finditer(r'"(?:[^"\\]|\\.)*"(\s*:)?|[{}]', text):
+        line, at = line + text.count("\n", at, token.start()), token.start()
+        if token[0] == "{":
+            around.append({})
+        elif token[0] == "}":
+            around.pop()
+        elif token[1]:
+            key = json.loads(token[0].rstrip(": \t\r\n"))
+            if key in around[-1]:
+                return f"'{key[:60]}' stands twice, in line {around[-1][key]} and in line {line}"
+            around[-1][key] = line
+    return "a key stands twice"
+
+
+def load_field(path: Path, *, recorded: bool = False) -> Field:
+    """Read and check a field file, GeoJSON or KML; one that is ``recorded`` with a run may have any names."""
     try:
-        return field_from_geojson(read_collection(path), source=str(path))
+        return field_from_geojson(read_collection(path), source=str(path), recorded=recorded)
     except FieldError as error:
         raise LoadError(str(error)) from None
 
 
 def load_json(path: Path) -> Any:
-    """Decode a JSON file."""
+    """Decode a JSON file; an object that has a key twice is refused."""
+    text = _read(path)
     try:
-        return json.loads(_read(path), parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_single_keys)
     except json.JSONDecodeError as error:
         raise LoadError(f"{path}: not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
     except _ConstantError as error:
         raise LoadError(f"{path}: not JSON: {error} is not a number") from None
+    except _RepeatedKey:
+        raise LoadError(f"{path}: {_where_repeated(text)}: one of them would be lost") from None
     except RecursionError:
         raise LoadError(f"{path}: not JSON: brackets are nested too deeply") from None
+    except ValueError:  # a whole number of thousands of digits
+        raise LoadError(f"{path}: not JSON: a number has too many digits") from None
 
 
 def read_collection(path: Path) -> Any:
@@ -100,25 +151,24 @@ def expand_urdf(path: Path) -> str:
     try:
         return str(xacro.process_file(str(path)).toprettyxml(indent="  "))
     except Exception as error:  # xacro raises many kinds for one thing: a description that does not expand
-        raise LoadError(f"{path}: xacro cannot expand it: {error}") from None
+        raise LoadError(f"{path}: xacro cannot expand it: {' '.join(str(error).split())}") from None
 
 
-def load_robot(path: Path) -> Robot:
-    """Read the geometry from a URDF or xacro file."""
+def load_robot(path: Path, needed: Collection[str] = REQUIRED_FRAMES) -> Robot:
+    """Read the geometry from a URDF or xacro file that has the frames ``needed``."""
     try:
-        return robot_from_urdf(expand_urdf(path))
+        return robot_from_urdf(expand_urdf(path), needed)
     except RobotError as error:
         raise LoadError(f"{path}: {error}") from None
 
 
 def load_yaml(path: Path) -> Any:
-    """Decode a YAML file."""
+    """Decode a YAML file; raises :class:`LoadError` for what could be understood in two ways (:mod:`mine_robot.pipeline.strict_yaml`)."""
+    text = _read(path, MAX_YAML_BYTES)
     try:
-        return yaml.load(_read(path), Loader=SAFE_LOADER)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1} column {mark.column + 1}" if mark else ""
-        raise LoadError(f"{path}: not YAML: {getattr(error, 'problem', error)}{where}") from None
+        return read_yaml(text)
+    except YamlError as error:
+        raise LoadError(f"{path}: {error}") from None
 
 
 def load_scenario(path: Path | None, field: Field, seed: int = -1) -> Scenario:
@@ -152,18 +202,28 @@ class ParameterFiles:
             self._lay(path, load_yaml(path))
 
     def _lay(self, path: Path, tree: Any) -> None:
-        if not isinstance(tree, Mapping):
+        if not isinstance(tree, Section):
             raise LoadError(f"{path}: a parameter file maps node names to 'ros__parameters'")
+        given: dict[tuple[str, str], int] = {}
         for raw_name, section in tree.items():
-            name = str(raw_name).removeprefix(ANYWHERE).removeprefix("/") if raw_name != WILDCARD else WILDCARD
+            name = raw_name.removeprefix(ANYWHERE).removeprefix("/") if raw_name != WILDCARD else WILDCARD
             if name not in self.nodes and name != WILDCARD:
                 raise LoadError(
                     f"{path}: {unknown_key(name, [*self.nodes, WILDCARD]).replace('a parameter', 'a node')}"
                 )
-            if not isinstance(section, Mapping) or set(section) != {"ros__parameters"}:
+            if not isinstance(section, Section) or set(section) != {"ros__parameters"}:
                 raise LoadError(f"{path}: '{name}' must hold exactly one key, 'ros__parameters'")
-            values = flatten(section["ros__parameters"] or {})
-            for key, value in values.items():
+            values = section["ros__parameters"]
+            if not isinstance(values, Section | None):
+                raise LoadError(
+                    f"{path}: 'ros__parameters' of '{name}' must hold names and values, not {short(values)}"
+                )
+            for key, value, line in _leaves(values or Section()):
+                if (name, key) in given:
+                    raise LoadError(
+                        f"{path}: {name}: '{key}' is given twice, in line {given[name, key]} and in line {line}"
+                    )
+                given[name, key] = line
                 self._set(path, name, key, value)
 
     def _set(self, path: Path, name: str, key: str, value: Any) -> None:
@@ -209,9 +269,9 @@ class ParameterFiles:
         if not (name.strip() and sign and value.strip()):
             raise LoadError(f"--set {text}: must look like NAME=VALUE")
         try:
-            self.set(name.strip(), yaml.safe_load(value), f"--set {text}")
-        except yaml.YAMLError:
-            raise LoadError(f"--set {text}: the value is not YAML") from None
+            self.set(name.strip(), read_yaml(value), f"--set {text}")
+        except YamlError as error:
+            raise LoadError(f"--set {text}: {error}") from None
 
     def build(self, node: str) -> Any:
         """The parameter object of ``node``; raises :class:`LoadError` naming the file."""
@@ -238,7 +298,7 @@ class ParameterFiles:
             values = self.nodes[node]
             defaults = {spec.name: spec.default for spec in specs(cls) if not spec.required}
             tree[ANYWHERE + node] = {"ros__parameters": {**defaults, **values, **self.overrides.get(node, {})}}
-        return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
+        return write_yaml(tree)
 
 
 def overlay(key: str, value: Any, nodes: Sequence[str], remark: str) -> str:
@@ -247,7 +307,16 @@ def overlay(key: str, value: Any, nodes: Sequence[str], remark: str) -> str:
     for name in reversed(key.split(".")):
         tree = {name: tree}
     content = {node: {"ros__parameters": tree} for node in nodes or (WILDCARD,)}
-    return f"# {remark}\n{yaml.safe_dump(content, sort_keys=False)}"
+    return f"# {remark}\n{write_yaml(content)}"
+
+
+def _leaves(tree: Section, prefix: str = "") -> Iterator[tuple[str, Any, int]]:
+    """Dotted names, values and lines of the parameters in a section, whose groups may be nested or written with dots."""
+    for key, value in tree.items():
+        if isinstance(value, Section):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value, tree.lines[key]
 
 
 @functools.cache

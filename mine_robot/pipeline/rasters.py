@@ -1,4 +1,8 @@
-"""GeoTIFF and other rasters of GDAL: the part that lies over a field."""
+"""GeoTIFF: the part that lies over a field.
+
+GDAL can do more than is wanted here: it opens addresses on the network, files that name other files (VRT, WMS, WCS), and looks for
+companions beside a file. A raster is a TIFF in a regular file, read by the driver for that and by itself.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +25,15 @@ from mine_robot.pipeline.loading import LoadError
 
 MARGIN_M = 1.0  # beyond the field
 WGS84 = "EPSG:4326"
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # with which a file begins: either byte order, and BigTIFF
+ALONE = {  # options of GDAL (gdal.org/user/configoptions.html)
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # no .aux.xml, .ovr or .msk beside the file
+    "GDAL_PAM_ENABLED": "NO",
+    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": "{none}",
+    "GDAL_HTTP_MAX_RETRY": "0",
+    "VRT_SHARED_SOURCE": "0",
+    "PROJ_NETWORK": "OFF",
+}
 
 
 @dataclass(frozen=True)
@@ -62,19 +75,31 @@ def read_raster(path: Path, band: int, field: Field) -> Raster:
 @contextmanager
 def open_raster(path: Path) -> Iterator[Any]:
     """A raster as rasterio's dataset that knows where on the ground it lies; :class:`LoadError` with one line for it and its reading."""
-    if not path.is_file():
-        raise LoadError(f"{path}: no such file")
+    _check_tiff(path)
     try:
         import rasterio  # an extra: a hundred megabytes that only rasters need
     except ImportError:
         raise LoadError(f"{path}: rasters need rasterio: pip install 'mine_robot[raster]'") from None
     try:
-        with rasterio.open(path) as image:
+        with rasterio.Env(**ALONE), rasterio.open(path.resolve(), driver="GTiff") as image:
             if image.crs is None or image.transform.is_identity:
                 raise LoadError(f"{path}: does not say where on the ground it lies")
             yield image
     except rasterio.errors.RasterioError as error:
         raise LoadError(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
+
+
+def _check_tiff(path: Path) -> None:
+    """Raise :class:`LoadError` unless ``path`` is a regular file that begins as a TIFF does."""
+    try:
+        if not path.is_file():
+            raise LoadError(f"{path}: no such file")
+        with path.open("rb") as file:
+            head = file.read(4)
+    except (OSError, ValueError) as error:
+        raise LoadError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if head not in TIFF:
+        raise LoadError(f"{path}: cannot be read: not a GeoTIFF")
 
 
 def pixels_over(

@@ -285,9 +285,12 @@ class BagReader:
         with self.path.open("rb") as file:
             if file.read(len(MCAP0_MAGIC)) != MCAP0_MAGIC:
                 raise RecordError(f"{self.path} is not an MCAP file")
+            size = os.fstat(file.fileno()).st_size
             try:
                 while (head := RECORD_HEAD.unpack(file.read(RECORD_HEAD.size)))[0] != Opcode.FOOTER:
                     opcode, length = head
+                    if length > size:
+                        raise EndOfFile
                     if (
                         opcode != Opcode.CHUNK and opcode not in CONTENT
                     ):  # the index: a third of the records, and not needed

@@ -16,6 +16,7 @@ from mine_robot.pipeline.loading import LoadError, ParameterFiles, load_robot
 from mine_robot.records.bag import BagReader, Windows
 from mine_robot.records.bscan_image import Bscan, draw_bscan
 from mine_robot.records.errors import RecordError
+from mine_robot.records.log_topics import topic_of
 from mine_robot.records.replay_detection import SENSORS
 from mine_robot.records.replay_pictures import scans_over
 from mine_robot.records.run_directory import RunDirectory
@@ -76,11 +77,9 @@ def _decoded(log: Path, windows: Windows) -> Iterator[GprScan | MetalScan | NavS
     """Scans and poses of a log around ``windows``; what cannot be decoded is left out."""
     reader = BagReader(log)
 
-    def wanted(name: str) -> bool:
-        return any(name.endswith(f"/{topic.name}") for topic in SENSORS)
-
-    for name, _, message in reader.messages(wanted, windows):
-        topic = next(topic for topic in SENSORS if name.endswith(f"/{topic.name}"))
+    for name, _, message in reader.messages(lambda name: topic_of(name, SENSORS) is not None, windows):
+        topic = topic_of(name, SENSORS)
+        assert topic is not None
         try:
             yield SENSORS[topic](message)
         except DecodeError:

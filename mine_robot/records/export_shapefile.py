@@ -12,6 +12,7 @@ import shapely
 from pyproj import CRS
 from shapely.geometry.base import BaseGeometry
 
+from mine_robot.core.text import writable
 from mine_robot.records.export_layers import LINE, POINT, POLYGON, Column, Export, Layer
 from mine_robot.records.geojson import to_wgs84
 from mine_robot.records.utm import WGS84_EPSG
@@ -66,5 +67,5 @@ def _draw(writer: shapefile.Writer, shape: BaseGeometry) -> None:
 def _value(column: Column, value: Any) -> Any:
     """A value as dBASE holds it: text cut at a whole character, None for an unknown figure."""
     if column.decimals is None:
-        return str(value).replace("\0", "").encode()[:TEXT_BYTES].decode(errors="ignore")
+        return writable(str(value)).encode()[:TEXT_BYTES].decode(errors="ignore")
     return value if np.isfinite(value) else None

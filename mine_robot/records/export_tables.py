@@ -6,7 +6,6 @@ The layout of the points, names and order of the columns included, is that of th
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from collections.abc import Iterable, Iterator
@@ -19,8 +18,10 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Font
 
+from mine_robot.core.text import harmless
 from mine_robot.records.export_layers import POLYGON, Export, Layer
 from mine_robot.records.geojson import DECIMALS, to_wgs84
+from mine_robot.records.tables import write_csv as write_table
 
 POINT_COLUMNS = (
     "ProjName", "PolyID", "PointNo", "PointID", "PointType", "Xcoord", "Ycoord", "Distance", "Bearing", "FrPointID",
@@ -80,10 +81,7 @@ def tables_of(export: Export) -> list[Table]:
 def write_csv(folder: Path, stem: str, export: Export) -> None:
     """Write one file a table, ``<stem>_<table>.csv``."""
     for table in tables_of(export):
-        with (folder / f"{stem}_{table.name}.csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(table.header)
-            writer.writerows(table.rows)
+        write_table(folder / f"{stem}_{table.name}.csv", table.header, table.rows)
 
 
 def write_xlsx(path: Path, export: Export) -> None:
@@ -105,6 +103,7 @@ def _cell(sheet: Any, value: Any, bold: bool = False) -> Any:
         return value
     cell = WriteOnlyCell(sheet, NOT_IN_CELLS.sub("�", value))
     cell.data_type = "s"
+    cell.quotePrefix = harmless(value) != value  # text for whoever edits the cell too, and as CSV
     if bold:
         cell.font = Font(bold=True)
     return cell

@@ -13,6 +13,7 @@ from shapely.geometry import mapping
 from shapely.geometry.base import BaseGeometry
 
 from mine_robot.core.geodesy import Datum
+from mine_robot.core.text import writable
 
 DECIMALS = 9  # of a degree: 0.1 mm
 
@@ -51,4 +52,4 @@ def write_collection(path: Path, features: Iterable[Mapping[str, Any]], **member
 
 
 def _compact(content: Mapping[str, Any]) -> str:
-    return json.dumps(content, ensure_ascii=False, allow_nan=False)
+    return writable(json.dumps(content, ensure_ascii=False, allow_nan=False))

@@ -10,6 +10,7 @@ from typing import Any
 from mine_robot.core.types import NavState, Progress, SweepEvidence, Target
 from mine_robot.records.bag import BagReader
 from mine_robot.records.errors import RecordError
+from mine_robot.records.log_topics import topic_of
 from mine_robot.ros import decode
 from mine_robot.ros.topics import EVIDENCE, ODOMETRY, PROGRESS, TARGETS, Topic
 
@@ -49,10 +50,11 @@ def read_logs(paths: Sequence[Path]) -> LogData:
 
 def _read(reader: BagReader, takers: dict[Topic, Callable[[Any], None]], problems: list[str]) -> None:
     """Hand every message of a topic in ``takers`` over; topics match behind any namespace."""
-    for name, _, message in reader.messages(lambda name: any(_is(name, topic) for topic in takers)):
-        take = next(take for topic, take in takers.items() if _is(name, topic))
+    for name, _, message in reader.messages(lambda name: topic_of(name, takers) is not None):
+        topic = topic_of(name, takers)
+        assert topic is not None
         try:
-            take(message)
+            takers[topic](message)
         except decode.DecodeError as error:
             reader.refusals.note(name, str(error))
     if reader.truncated:
@@ -60,7 +62,3 @@ def _read(reader: BagReader, takers: dict[Topic, Callable[[Any], None]], problem
     if reader.damaged:
         problems.append(f"{reader.path.name}: {reader.damaged} damaged pieces were skipped")
     problems.extend(f"{reader.path.name}: {line}" for line in reader.refusals.lines())
-
-
-def _is(name: str, topic: Topic) -> bool:
-    return name == topic.name or name.endswith("/" + topic.name.lstrip("/"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -66,13 +66,21 @@ class LogSource:
                 self._progress(self._share(item[1]))
             yield item
 
+    def first(self, topic: str) -> Any:
+        """The first message of a topic that can be read; None if there is none."""
+        found = self._converted([topic]) if self._reader is not None else self._own([topic])
+        problems = len(self.problems)
+        message = next((item[2] for item in found), None)
+        del self.problems[problems:]  # they are said when the log is read
+        return message
+
     def _share(self, t_ns: int) -> float:
         """How much of the recording was read when a message of ``t_ns`` came."""
         if self._reader is not None:
             return min((t_ns - self._reader.start_time) / max(self._reader.duration, 1), 1.0)
         return sum(reader.position for reader in self._mcap) / self._size
 
-    def _own(self, topics: Mapping[str, Any]) -> Iterator[tuple[str, int, Any]]:
+    def _own(self, topics: Collection[str]) -> Iterator[tuple[str, int, Any]]:
         """MCAP, read without its index, so that a file cut short is as good as any."""
         for reader in self._mcap:
             reader.position = 0
@@ -83,7 +91,7 @@ class LogSource:
             if reader.damaged:
                 self.problems.append(f"{reader.path.name}: {reader.damaged} damaged pieces were skipped")
 
-    def _converted(self, topics: Mapping[str, Any]) -> Iterator[tuple[str, int, Any]]:
+    def _converted(self, topics: Collection[str]) -> Iterator[tuple[str, int, Any]]:
         """Whatever ``rosbags`` reads."""
         assert self._reader is not None
         wanted = [connection for connection in self._reader.connections if connection.topic in topics]

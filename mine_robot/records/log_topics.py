@@ -1,24 +1,52 @@
-"""Which topics of a recording are which of ours."""
+"""Which topics of a recording are which of ours: the one matcher for replay, report and evidence."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mine_robot.records.errors import RecordError
-from mine_robot.ros.topics import GNSS_FIX, GNSS_HEADING, GPR_SCAN, IMU, METAL_SCAN, ODOMETRY, WHEELS, Topic
+from mine_robot.ros import decode
+from mine_robot.ros.topics import GNSS_FIX, GNSS_HEADING, GPR_SCAN, IMU, METAL_SCAN, ODOMETRY, TOPICS, WHEELS, Topic
 
 NAVIGATION = (IMU, GNSS_FIX, GNSS_HEADING, WHEELS)
 SCANS = (GPR_SCAN, METAL_SCAN)
 REPLAYED = (*NAVIGATION, *SCANS, ODOMETRY)
+DECODERS: dict[Topic, Callable[[Any], Any]] = {
+    IMU: decode.imu,
+    GNSS_FIX: decode.fix,
+    GNSS_HEADING: decode.heading,
+    WHEELS: decode.wheels,
+    GPR_SCAN: decode.gpr,
+    METAL_SCAN: decode.metal,
+    ODOMETRY: decode.odometry,
+}
+# The frames of the URDF that the messages of a sensor are about.
+LINKS = {IMU: "imu_link", GNSS_FIX: "gnss_link", GPR_SCAN: "gpr_link", METAL_SCAN: "metal_detector_link"}
 OTHER_TYPES = {GNSS_HEADING: {"sensor_msgs/msg/Imu", "geometry_msgs/msg/PoseWithCovarianceStamped"}}
-BY_TYPE = (IMU, GNSS_FIX, GPR_SCAN, ODOMETRY)  # taken under any name if the log has one topic of the type
+BY_NAME = (GNSS_HEADING,)  # shares its type with the IMU, and is never guessed
+UNDECODABLE = (decode.DecodeError, AttributeError, TypeError, ValueError, LookupError)
+First = Callable[[str], Any]  # the first message of a topic, by its name; None if there is none
 
 
-def find_topics(there: Mapping[str, str], remap: Mapping[str, str], wanted: Sequence[Topic]) -> dict[str, Topic]:
+def is_topic(name: str, topic: Topic) -> bool:
+    """True if ``name`` is that of ``topic``, behind whatever namespace."""
+    return ("/" + name.lstrip("/")).endswith("/" + topic.name.lstrip("/"))
+
+
+def topic_of(name: str, topics: Iterable[Topic]) -> Topic | None:
+    """Which of ``topics`` the name is that of, behind whatever namespace."""
+    return next((topic for topic in topics if is_topic(name, topic)), None)
+
+
+def find_topics(
+    there: Mapping[str, str], remap: Mapping[str, str], wanted: Sequence[Topic], first: First | None = None
+) -> dict[str, Topic]:
     """The topics ``wanted`` by their names in the log: as remapped, by name behind any namespace, or as the only one of its type.
 
-    Raises :class:`RecordError` for a remapping of what is not there or to what replay does not know.
+    With ``first`` only a topic whose first message is one of the kind is taken for it by its type: a camera's picture is no radar scan.
+    Raises :class:`RecordError` where several could be meant, and for a remapping of what is not there or to what replay does not know.
     """
     taken = _remapped(there, remap)
     found = {name: topic for name, topic in taken.items() if topic in wanted}
@@ -27,15 +55,29 @@ def find_topics(there: Mapping[str, str], remap: Mapping[str, str], wanted: Sequ
             continue
         kinds = OTHER_TYPES.get(topic, {topic.type_name})
         names = [name for name, kind in there.items() if kind in kinds and name not in found and name not in taken]
-        named = [name for name in names if _is(name, topic)]
-        free = [name for name in names if not any(_is(name, other) for other in REPLAYED)]
-        if named or (topic in BY_TYPE and len(free) == 1):
-            found[(named or free)[0]] = topic
+        likely = [name for name in names if is_topic(name, topic)] or _by_type(topic, names, first)
+        if len(likely) > 1:
+            raise RecordError(
+                f"several topics could be {topic.name}: {', '.join(sorted(likely))}; say which with --remap NAME:={topic.name}"
+            )
+        found.update(dict.fromkeys(likely, topic))
     return found
 
 
-def _is(name: str, topic: Topic) -> bool:
-    return ("/" + name.lstrip("/")).endswith("/" + topic.name)
+def _by_type(topic: Topic, names: Collection[str], first: First | None) -> list[str]:
+    """Those of ``names`` that are no other topic of ours and, as their first message says, could be ``topic``."""
+    if topic in BY_NAME:
+        return []
+    strange = [name for name in names if topic_of(name, TOPICS) is None]
+    return strange if first is None else [name for name in strange if _decodes(first(name), topic)]
+
+
+def _decodes(message: Any, topic: Topic) -> bool:
+    try:
+        DECODERS[topic](message)
+    except UNDECODABLE:
+        return False
+    return True
 
 
 def _remapped(there: Mapping[str, str], remap: Mapping[str, str]) -> dict[str, Topic]:
@@ -50,6 +92,8 @@ def _remapped(there: Mapping[str, str], remap: Mapping[str, str]) -> dict[str, T
             raise RecordError(
                 f"--remap {name}:={target}: the log has no topic '{name}'; it holds {', '.join(sorted(there))}"
             )
+        if topic in found.values():
+            raise RecordError(f"--remap {name}:={target}: another topic is taken as {topic.name} already")
         found[full] = topic
     return found
 
@@ -62,4 +106,4 @@ def missing(log: Path, names: Sequence[str], there: Mapping[str, str]) -> Record
 
 def renamed(topics: Mapping[str, Topic]) -> list[str]:
     """A remark for each topic that has another name in the log."""
-    return [f"{name} is read as {topic.name}" for name, topic in topics.items() if name.lstrip("/") != topic.name]
+    return [f"{name} is read as {topic.name}" for name, topic in topics.items() if not is_topic(name, topic)]

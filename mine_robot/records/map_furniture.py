@@ -33,6 +33,7 @@ MARK = "#E69F00"
 UNSAFE = "#000000"
 TRACK = "#10324A"
 INK = "#222222"
+MAX_ID = 40  # characters of an identifier for which the panel has room
 EDGED: list[AbstractPathEffect] = [
     withStroke(linewidth=3.4, foreground=INK)
 ]  # a mark's ring within its halo, for print in black and white
@@ -119,7 +120,7 @@ def _facts(run: RunData, audit: AuditResult | None, t: Language) -> list[str]:
     ground, outcome = run.ground, run.outcome
     confirmed = sum(mark.status is MarkStatus.CONFIRMED for mark in outcome.marks.values())
     proof = t("figure.no_track") if audit is None else f"{audit.unsafe_ground_m2:.3f} m²"
-    lines = [f"{t('head.imsma')}  {run.field.imsma_id}"] if run.field.imsma_id else []
+    lines = [f"{t('head.imsma')}  {run.field.imsma_id[:MAX_ID]}"] if run.field.imsma_id else []
     share = t("figure.reachable", share=percent(ground.coverage))
     return [
         *lines,

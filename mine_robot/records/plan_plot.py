@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLOURS = {"hazard": "#f4a718", "safe": "#9fd39f", "no_go": "#555555", "gap": "#d7191c"}
+TITLE_WIDTH = 80  # characters
 SCALE_LENGTHS_M = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 
@@ -39,8 +41,9 @@ def plot_plan(plan: Plan, field: Field, robot: Robot, path: Path | str) -> None:
     axes.set_ylabel("north of datum in m")
     gaps = sum(gap.area for gap in plan.gaps)
     axes.set_title(
-        f"{field.name} ({field.imsma_id or 'no id'}): {field.area:.1f} m², "
-        f"{plan.length:.0f} m in {plan.duration / 60.0:.1f} min, gaps {gaps:.2f} m²"
+        f"{textwrap.fill(field.name, TITLE_WIDTH)} ({field.imsma_id[:TITLE_WIDTH] or 'no id'}): {field.area:.1f} m², "
+        f"{plan.length:.0f} m in {plan.duration / 60.0:.1f} min, gaps {gaps:.2f} m²",
+        parse_math=False,
     )
     _draw_scale(axes)
     axes.annotate("N", (0.97, 0.98), (0.97, 0.90), "axes fraction", ha="center", arrowprops={"arrowstyle": "-|>"})

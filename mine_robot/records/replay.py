@@ -42,7 +42,7 @@ def replay_all(request: ReplayRequest) -> ReplayResult:
     the log's own odometry is taken, without scans there is a track only.
     """
     with LogSource(request.log) as source:
-        ours = set(find_topics(source.topics, request.remap, REPLAYED).values())
+        ours = set(find_topics(source.topics, request.remap, REPLAYED, source.first).values())
     if not ours & set(SCANS):
         return replay_localization(request)
     if not set(ESSENTIAL) <= ours:

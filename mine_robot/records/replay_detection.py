@@ -47,7 +47,7 @@ def detect_in_log(
     Raises :class:`RecordError` if a topic is missing.
     """
     with LogSource(log, progress) as source:
-        topics = scan_topics(log, source.topics, remap, poses=states is None)
+        topics = scan_topics(source, remap, poses=states is None)
         found = Findings(remarks=renamed(topics))
         run = _Run(detector, found)
         items = decoded(source, topics, found)
@@ -59,16 +59,14 @@ def detect_in_log(
     return found
 
 
-def scan_topics(
-    log: Path, there: Mapping[str, str], remap: Mapping[str, str], *, poses: bool = True
-) -> dict[str, Topic]:
+def scan_topics(source: LogSource, remap: Mapping[str, str], *, poses: bool = True) -> dict[str, Topic]:
     """Topics of the detector's input, with the log's ``poses`` if they are needed; raises :class:`RecordError` if one is missing."""
-    topics = find_topics(there, remap, (*SCANS, *((ODOMETRY, GNSS_FIX) if poses else ())))
+    topics = find_topics(source.topics, remap, (*SCANS, *((ODOMETRY, GNSS_FIX) if poses else ())), source.first)
     lacking = [ODOMETRY.name] if poses and ODOMETRY not in topics.values() else []
     if not set(SCANS) & set(topics.values()):
         lacking.append(" or ".join(topic.name for topic in SCANS))
     if lacking:
-        raise missing(log, lacking, there)
+        raise missing(source.path, lacking, source.topics)
     return topics
 
 

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from mine_robot.core.geodesy import Datum
 from mine_robot.core.types import GnssFix
 from mine_robot.pipeline.localization import Sample
 from mine_robot.records.log_source import LogSource, Progress
-from mine_robot.records.log_topics import NAVIGATION, find_topics, missing, renamed
+from mine_robot.records.log_topics import DECODERS, NAVIGATION, find_topics, missing, renamed
 from mine_robot.ros import decode
-from mine_robot.ros.topics import GNSS_FIX, GNSS_HEADING, IMU, WHEELS, Topic
+from mine_robot.ros.topics import GNSS_FIX, IMU, Topic
 
 # Stamps of one sensor that differ so much from the IMU's, against the recorder's clock, are of another clock.
 CLOCKS_APART_S = 0.4
 
-DECODERS: dict[Topic, Callable[[Any], Sample]] = {
-    IMU: decode.imu,
-    GNSS_FIX: decode.fix,
-    GNSS_HEADING: decode.heading,
-    WHEELS: decode.wheels,
-}
 ESSENTIAL = (IMU, GNSS_FIX)
 
 
@@ -40,7 +33,7 @@ class Recording:
 def read_samples(log: Path, remap: Mapping[str, str], progress: Progress | None = None) -> Recording:
     """Read the sensors of ``log``; ``remap`` maps its names to ours. Raises :class:`RecordError` if IMU or GNSS are not there."""
     with LogSource(log, progress) as source:
-        topics = find_topics(source.topics, remap, NAVIGATION)
+        topics = find_topics(source.topics, remap, NAVIGATION, source.first)
         lacking = [topic.name for topic in ESSENTIAL if topic not in topics.values()]
         if lacking:
             raise missing(log, lacking, source.topics)

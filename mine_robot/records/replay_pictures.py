@@ -34,7 +34,7 @@ def draw_suspects(
     if not suspects or not found.poses:
         return 0
     with LogSource(log, progress) as source:
-        scans = decoded(source, find_topics(source.topics, remap, SCANS), Findings())
+        scans = decoded(source, find_topics(source.topics, remap, SCANS, source.first), Findings())
         drawn = [b for b in scans_over(scans, np.array(found.poses), suspects, params, robot) if b.best is not None]
     for bscan in drawn:
         draw_bscan(out / f"target_{bscan.target.id:03d}.png", bscan, params.gpr)

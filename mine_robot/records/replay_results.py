@@ -17,6 +17,7 @@ from mine_robot.pipeline.parameters import PlannerNodeParams
 from mine_robot.records.ground import Ground, partition
 from mine_robot.records.run_directory import RunDirectory
 from mine_robot.records.scoring import read_truth, read_world
+from mine_robot.records.tables import write_csv
 from mine_robot.sim.score import score
 
 OF_MARKS = ("mark_error_p95_m", "detonations", "double_marks")  # a replay neither drives nor marks
@@ -71,8 +72,5 @@ def figures(
 
 def write_health(path: Path, track: Track) -> None:
     """Write one row a change of the localisation's health."""
-    rows = ["t,state,sigma_m,message"]
-    for t, health in track.health:
-        message = health.message.replace('"', "'")
-        rows.append(f'{t:.3f},{health.values["state"]},{health.values["sigma_m"]},"{message}"')
-    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    rows = ((f"{t:.3f}", one.values["state"], one.values["sigma_m"], one.message) for t, one in track.health)
+    write_csv(path, ("t", "state", "sigma_m", "message"), rows)

@@ -20,6 +20,7 @@ import shapely
 
 from mine_robot.core.geodesy import Datum
 from mine_robot.core.parameters import to_flat
+from mine_robot.core.text import writable
 from mine_robot.core.types import MarkStatus, RemarkKind, Target
 from mine_robot.coverage.gaps import gap_area
 from mine_robot.records.audit import AuditResult
@@ -57,7 +58,7 @@ def write_report(
     shown = {number: base64.b64encode(picture).decode() for number, picture in (pictures or {}).items()}
     context = _context(run, summary, audit, image, language(code))
     page = environment.get_template(TEMPLATE).render(context, pictures=shown)
-    path.write_text(page, encoding="utf-8")
+    path.write_text(writable(page), encoding="utf-8")
 
 
 def _context(

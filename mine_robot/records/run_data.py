@@ -114,7 +114,7 @@ def load_run(path: Path, *, logs: bool = True) -> RunData:
     info = directory.run_info()
     try:
         files = ParameterFiles([directory.copied("parameters") or directory.parameters])
-        area = load_field(directory.copied("field") or directory.field)
+        area = load_field(directory.copied("field") or directory.field, recorded=True)
         return RunData(
             directory=directory,
             info=info,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mine_robot.core.text import writable
 from mine_robot.core.types import MarkStatus, MissionState, Progress
 from mine_robot.pipeline.priors import fingerprints
 from mine_robot.records.audit import AuditResult
@@ -81,5 +82,7 @@ def _down(value: float, decimals: int) -> float:
 def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
     """Write the summary so that a reader never sees half of it."""
     draft = path.with_suffix(".tmp")
-    draft.write_text(json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    draft.write_text(
+        writable(json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False)) + "\n", encoding="utf-8"
+    )
     draft.replace(path)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mine_robot.core.geodesy import Datum
+from mine_robot.core.text import harmless, writable
 from mine_robot.core.types import NavState, Target
 from mine_robot.records.geojson import position
 from mine_robot.records.marks import Mark
@@ -37,19 +39,24 @@ def write_trajectory(path: Path, datum: Datum, nav: Sequence[NavState]) -> None:
 def write_targets(path: Path, datum: Datum, targets: Sequence[Target], marks: Mapping[int, Mark]) -> None:
     """Write one row a target, with the mark on it: ``mark`` is empty, ``requested`` or the outcome."""
     rows = [[*_target_cells(datum, target), *_mark_cells(datum, target, marks.get(target.id))] for target in targets]
-    _write(path, (*TARGET_COLUMNS, *MARK_COLUMNS), rows)
+    write_csv(path, (*TARGET_COLUMNS, *MARK_COLUMNS), rows)
 
 
 def write_found_targets(path: Path, datum: Datum | None, targets: Sequence[Target]) -> None:
     """Write one row a target of a replay, which marks nothing; without a datum latitude and longitude stay empty."""
-    _write(path, TARGET_COLUMNS, [_target_cells(datum, target) for target in targets])
+    write_csv(path, TARGET_COLUMNS, [_target_cells(datum, target) for target in targets])
 
 
-def _write(path: Path, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table for people and spreadsheets: no text in it is a formula, whoever wrote it."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows(rows)
+        writer.writerows([_cell(value) for value in row] for row in rows)
+
+
+def _cell(value: Any) -> Any:
+    return harmless(writable(value)) if isinstance(value, str) else value
 
 
 def _target_cells(datum: Datum | None, target: Target) -> list[str]:

@@ -15,25 +15,26 @@ import socket
 import threading
 from collections.abc import Callable
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from mine_robot.core.children import ending_signals
+
 GRACE_S = 4.0  # wall time; ros2 launch insists after 5 s
 
 
 def end_on_signals(wake: Callable[[], None]) -> None:
-    """Raise KeyboardInterrupt in the main thread at the first SIGINT or SIGTERM, and ``wake`` it; call it there.
+    """Raise KeyboardInterrupt in the main thread at the first of the ending signals, and ``wake`` it; call it there.
 
     A process that has not ended :data:`GRACE_S` later says on stderr where each of its threads is, and ends with exit code 1.
     """
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
     signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
-    for number in SIGNALS:
+    for number in ending_signals():
         signal.signal(number, _interrupt)
     threading.Thread(target=_wait, args=(ours, theirs, wake), daemon=True).start()
 
 
 def _interrupt(*_: object) -> None:
-    for number in SIGNALS:
+    for number in ending_signals():
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 

@@ -180,7 +180,8 @@ ROWS = (
     Row(
         MISSION_STATE, 16 * KB, 100.0,
         {
-            "goal_target": ID_OR_NONE, "request_t": TIME, "targets": COUNT, "listed": COUNT, "marks_requested": COUNT, "marks_confirmed": COUNT,
+            "goal_target": ID_OR_NONE, "request_t": TIME, "targets": COUNT, "listed": COUNT,
+            "marks_requested": COUNT, "marks_confirmed": COUNT,
         },
         doc=RECORD,
         silent="The guard stops the robot (`guard.mission_age`), the marker makes nothing.",

@@ -16,6 +16,7 @@ from shapely.geometry.base import BaseGeometry
 
 from mine_robot.core.field import Field
 from mine_robot.core.geodesy import Datum
+from mine_robot.core.text import short
 from mine_robot.sim.objects import CATALOGUE
 from mine_robot.sim.terrain import TERRAINS, TerrainSpec
 from mine_robot.sim.types import BuriedObject
@@ -201,7 +202,7 @@ def _counts(value: Any) -> dict[str, int]:
         _known(kind, CATALOGUE, "type in 'random_objects'")
         if not isinstance(count, int) or isinstance(count, bool) or count < 0:
             raise ScenarioError(
-                f"the count of '{kind}' in 'random_objects' must be a whole number from 0, got {count!r}"
+                f"the count of '{kind}' in 'random_objects' must be a whole number from 0, got {short(count)}"
             )
     return dict(counts)
 
@@ -226,31 +227,31 @@ def _option(key: str, value: Any, label: str) -> Any:
     name = f"'{key}' of {label}"
     if key == "node":
         if not isinstance(value, str):
-            raise ScenarioError(f"{name} must be the name of a node, got {value!r}")
+            raise ScenarioError(f"{name} must be the name of a node, got {short(value)}")
         return value
     if key in ("channel", "coil"):
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise ScenarioError(f"{name} must be a whole number from 0, got {value!r}")
+            raise ScenarioError(f"{name} must be a whole number from 0, got {short(value)}")
         return value
     return _number(value, name, *OPTION_RANGES[key])
 
 
 def _mapping(value: Any, label: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise ScenarioError(f"{label} must be a mapping of names to values, got {value!r}")
+        raise ScenarioError(f"{label} must be a mapping of names to values, got {short(value)}")
     return value
 
 
 def _items(values: Mapping[str, Any], key: str) -> list[Any]:
     items = values.get(key) or []
     if not isinstance(items, list):
-        raise ScenarioError(f"'{key}' must be a list, got {items!r}")
+        raise ScenarioError(f"'{key}' must be a list, got {short(items)}")
     return items
 
 
 def _number(value: Any, label: str, low: float = -math.inf, high: float = math.inf) -> float:
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
-        raise ScenarioError(f"{label} must be a number, got {value!r}")
+        raise ScenarioError(f"{label} must be a number, got {short(value)}")
     if not low <= value <= high:
         raise ScenarioError(f"{label} must be within {low:g} and {high:g}, got {value:g}")
     return float(value)
@@ -270,4 +271,4 @@ def _known(value: Any, known: Iterable[str], label: str) -> str:
     hint = f"did you mean '{nearest[0]}'?" if nearest else f"known: {', '.join(names)}"
     if value is None:
         raise ScenarioError(f"there is no {label}; known: {', '.join(names)}")
-    raise ScenarioError(f"unknown {label}: {value!r}; {hint}")
+    raise ScenarioError(f"unknown {label}: {short(value)}; {hint}")

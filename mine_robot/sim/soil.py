@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mine_robot.core.text import short
 from mine_robot.core.types import Array
 
 LIGHT = 0.299792458  # m/ns
@@ -76,17 +77,19 @@ def soil_from(data: Any) -> Soil:
     if isinstance(data, str):
         return _named(data)
     if not isinstance(data, Mapping):
-        raise SoilError(f"soil must be a name ({', '.join(SOILS)}) or a mapping of {', '.join(_RANGES)}, got {data!r}")
+        raise SoilError(
+            f"soil must be a name ({', '.join(SOILS)}) or a mapping of {', '.join(_RANGES)}, got {short(data)}"
+        )
     base = data.get("base", "loam")
     values: dict[str, Any] = {"name": str(data.get("name", "custom"))}
     for key, value in data.items():
         if key in ("base", "name"):
             continue
         if key not in _RANGES:
-            raise SoilError(f"soil has the unknown key {key!r} (known: base, name, {', '.join(_RANGES)})")
+            raise SoilError(f"soil has the unknown key {short(key)} (known: base, name, {', '.join(_RANGES)})")
         low, high = _RANGES[key]
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-            raise SoilError(f"soil.{key} must be a number from {low:g} to {high:g}, got {value!r}")
+            raise SoilError(f"soil.{key} must be a number from {low:g} to {high:g}, got {short(value)}")
         values[key] = float(value)
     return dataclasses.replace(_named(base), **values)
 
@@ -96,7 +99,7 @@ def _named(name: Any) -> Soil:
         return SOILS[name]
     nearest = difflib.get_close_matches(str(name), list(SOILS), n=1)
     hint = f"; did you mean '{nearest[0]}'?" if nearest else ""
-    raise SoilError(f"unknown soil {name!r} (known: {', '.join(SOILS)}){hint}")
+    raise SoilError(f"unknown soil {short(name)} (known: {', '.join(SOILS)}){hint}")
 
 
 class Texture:

@@ -50,7 +50,7 @@ def ended(grace_s: float, sleeps_s: float, *signals: signal.Signals) -> tuple[in
     return process.returncode, out, err
 
 
-@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_ends_the_wait_and_later_ones_do_not_disturb_the_end(first: signal.Signals) -> None:
     code, out, err = ended(30.0, 0.2, first, signal.SIGINT, signal.SIGTERM)
     assert (code, out) == (0, "interrupted\nended\n"), err

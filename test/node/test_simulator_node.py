@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mine_robot.core.types import Health, Level, MissionState
 from mine_robot.nodes import simulator_node
 from mine_robot.nodes.simulator_node import SimulatorNode
 from mine_robot.ros.topics import CLOCK
@@ -25,6 +26,7 @@ def waiting(told: list[float]) -> Any:
         simulation=SimpleNamespace(t=7.35, step_s=0.05),
         earliest_wall=0.0,
         told_wall=100.0,
+        mission_waits=False,
         pacer=SimpleNamespace(waits_for=lambda t, wall: {"planner"}),
         outputs={CLOCK: SimpleNamespace(publish=publish)},
     )
@@ -50,3 +52,27 @@ def test_a_slow_pace_is_no_reason_to_step(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(simulator_node.time, "monotonic", lambda: 150.0)
     SimulatorNode.advance(node)
     assert told == pytest.approx([7.35])
+
+
+@pytest.mark.parametrize(
+    ("rate", "waits", "seconds"), [(0.0, "yes", 10.0), (8.0, "yes", 10.0), (0.5, "yes", 5.0), (8.0, "no", 80.0)]
+)
+def test_time_is_real_while_the_mission_waits_for_a_person(
+    rate: float, waits: str, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A simulation at its highest rate would fill the disk with hours of a robot that stands."""
+    node = waiting([])
+    steps: list[float] = []
+    node.pacer = SimpleNamespace(waits_for=lambda t, wall: set(), all_flow=True, hear=lambda name, t: None)
+    node.params, node.step = SimpleNamespace(rate=rate), lambda: steps.append(0.05)
+    SimulatorNode.on_diagnostics(node, (7.35, (Health("mission", Level.OK, "running", {"waits": waits}),)))
+    for wall in range(1000, 2000):
+        monkeypatch.setattr(simulator_node.time, "monotonic", lambda wall=wall: wall / 100.0)
+        for _ in range(10):
+            SimulatorNode.advance(node)
+    assert sum(steps) == pytest.approx(seconds, rel=0.1)
+
+
+def test_the_mission_waits_for_a_person_where_nothing_else_can_go_on() -> None:
+    waits = {state for state in MissionState if state.waits}
+    assert waits == {MissionState(name) for name in ("idle", "paused", "estop", "done", "aborted")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,9 @@ from mine_robot.bringup.cli import app
 from mine_robot.core.types import GnssFix, ImuSample, Pose2, Twist2, WheelSample
 from mine_robot.records.bag import BagWriter
 from mine_robot.records.errors import RecordError
-from mine_robot.records.log_topics import NAVIGATION, find_topics
+from mine_robot.records.log_topics import NAVIGATION, REPLAYED, SCANS, find_topics, renamed
 from mine_robot.records.replay_input import read_samples
-from mine_robot.ros.topics import GNSS_FIX, IMU
+from mine_robot.ros.topics import GNSS_FIX, GNSS_HEADING, GPR_SCAN, IMU, METAL_SCAN, TOPICS, WHEELS, Topic
 
 KINDS = {
     "imu/data": "sensor_msgs/msg/Imu",
@@ -193,11 +194,58 @@ def test_a_log_without_gnss_names_what_it_holds(drive: Any, tmp_path: Path) -> N
         read_samples(tmp_path / "log", {})
 
 
-def test_topics_are_found_behind_a_namespace_and_never_guessed_among_several() -> None:
+def test_topics_are_found_behind_a_namespace_or_as_the_only_one_of_their_type() -> None:
     there = {
         "/robot/imu/data": IMU.type_name,
-        "/a": GNSS_FIX.type_name,
-        "/b": GNSS_FIX.type_name,
-        "/odom": "nav_msgs/msg/Odometry",
+        "/fix": GNSS_FIX.type_name,
+        "/odom": WHEELS.type_name,
+        "/other_imu": IMU.type_name,
     }
-    assert find_topics(there, {}, NAVIGATION) == {"/robot/imu/data": IMU}
+    found = find_topics(there, {}, NAVIGATION)
+    assert found == {"/robot/imu/data": IMU, "/fix": GNSS_FIX, "/odom": WHEELS}
+    assert renamed(found) == ["/fix is read as gnss/fix", "/odom is read as wheel/odometry"]
+
+
+@pytest.mark.parametrize("topic", REPLAYED, ids=lambda topic: topic.name)
+def test_one_topic_under_another_name_is_taken_and_said_and_several_are_refused(topic: Topic) -> None:
+    """Of every sensor alike; only a heading, which has the type of an IMU, has to have its name."""
+    found = find_topics({"/strange": topic.type_name}, {}, (topic,))
+    assert found == ({} if topic is GNSS_HEADING else {"/strange": topic})
+    two = {f"/{robot}/{topic.name}": topic.type_name for robot in ("b", "a")}
+    several = [two] if topic is GNSS_HEADING else [two, {"/b": topic.type_name, "/a": topic.type_name}]
+    for there in several:
+        first, second = sorted(there)
+        with pytest.raises(RecordError, match=f"{first}, {second}; say which with --remap NAME:={topic.name}"):
+            find_topics(there, {}, (topic,))
+        assert find_topics(there, {second: topic.name}, (topic,)) == {second: topic}
+    with pytest.raises(RecordError, match="already"):
+        find_topics(two, dict.fromkeys(two, topic.name), (topic,))
+
+
+def test_our_own_topics_are_never_taken_for_another_and_foreign_ones_only_if_they_can_be_read() -> None:
+    ours = {"/r/" + topic.name.lstrip("/"): topic.type_name for topic in TOPICS if topic not in REPLAYED}
+    assert find_topics(ours, {}, REPLAYED) == {}
+    there = {"/camera": GPR_SCAN.type_name, "/lidar": METAL_SCAN.type_name, "/georadar": GPR_SCAN.type_name}
+    radar = SimpleNamespace(
+        header=SimpleNamespace(stamp=SimpleNamespace(sec=1, nanosec=0)), encoding="32FC1", height=2, width=1, step=4, is_bigendian=0,
+        data=np.zeros(8, dtype=np.uint8),
+    )  # fmt: skip
+    picture = SimpleNamespace(**{**vars(radar), "encoding": "rgb8"})
+    first = {"/camera": picture, "/georadar": radar, "/lidar": None}
+    assert find_topics(there, {}, SCANS, first.get) == {"/georadar": GPR_SCAN}
+
+
+def test_only_the_links_of_the_sensors_in_the_log_are_needed(drive: Any, tmp_path: Path) -> None:
+    write_mcap(tmp_path / "log.mcap", drive[0][:600])
+    links = {name: f"<link name='{name}'/>" for name in ("base_link", "imu_link", "gnss_link")}
+    joints = {
+        name: f"<joint name='{name}' type='fixed'><parent link='base_link'/><child link='{name}'/><origin xyz='0.1 0 1'/></joint>"
+        for name in ("imu_link", "gnss_link")
+    }
+    urdf = tmp_path / "other.urdf"
+    urdf.write_text(f"<robot name='other'>{''.join(links.values())}{''.join(joints.values())}</robot>")
+    result = replay(tmp_path / "log.mcap", "--urdf", urdf, "--out", tmp_path / "out")
+    assert isinstance(result.exception, SystemExit), result.exception  # it ends as with the robot of the project
+    urdf.write_text(f"<robot name='other'>{links['base_link']}{links['imu_link']}{joints['imu_link']}</robot>")
+    error = replay(tmp_path / "log.mcap", "--urdf", urdf, "--out", tmp_path / "out").exception
+    assert "no frame gnss_link" in str(error) and "gpr" not in str(error)

@@ -48,6 +48,15 @@ def test_another_robots_description_is_enough_for_replay() -> None:
     assert len(robot.gpr_offsets) == 0
 
 
+def test_only_the_frames_of_the_sensors_that_are_there_are_needed() -> None:
+    whole = robot_from_urdf(minimal())
+    without = robot_from_urdf(minimal().replace("metal_detector_link", "other_link"), ("imu_link", "gpr_link"))
+    assert np.allclose(without.gpr, whole.gpr) and np.allclose(without.imu, whole.imu)
+    assert np.allclose(without.metal_detector, whole.gpr) and without.sweep_ahead == whole.gpr[0]
+    with pytest.raises(RobotError, match="no frame gpr_link, metal_detector_link connected"):
+        robot_from_urdf(minimal().replace("metal_detector_link", "a").replace("gpr_link", "b"))
+
+
 @pytest.mark.parametrize(
     ("urdf", "word"),
     [

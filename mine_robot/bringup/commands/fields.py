@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from mine_robot.bringup.commands.options import FieldFile, ParameterFile, Priors, console
+from mine_robot.bringup.terminal import complain
 from mine_robot.pipeline.loading import LoadError
 
 
@@ -36,17 +37,17 @@ def check(
             console.print(f"{file}: {check_file(file)}", highlight=False, soft_wrap=True)
         except LoadError as error:
             failed += 1
-            typer.echo(str(error), err=True)
+            complain(str(error))
     if failed:
         raise typer.Exit(2)
     for line in check_priors(priors, files or []) if priors is not None else []:
-        typer.echo(line)
+        console.print(line, soft_wrap=True)
     parameters = [file for file in files or [] if is_parameter_file(file)]
     for warning in warnings(files or []) if parameters else []:
-        typer.echo(f"warning: {warning}", err=True)
+        complain(f"warning: {warning}")
     for name in explain or []:
         for line in explain_parameter(name, base_and(parameters)):
-            typer.echo(line)
+            console.print(line, soft_wrap=True)
 
 
 def plan(
@@ -131,4 +132,4 @@ def estimate(
     }
     figures = estimate_fields(fields, tuple(params or ()), options)
     for line in [json.dumps(figures)] if as_json else lines_of(figures):
-        typer.echo(line)
+        console.print(line, soft_wrap=True)

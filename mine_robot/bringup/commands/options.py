@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-console = Console()
+from mine_robot.bringup.terminal import console as console
 
 FieldFile = Annotated[
     Path, typer.Argument(metavar="FIELD.geojson", help="Field file, GeoJSON or KML (docs/field_files.md).")

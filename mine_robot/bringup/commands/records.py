@@ -31,7 +31,7 @@ def export(
     from mine_robot.records.export import export_run
 
     for path in export_run(folder, _names(formats or ["geojson"]), out or folder / "export"):
-        typer.echo(str(path))
+        console.print(str(path), soft_wrap=True)
 
 
 def evidence(
@@ -44,7 +44,7 @@ def evidence(
 
     picture = out or Path(f"target_{target:03d}.png")
     draw_evidence(folder, target, picture)
-    typer.echo(str(picture))
+    console.print(str(picture), soft_wrap=True)
 
 
 def merge(
@@ -60,9 +60,10 @@ def merge(
     # A run is read in a hundredth of a second: processes of this machine would take longer to start.
     with workers(dask) if dask else nullcontext(map) as spread:
         summary = merge_runs(folders, out, _names(formats or []), spread=spread)
-    typer.echo(
+    console.print(
         f"{len(folders)} runs: {summary['searched_m2']:.2f} of {summary['area_m2']:.2f} m2 searched, {summary['targets']} targets, "
-        f"{len(summary['contradictions'])} contradictions -> {out}"
+        f"{len(summary['contradictions'])} contradictions -> {out}",
+        soft_wrap=True,
     )
 
 

@@ -73,4 +73,4 @@ def threshold(
     from mine_robot.bringup.threshold import choose_threshold
 
     for line in choose_threshold(pd, false_alarms, out):
-        typer.echo(line)
+        console.print(line, soft_wrap=True)
