@@ -34,7 +34,12 @@ from mine_robot.mission.reactions import REACTIONS, REQUIRED, SILENT_S, HealthWa
 
 SILENT_WALL_S = 3.0  # of the console's clock: every node reports twice a second
 LOG_LENGTH = 100
-SAID = {RemarkKind.CONFIRM: "confirmed", RemarkKind.REJECT: "rejected", RemarkKind.ACKNOWLEDGE: "acknowledged"}
+SAID = {
+    RemarkKind.CONFIRM: "confirmed",
+    RemarkKind.REJECT: "rejected",
+    RemarkKind.ACKNOWLEDGE: "acknowledged",
+    RemarkKind.RELEASE: "released",
+}
 LABELS = {row.component: row.label for row in REACTIONS} | {name: label for name, (label, _) in REQUIRED.items()}
 
 

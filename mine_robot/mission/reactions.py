@@ -84,6 +84,7 @@ REACTIONS = (
     R("guard dies", "guard", "safety guard", L.STALE, 0.0, A.HOLD, ACTIVE, SILENT_S),
     R("guard misses an input", "guard", "safety guard", L.ERROR, 0.5, A.HOLD, DRIVING, 1.2),
     R("guard stops the robot", "guard", "safety guard", L.WARN, 2.0, A.REPLAN, DRIVING, 3.0),
+    R("list of targets contradicts what was declared", "targets", "targets", L.ERROR, 0.0, A.HOLD, ACTIVE, 0.7, confirm=True),
     R("marker dies", "marker", "marker", L.STALE, 0.0, A.HOLD, ACTIVE, SILENT_S),
     R("recorder dies or cannot write", "recorder", "recorder", L.ERROR, 0.0, A.HOLD, ACTIVE, SILENT_S),
     R("journal cannot be written (disk full)", "journal", "journal", L.ERROR, 0.0, A.HOLD, ACTIVE, 0.7),

@@ -85,9 +85,10 @@ class OfflineMission:
             return
         self.detector.restore(memory.targets)
         self.coverage.recall(memory)
+        self.guard.recall(memory.history, memory.released)
         self.guard.set_grid(self.coverage.grid(self.t))
         self.mission.restore(memory.requests, memory.results)
-        self.mission.set_targets(memory.targets)
+        self.mission.recall_targets(memory.history, memory.released)
 
     @property
     def t(self) -> float:

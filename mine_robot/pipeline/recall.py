@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mine_robot.core.types import LedgerGrid, MarkRequest, MarkResult, Pose2, Remark, Target
+from mine_robot.core.types import LedgerGrid, MarkRequest, MarkResult, Pose2, Release, Remark, Target
 from mine_robot.mission.journal_reader import JournalRecord, is_blank, read_journal
 
 
@@ -13,11 +13,14 @@ from mine_robot.mission.journal_reader import JournalRecord, is_blank, read_jour
 class Memory:
     """State of a run when it was interrupted; empty for one that begins.
 
+    ``history`` is all that was said of the targets, in order, ``released`` the halos that people took back.
     ``grid`` is the last ledger and ``grid_pose`` where the robot was then, ``home`` where the run began, ``unresolved`` the mark requests
     without a result, ``remarks`` what people said, ``damaged`` what of the journal could not be read.
     """
 
     targets: tuple[Target, ...] = ()
+    history: tuple[Target, ...] = ()
+    released: tuple[Release, ...] = ()
     grid: LedgerGrid | None = None
     grid_pose: Pose2 | None = None
     home: Pose2 | None = None
@@ -42,6 +45,8 @@ def memory_of(record: JournalRecord) -> Memory:
     home = record.info.get("home")
     return Memory(
         targets=record.targets,
+        history=record.history,
+        released=tuple(release for _, release in record.releases),
         grid=None if record.damaged else record.ledger,
         grid_pose=record.ledger_pose,
         home=None if home is None else Pose2(*(float(value) for value in home)),

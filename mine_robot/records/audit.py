@@ -8,17 +8,19 @@ neither declared safe nor searched *before*, or that lay in a no-go zone or in t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 from shapely import MultiPolygon
 
 from mine_robot.core.field import Field
+from mine_robot.core.hazards import Hazards
 from mine_robot.core.limits import Limits
 from mine_robot.core.robot import Robot
-from mine_robot.core.types import Array, NavState, Pose2, SweepEvidence, Target, wrap_angle
+from mine_robot.core.types import Array, NavState, Pose2, Release, SweepEvidence, Target, wrap_angle
 from mine_robot.records.raster import Mask, Raster, Window
 
 RESOLUTION = 0.025  # m
@@ -31,6 +33,7 @@ MAX_GROWTH = 2.0  # m: a robot that does not know where it is cannot be drawn an
 MARGIN = 0.5  # m of raster around everything
 
 TargetHistory = Sequence[tuple[float, Sequence[Target]]]
+ReleaseHistory = Sequence[tuple[float, Release]]
 
 
 @dataclass(frozen=True)
@@ -63,15 +66,16 @@ def audit(
     nav: Sequence[NavState],
     evidence: Sequence[SweepEvidence],
     targets: TargetHistory,
+    releases: ReleaseHistory = (),
 ) -> AuditResult:
     """Replay the ground under the robot in the order of time.
 
-    ``nav``, ``evidence`` and ``targets`` (all targets known from that time on) need not be sorted. A target once
-    declared with ``p_hazard >= limits.mark_p_hazard`` keeps its halo until a later list lowers its probability; the
-    known targets of the field have theirs from the beginning.
+    ``nav``, ``evidence``, ``targets`` (lists of targets) and ``releases`` need not be sorted. A target once declared with
+    ``p_hazard >= limits.mark_p_hazard`` keeps its halo until a person has released it (:mod:`mine_robot.core.hazards`), whatever
+    later lists say; the known targets of the field have theirs from the beginning.
     """
     nav = sorted(nav, key=lambda state: state.t)
-    return _Audit(field, robot, limits, nav, sorted(evidence, key=lambda line: line.t), targets).run()
+    return _Audit(field, robot, limits, nav, sorted(evidence, key=lambda line: line.t), targets, releases).run()
 
 
 def is_valid(line: SweepEvidence, limits: Limits) -> bool:
@@ -102,6 +106,7 @@ class _Audit:
         nav: Sequence[NavState],
         evidence: Sequence[SweepEvidence],
         targets: TargetHistory,
+        releases: ReleaseHistory,
     ) -> None:
         self.robot, self.limits = robot, limits
         self.pivot_radius = robot.pivot_radius
@@ -121,7 +126,7 @@ class _Audit:
         self.rolled: Mask = np.zeros(self.raster.shape, dtype=bool)
         self.first_unsafe_t: float | None = None
         self.lost_states = 0
-        self.halos = _Halos(field.known_targets, targets, limits.mark_p_hazard)
+        self.halos = _Halos(field.known_targets, targets, releases, limits.mark_p_hazard)
 
     def _bounds(self, field: Field) -> tuple[float, float, float, float]:
         """Extent of everything driven and searched; the field itself if nothing was."""
@@ -224,26 +229,27 @@ class _Audit:
 
 
 class _Halos:
-    """The suspects at any time; :meth:`near` is asked with times that never decrease."""
+    """What is closed at any time; :meth:`near` is asked with times that never decrease."""
 
-    def __init__(self, known: Array, history: TargetHistory, threshold: float) -> None:
-        self._known = [(float(x), float(y)) for x, y in known]
-        self._history = sorted(history, key=lambda entry: entry[0])
-        self._threshold = threshold
+    def __init__(self, known: Array, history: TargetHistory, releases: ReleaseHistory, threshold: float) -> None:
+        self._known = [((-1, float(x), float(y)), float(x), float(y)) for x, y in known]
+        self._hazards = Hazards(threshold)
+        said: list[tuple[float, Callable[[], object]]] = [
+            (t, partial(self._hazards.take, found)) for t, found in history
+        ]
+        said += [(t, partial(self._hazards.release, (one,))) for t, one in releases]
+        self._said = sorted(said, key=lambda entry: entry[0])
         self._next = 0
-        self._suspects: dict[int, tuple[float, float]] = {}
 
     def near(self, t: float, pose: Pose2, distance: float) -> list[tuple[HaloKey, float, float]]:
-        """Suspects declared by ``t`` within ``distance`` of ``pose``."""
-        while self._next < len(self._history) and self._history[self._next][0] <= t:
-            for target in self._history[self._next][1]:
-                if target.p_hazard >= self._threshold:
-                    self._suspects[target.id] = (target.x, target.y)
-                else:
-                    self._suspects.pop(target.id, None)
+        """Halos declared by ``t`` within ``distance`` of ``pose``."""
+        while self._next < len(self._said) and self._said[self._next][0] <= t:
+            self._said[self._next][1]()
             self._next += 1
-        everything = [(-1, *place) for place in self._known] + [(key, *place) for key, place in self._suspects.items()]
-        return [((key, x, y), x, y) for key, x, y in everything if math.hypot(x - pose.x, y - pose.y) <= distance]
+        declared = [((halo.target_id, halo.x, halo.y), halo.x, halo.y) for halo in self._hazards.halos]
+        return [
+            entry for entry in self._known + declared if math.hypot(entry[1] - pose.x, entry[2] - pose.y) <= distance
+        ]
 
 
 def _line(line: SweepEvidence, half: float) -> Array:

@@ -109,4 +109,4 @@ def audit_run(run: RunData) -> AuditResult | None:
     """The audit of a run's log; None if no track was recorded, which proves nothing."""
     if not run.log.nav:
         return None
-    return audit(run.field, run.robot, run.limits, run.log.nav, run.log.evidence, run.log.targets)
+    return audit(run.field, run.robot, run.limits, run.log.nav, run.log.evidence, run.log.targets, run.outcome.releases)

@@ -34,6 +34,7 @@ from mine_robot.core.types import (
     PlanStep,
     Pose2,
     Progress,
+    Release,
     Remark,
     RemarkAnswer,
     RemarkKind,
@@ -280,9 +281,16 @@ def mission_status(message: Any) -> MissionStatus:
             marks_requested=int(values["marks_requested"]),
             marks_confirmed=int(values["marks_confirmed"]),
             acknowledged=values.get("acknowledged", ""),
+            released=_releases(values.get("released", "")),
         )
     except (KeyError, ValueError) as error:
         raise DecodeError(f"mission state message: {error}") from None
+
+
+def _releases(text: str) -> tuple[Release, ...]:
+    """Released halos as ``id x y``, separated by semicolons; raises ValueError if they are something else."""
+    rows = [row.split() for row in text.split(";") if row.strip()]
+    return tuple(Release(int(number), float(x), float(y)) for number, x, y in rows)
 
 
 def progress(message: Any) -> Progress:
