@@ -77,6 +77,7 @@ REACTIONS = (
     R("radar dead or frozen", "gpr", "ground radar", L.WARN, 0.0, A.HOLD, frozenset({SEARCH}), 2.0),
     R("metal detector dead or frozen", "metal_detector", "metal detector", L.WARN, 0.0, A.HOLD, frozenset({SEARCH}), 2.0),
     R("head too high or too low", "head", "sensor head", L.WARN, 1.0, A.REPLAN, frozenset({SEARCH}), 2.0),
+    R("evidence does not fit the poses", "evidence", "evidence", L.ERROR, 0.0, A.HOLD, ACTIVE, 1.0, confirm=True),
     R("coverage fails", "coverage", "coverage", L.ERROR, 0.0, A.HOLD, ACTIVE - {PLAN}, SILENT_S),
     R("coverage does not plan", "coverage", "coverage", L.ERROR, 30.0, A.HOLD, frozenset({PLAN}), 33.0),
     R("path follower dies", "follower", "path follower", L.STALE, 0.0, A.HOLD, ACTIVE, SILENT_S),

@@ -36,7 +36,7 @@ class PlannerNode(StackNode[PlannerNodeParams]):
         self.progress_t, self.progress = -HEARTBEAT_S, self.coverage.progress()
         self.ledger = self.talk(LEDGER)
         self.plan = self.talk(PLAN)
-        self.poll(ODOMETRY, decode.odometry, self.on_odometry, newest=True)
+        self.poll(ODOMETRY, decode.odometry, self.on_odometry)  # all of them: evidence is held against its pose
         self.poll(EVIDENCE, decode.evidence, self.on_evidence)
         self.poll(MISSION_STATE, decode.mission_status, self.on_mission)
         self.listen(TARGETS, decode.targets, self.on_targets)
@@ -80,4 +80,4 @@ class PlannerNode(StackNode[PlannerNodeParams]):
         """Progress of the coverage, counted anew once a heartbeat: it sums over the whole ledger."""
         if not self.progress_t <= t < self.progress_t + HEARTBEAT_S - 1e-6:
             self.progress_t, self.progress = t, self.coverage.progress()
-        return (self.progress, *self.watch.reports())
+        return (self.progress, self.coverage.track.health(), *self.watch.reports())

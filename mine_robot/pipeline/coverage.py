@@ -30,6 +30,7 @@ from mine_robot.core.types import (
     Target,
 )
 from mine_robot.coverage import gaps
+from mine_robot.coverage.head_track import HeadTrack
 from mine_robot.coverage.layout import Layout
 from mine_robot.coverage.ledger import Ledger
 from mine_robot.coverage.params import CoverageParams
@@ -55,6 +56,7 @@ class CoverageManager:
     def __init__(self, params: CoverageParams, limits: Limits, robot: Robot, field: Field) -> None:
         self.field = field
         self.ledger = Ledger(field, robot, limits, params.resolution, params.halo_growth_max)
+        self.track = HeadTrack(robot.sweep_ahead, limits.evidence_speed_max)
         self.home: Pose2 | None = None
         self._robot = robot
         self._planner = Planner(params, limits, robot, field.lane_direction)
@@ -70,8 +72,8 @@ class CoverageManager:
         self._planned_m2 = 0.0
 
     def add_evidence(self, evidence: Sequence[SweepEvidence]) -> None:
-        """Book what was swept, in order of time."""
-        self.ledger.add(evidence)
+        """Book what was swept, in order of time, where the poses have the head at that time; what does not fit them is refused."""
+        self.ledger.add(self.track.take(evidence))
 
     def set_targets(self, targets: Sequence[Target]) -> bool:
         """Take a list of targets; halos follow from it, and none goes. True if they have changed."""
@@ -82,7 +84,9 @@ class CoverageManager:
         return self.ledger.release(releases)
 
     def set_nav(self, state: NavState) -> None:
-        """Take over the present pose; a pose that is not finite is as good as none."""
+        """Take over a pose, every one there is; a pose that is not finite is as good as none."""
+        self.track.add_nav(state)
+        self.ledger.add(self.track.take(()))
         pose = state.pose
         if not np.all(np.isfinite((pose.x, pose.y, pose.yaw))):
             self._pose = None

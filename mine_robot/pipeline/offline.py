@@ -202,6 +202,7 @@ class OfflineMission:
             self.localizer.health(t),
             *self.detector.health(t),
             self.coverage.progress(),
+            self.coverage.track.health(),
             self.follower.health(t),
             self.guard.health(t),
             self.marker.health(t),
