@@ -50,8 +50,8 @@ def read_logs(paths: Sequence[Path]) -> LogData:
 def _read(reader: BagReader, takers: dict[Topic, Callable[[Any], None]], problems: list[str]) -> None:
     """Hand every message of a topic in ``takers`` over; topics match behind any namespace."""
     undecodable = 0
-    for name, _, message in reader.messages(lambda name: any(_is(name, topic) for topic in takers)):
-        take = next(take for topic, take in takers.items() if _is(name, topic))
+    for name, _, message in reader.messages(lambda name: any(is_topic(name, topic) for topic in takers)):
+        take = next(take for topic, take in takers.items() if is_topic(name, topic))
         try:
             take(message)
         except (ValueError, AttributeError):  # DecodeError, or a message of another type on our topic
@@ -64,5 +64,6 @@ def _read(reader: BagReader, takers: dict[Topic, Callable[[Any], None]], problem
         problems.append(f"{reader.path.name}: {undecodable} messages do not have the layout of their topic")
 
 
-def _is(name: str, topic: Topic) -> bool:
+def is_topic(name: str, topic: Topic) -> bool:
+    """True for the topic behind any namespace."""
     return name == topic.name or name.endswith("/" + topic.name.lstrip("/"))
