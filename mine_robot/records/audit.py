@@ -14,6 +14,7 @@ from functools import partial
 from itertools import pairwise
 
 import numpy as np
+import shapely
 from shapely import MultiPolygon
 
 from mine_robot.core.field import Field
@@ -27,6 +28,7 @@ RESOLUTION = 0.025  # m
 MAX_CELLS = 16_000_000  # beyond it the cells grow, and the result says so
 LINK_DISTANCE = 0.10  # m: lines of evidence further apart do not vouch for the ground between them
 LINK_TIME = 0.25  # s
+SAME_PLACE_M, SAME_HEADING = 2e-3, 1e-3  # m, rad: a claim that went through a message is rounded
 MOVING_SPEED = 0.01  # m/s
 MOVING_RATE = 0.02  # rad/s
 MAX_GROWTH = 2.0  # m: a robot that does not know where it is cannot be drawn any larger
@@ -39,8 +41,9 @@ ReleaseHistory = Sequence[tuple[float, Release]]
 @dataclass(frozen=True)
 class AuditResult:
     """Areas in m². ``unsafe_ground_m2`` is the ground proven safe too late or never, ``halo_m2`` its part in halos,
-    ``lost_states`` the moving states without finite position or with a growth beyond drawing. ``searched`` and
-    ``unsafe`` are masks on ``raster``.
+    ``lost_states`` the moving states without finite position or with a growth beyond drawing. ``searched``, ``unsafe`` and
+    ``unsupported`` (hazard area that was claimed by evidence beyond what is proven) are masks on ``raster``. The evidence was
+    worked out from the raw scans if it is ``recomputed``.
     """
 
     unsafe_ground_m2: float
@@ -52,11 +55,21 @@ class AuditResult:
     raster: Raster
     searched: Mask
     unsafe: Mask
+    unsupported: Mask
+    recomputed: bool = False
 
-    def unproven_m2(self, claimed: MultiPolygon) -> float:
-        """Area in m² of ``claimed`` ground that no evidence in the log supports."""
-        supported = self.raster.geometry(claimed) & self.searched
-        return max(float(claimed.area - supported.sum() * self.raster.cell_area), 0.0)
+    def unsupported_m2(self, ledger: MultiPolygon) -> float:
+        """Area in m² that evidence or the ``ledger`` claims as searched and nothing proves."""
+        beyond = shapely.difference(ledger, shapely.box(*self.raster.bounds)).area
+        return float((self._unproven(ledger) | self.unsupported).sum() * self.raster.cell_area + beyond)
+
+    def unproven_at(self, ledger: MultiPolygon) -> tuple[Array, Array]:
+        """Points east and north (n,) in m within ``ledger`` that nothing proves, one in each cell of the raster."""
+        at = self._unproven(ledger)
+        return self.raster.samples[0][at], self.raster.samples[1][at]
+
+    def _unproven(self, ledger: MultiPolygon) -> Mask:
+        return self.raster.geometry(ledger) & ~self.searched
 
 
 def audit(
@@ -67,15 +80,21 @@ def audit(
     evidence: Sequence[SweepEvidence],
     targets: TargetHistory,
     releases: ReleaseHistory = (),
+    claimed: Sequence[SweepEvidence] = (),
 ) -> AuditResult:
     """Replay the ground under the robot in the order of time.
 
-    ``nav``, ``evidence``, ``targets`` (lists of targets) and ``releases`` need not be sorted. A target once declared with
-    ``p_hazard >= limits.mark_p_hazard`` keeps its halo until a person has released it (:mod:`mine_robot.core.hazards`), whatever
-    later lists say; the known targets of the field have theirs from the beginning.
+    ``evidence`` is what counts: worked out from raw scans, where there are any; ``claimed`` is what was said, held against it.
+    ``nav``, ``evidence``, ``targets`` (lists of targets) and ``releases`` need not be sorted; all motion counts, commanded or
+    not. A target once declared with ``p_hazard >= limits.mark_p_hazard`` keeps its halo until a person has released it
+    (:mod:`mine_robot.core.hazards`), whatever later lists say; the known targets of the field have theirs from the beginning.
     """
     nav = sorted(nav, key=lambda state: state.t)
-    return _Audit(field, robot, limits, nav, sorted(evidence, key=lambda line: line.t), targets, releases).run()
+    return _Audit(field, robot, limits, nav, _in_order(evidence), targets, releases, _in_order(claimed)).run()
+
+
+def _in_order(lines: Sequence[SweepEvidence]) -> list[SweepEvidence]:
+    return sorted((line for line in lines if math.isfinite(line.t)), key=lambda line: line.t)
 
 
 def is_valid(line: SweepEvidence, limits: Limits) -> bool:
@@ -107,12 +126,13 @@ class _Audit:
         evidence: Sequence[SweepEvidence],
         targets: TargetHistory,
         releases: ReleaseHistory,
+        claimed: Sequence[SweepEvidence],
     ) -> None:
         self.robot, self.limits = robot, limits
         self.pivot_radius = robot.pivot_radius
-        self.nav, self.evidence = nav, evidence
+        self.nav, self.evidence, self.claimed = nav, evidence, claimed
         self.t0 = min([state.t for state in nav[:1]] + [line.t for line in evidence[:1]], default=0.0)
-        self.raster = Raster.over(self._bounds(field), RESOLUTION, MAX_CELLS)
+        self.raster = Raster.over(self._bounds(field, claimed), RESOLUTION, MAX_CELLS)
         self.allowed: Mask = ~self.raster.geometry(field.no_go)
         self.safe: Mask = self.raster.geometry(field.safe) & self.allowed
         self.hazard: Mask = self.raster.geometry(field.hazard) & self.allowed
@@ -128,8 +148,8 @@ class _Audit:
         self.lost_states = 0
         self.halos = _Halos(field.known_targets, targets, releases, limits.mark_p_hazard)
 
-    def _bounds(self, field: Field) -> tuple[float, float, float, float]:
-        """Extent of everything driven and searched; the field itself if nothing was."""
+    def _bounds(self, field: Field, claimed: Sequence[SweepEvidence]) -> tuple[float, float, float, float]:
+        """Extent of everything driven and searched, and of what was claimed within the field; the field itself if nothing was."""
         points = [state.position[:2] for state in self.nav] + [np.array([line.x, line.y]) for line in self.evidence]
         track: Array = np.array(points).reshape(-1, 2)
         track = track[np.all(np.isfinite(track), axis=1)]
@@ -138,10 +158,20 @@ class _Audit:
         reach = self.robot.pivot_radius + 0.5 * self.robot.sweep_width + MARGIN
         west, south = track.min(axis=0) - reach
         east, north = track.max(axis=0) + reach
+        said: Array = np.array([(line.x, line.y) for line in claimed]).reshape(-1, 2)
+        said = said[np.all(np.isfinite(said), axis=1)]
+        if len(said):  # lies may lie anywhere, and must not make the cells coarse
+            limits = np.array(field.bounds).reshape(2, 2)
+            (west, south), (east, north) = (
+                np.minimum((west, south), np.clip(said.min(axis=0) - reach, *limits)),
+                np.maximum((east, north), np.clip(said.max(axis=0) + reach, *limits)),
+            )
         return float(west), float(south), float(east), float(north)
 
     def run(self) -> AuditResult:
-        self._search()
+        for _, second, window, inside in self._swept(self.evidence):
+            cells = self.searched_at[window]
+            np.minimum(cells, second.t - self.t0, out=cells, where=inside)
         for t, pose, growth in self._driven():
             self._roll(t, pose, growth)
         searched = np.isfinite(self.searched_at) & self.hazard
@@ -156,21 +186,35 @@ class _Audit:
             raster=self.raster,
             searched=searched,
             unsafe=self.unsafe,
+            unsupported=self._claimed_beyond() & self.hazard & ~np.isfinite(self.searched_at),
         )
 
-    def _search(self) -> None:
-        """Draw the ground between neighbouring lines of evidence, each cell with the first time it was passed."""
+    def _claimed_beyond(self) -> Mask:
+        """Ground that claimed lines sweep, without the pairs that the proven ones have as well: in an honest log, none."""
+        beyond: Mask = np.zeros(self.raster.shape, dtype=bool)
+        proven = {line.t: (i, line) for i, line in enumerate(self.evidence)}
+
+        def known(first: SweepEvidence, second: SweepEvidence) -> bool:
+            (i, one), (j, other) = (proven.get(line.t, (-2, line)) for line in (first, second))
+            ends = ((first, one), (second, other))
+            return j == i + 1 and all(is_valid(own, self.limits) and _same_place(line, own) for line, own in ends)
+
+        for _, _, window, inside in self._swept(self.claimed, known):
+            beyond[window] |= inside
+        return beyond
+
+    def _swept(
+        self, lines: Sequence[SweepEvidence], known: Callable[[SweepEvidence, SweepEvidence], bool] = lambda *_: False
+    ) -> Iterator[tuple[SweepEvidence, SweepEvidence, Window, Mask]]:
+        """The ground between neighbouring ``lines`` that count and are close enough, without the pairs that are ``known``."""
         half = 0.5 * self.robot.sweep_width
-        for first, second in pairwise(self.evidence):
+        for first, second in pairwise(lines):
             if not (is_valid(first, self.limits) and is_valid(second, self.limits)):
                 continue
             distance = math.hypot(second.x - first.x, second.y - first.y)
-            if distance > LINK_DISTANCE or second.t - first.t > LINK_TIME:
+            if distance > LINK_DISTANCE or second.t - first.t > LINK_TIME or known(first, second):
                 continue
-            corners = np.concatenate([_line(first, half), _line(second, half)[::-1]])
-            window, inside = self.raster.convex(corners)
-            cells = self.searched_at[window]
-            np.minimum(cells, second.t - self.t0, out=cells, where=inside)
+            yield first, second, *self.raster.convex(np.concatenate([_line(first, half), _line(second, half)[::-1]]))
 
     def _driven(self) -> Iterator[tuple[float, Pose2, float]]:
         """Times, poses and patch growths while the robot moves, close enough that no corner skips a cell."""
@@ -257,6 +301,11 @@ def _line(line: SweepEvidence, half: float) -> Array:
     across = half * np.array([-math.sin(line.yaw), math.cos(line.yaw)])
     centre = np.array([line.x, line.y])
     return np.stack([centre + across, centre - across])
+
+
+def _same_place(line: SweepEvidence, other: SweepEvidence) -> bool:
+    apart = math.hypot(line.x - other.x, line.y - other.y)
+    return apart <= SAME_PLACE_M and abs(wrap_angle(line.yaw - other.yaw)) <= SAME_HEADING
 
 
 def _moves(state: NavState) -> bool:
