@@ -190,29 +190,22 @@ class _Audit:
         )
 
     def _claimed_beyond(self) -> Mask:
-        """Ground that claimed lines sweep, without the pairs that the proven ones have as well: in an honest log, none."""
+        """Ground between claimed lines, without those that are proven as they are: in an honest log there is none."""
         beyond: Mask = np.zeros(self.raster.shape, dtype=bool)
-        proven = {line.t: (i, line) for i, line in enumerate(self.evidence)}
-
-        def known(first: SweepEvidence, second: SweepEvidence) -> bool:
-            (i, one), (j, other) = (proven.get(line.t, (-2, line)) for line in (first, second))
-            ends = ((first, one), (second, other))
-            return j == i + 1 and all(is_valid(own, self.limits) and _same_place(line, own) for line, own in ends)
-
-        for _, _, window, inside in self._swept(self.claimed, known):
+        proven = {line.t: line for line in self.evidence if is_valid(line, self.limits)}
+        made_up = [line for line in self.claimed if not _same_place(line, proven.get(line.t))]
+        for _, _, window, inside in self._swept(made_up):
             beyond[window] |= inside
         return beyond
 
-    def _swept(
-        self, lines: Sequence[SweepEvidence], known: Callable[[SweepEvidence, SweepEvidence], bool] = lambda *_: False
-    ) -> Iterator[tuple[SweepEvidence, SweepEvidence, Window, Mask]]:
-        """The ground between neighbouring ``lines`` that count and are close enough, without the pairs that are ``known``."""
+    def _swept(self, lines: Sequence[SweepEvidence]) -> Iterator[tuple[SweepEvidence, SweepEvidence, Window, Mask]]:
+        """The ground between neighbouring ``lines`` that count and are close enough."""
         half = 0.5 * self.robot.sweep_width
         for first, second in pairwise(lines):
             if not (is_valid(first, self.limits) and is_valid(second, self.limits)):
                 continue
             distance = math.hypot(second.x - first.x, second.y - first.y)
-            if distance > LINK_DISTANCE or second.t - first.t > LINK_TIME or known(first, second):
+            if distance > LINK_DISTANCE or second.t - first.t > LINK_TIME:
                 continue
             yield first, second, *self.raster.convex(np.concatenate([_line(first, half), _line(second, half)[::-1]]))
 
@@ -303,7 +296,9 @@ def _line(line: SweepEvidence, half: float) -> Array:
     return np.stack([centre + across, centre - across])
 
 
-def _same_place(line: SweepEvidence, other: SweepEvidence) -> bool:
+def _same_place(line: SweepEvidence, other: SweepEvidence | None) -> bool:
+    if other is None:
+        return False
     apart = math.hypot(line.x - other.x, line.y - other.y)
     return apart <= SAME_PLACE_M and abs(wrap_angle(line.yaw - other.yaw)) <= SAME_HEADING
 
