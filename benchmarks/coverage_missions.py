@@ -175,14 +175,12 @@ class Drive:
         self.swept.append((start, length))
         cos, sin = math.cos(start.yaw), math.sin(start.yaw)
         lines = np.append(np.arange(0.0, length, 0.025), length) + robot().sweep_ahead
-        self.manager.add_evidence(
-            [
-                SweepEvidence(
-                    self.t + 0.05 * i, start.x + s * cos, start.y + s * sin, start.yaw, 0.01, 0.06, 0.5, True, True
-                )
-                for i, s in enumerate(lines)
-            ]
-        )
+        for i, s in enumerate(lines):
+            t, x, y = self.t + 0.05 * i, start.x + s * cos, start.y + s * sin
+            base = np.array([x - robot().sweep_ahead * cos, y - robot().sweep_ahead * sin, 0.0])
+            rpy, velocity = np.array([0.0, 0.0, start.yaw]), np.array([0.5, 0.0, 0.0])
+            self.manager.set_nav(NavState(t, base, rpy, velocity, np.zeros(3), np.eye(6) * 4e-5))
+            self.manager.add_evidence([SweepEvidence(t, x, y, start.yaw, 0.01, 0.06, 0.5, True, True)])
         self.t += 0.05 * len(lines)
 
 

@@ -25,7 +25,7 @@ from kill_campaign import plot, world
 from mine_robot.core.types import MarkStatus, MissionState
 from mine_robot.mission.journal import JournalError
 from mine_robot.mission.journal_reader import JournalRecord, is_blank, read_journal
-from mine_robot.records.finish import UNPROVEN_SHARE, audit_run
+from mine_robot.records import proof
 from mine_robot.records.run_data import load_run
 
 MAX_KILLS = 3
@@ -188,8 +188,8 @@ def judge(run: Run, tally: Tally) -> None:
     open_ = [target for target in suspects - confirmed if f"target {target} " not in record.statuses[-1].reason]
     if open_:
         tally.failures.append(f"seed {run.seed}: neither mark nor reason for {open_}")
-    audit = audit_run(data)
-    if audit is None or audit.unproven_m2(data.ground.searched) > UNPROVEN_SHARE * data.ground.searched_m2:
+    audit = proof.audit_run(data)
+    if audit is None or proof.judge(data, audit).note:
         tally.failures.append(f"seed {run.seed}: searched ground without evidence")
 
 

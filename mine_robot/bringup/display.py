@@ -114,6 +114,8 @@ def show_summary(console: Console, summary: Mapping[str, Any], folder: str | Pat
     table.add_row("Targets", in_words(summary.get("suspects", 0), summary["targets"]))
     table.add_row("Marks", f"{summary['marks_confirmed']} confirmed of {summary['marks_requested']} requested")
     table.add_row("Unsafe ground", _figure(summary["unsafe_ground_m2"], 1.0, "m² rolled over", digits=3))
+    if summary.get("unsupported_m2"):
+        table.add_row("Not supported", f"{summary['unsupported_m2']:.2f} m² that were claimed as searched")
     table.add_row("Cross track", _figure(summary["cross_track_rms_m"], 100.0, "cm RMS"))
     if "score" in summary:
         score = summary["score"]

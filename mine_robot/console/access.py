@@ -77,7 +77,7 @@ class ControlBody(Body):
 class RemarkBody(Body):
     """What the operator says of a target, or of the present hold; a comment is one line of printable characters."""
 
-    kind: Literal["confirm", "reject", "acknowledge"]
+    kind: Literal["confirm", "reject", "acknowledge", "release"]
     target: int = Field(default=-1, ge=-1, lt=2**31)
     comment: str = Field(default="", max_length=MAX_COMMENT)
 

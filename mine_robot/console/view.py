@@ -36,7 +36,12 @@ from mine_robot.mission.reactions import REACTIONS, READINESS, REQUIRED, SILENT_
 
 SILENT_WALL_S = 3.0  # of the console's clock: every node reports twice a second
 LOG_LENGTH = 100
-SAID = {RemarkKind.CONFIRM: "confirmed", RemarkKind.REJECT: "rejected", RemarkKind.ACKNOWLEDGE: "acknowledged"}
+SAID = {
+    RemarkKind.CONFIRM: "confirmed",
+    RemarkKind.REJECT: "rejected",
+    RemarkKind.ACKNOWLEDGE: "acknowledged",
+    RemarkKind.RELEASE: "released",
+}
 LABELS = {row.component: row.label for row in REACTIONS} | {name: label for name, (label, _) in REQUIRED.items()}
 
 # How each verdict of the mission's checklist looks; any other blocks.

@@ -9,6 +9,7 @@ caught in localisation or not at all.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +17,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mine_robot.control.params import GuardParams
+from mine_robot.core.hazards import Hazards
 from mine_robot.core.limits import Limits
 from mine_robot.core.raster import stamp_disc
 from mine_robot.core.robot import Robot
-from mine_robot.core.types import Array, Cell, Health, LedgerGrid, Level, MissionStatus, NavState, Target, Twist2
+from mine_robot.core.types import (
+    Array,
+    Cell,
+    Health,
+    LedgerGrid,
+    Level,
+    MissionStatus,
+    NavState,
+    Release,
+    Target,
+    Twist2,
+)
 
 FUTURE_TOLERANCE = 0.1  # s a stamp may lie ahead of the guard's own time
 SAMPLE_SPACING = 0.05  # m between two poses of the swept arc, at the outermost corner of the patches
@@ -57,7 +70,7 @@ class Guard:
         self._yaw_deceleration = limits.deceleration / max(half_gauge, 0.1)
         self._mission: MissionStatus | None = None
         self._grid: LedgerGrid | None = None
-        self._halos: list[tuple[float, float]] = []
+        self._hazards = Hazards(limits.mark_p_hazard)
         self._haloed: NDArray[np.bool_] | None = None  # on the raster of the grid
         self._blocked: NDArray[np.bool_] = np.ones((0, 0), dtype=bool)
         self._fault = "no input yet"
@@ -74,10 +87,21 @@ class Guard:
         self._block()
 
     def set_targets(self, targets: tuple[Target, ...]) -> None:
-        """Take the newest targets: their halos are closed at once, whether or not the ledger has them yet."""
-        self._halos = [(target.x, target.y) for target in self._limits.suspects(targets)]
-        self._haloed = None
-        self._block()
+        """Take the newest targets: their halos are closed at once, whether or not the ledger has them yet, and no list opens one."""
+        self._renew(self._hazards.take(targets))
+
+    def recall(self, history: Iterable[Target], releases: Iterable[Release]) -> None:
+        """Take over what was declared before this guard began, and what people have taken back of it."""
+        self._renew(self._hazards.recall(history, releases))
+
+    def release(self, releases: Iterable[Release]) -> None:
+        """Open halos by a person's word."""
+        self._renew(self._hazards.release(releases))
+
+    def _renew(self, changed: bool) -> None:
+        if changed:
+            self._haloed = None
+            self._block()
 
     def _block(self) -> None:
         grid = self._grid
@@ -85,8 +109,8 @@ class Guard:
             return
         if self._haloed is None:  # a long mission has a thousand, and a ledger comes every 0.4 s
             self._haloed = np.zeros(grid.cells.shape, dtype=bool)
-            for x, y in self._halos:
-                stamp_disc(self._haloed, grid.x0, grid.y0, grid.resolution, x, y, self._limits.halo_radius)
+            for halo in self._hazards.halos:
+                stamp_disc(self._haloed, grid.x0, grid.y0, grid.resolution, halo.x, halo.y, self._limits.halo_radius)
         self._blocked = ~grid.drivable() | self._haloed
 
     def set_mission(self, status: MissionStatus) -> None:

@@ -298,6 +298,16 @@ class Target:
     kind: TargetClass
 
 
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A person's word that target ``target_id``, declared at (x, y) m in ``map``, closes no ground any more; (NaN, NaN) for one that
+    closes none and is only not to be missed."""
+
+    target_id: int
+    x: float
+    y: float
+
+
 # --- control ---------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Twist2:
@@ -439,20 +449,24 @@ class MissionStatus:
     marks_requested: int = 0
     marks_confirmed: int = 0
     acknowledged: str = ""  # who has seen why the robot holds, and what they say of it
+    released: tuple[Release, ...] = ()  # halos that people have taken back, all of them
 
 
 class RemarkKind(str, Enum):
-    """What a person says: of a target, that it is a hazard or that it is none; of a hold, that they have seen it."""
+    """What a person says: of a target, that it is a hazard or that it is none; of a hold, that they have seen it; of a target, that its
+    halo is to go, for a reason."""
 
     CONFIRM = "confirm"
     REJECT = "reject"
     ACKNOWLEDGE = "acknowledge"
+    RELEASE = "release"
 
 
 @dataclass(frozen=True, slots=True)
 class Remark:
     """What a person says of a target, or of a hold (then ``target_id`` is -1). It is kept and shown and has no other effect: no ground
-    counts as searched, no halo goes and no mark is left out for it. ``number`` tells remarks apart.
+    counts as searched, no halo goes and no mark is left out for it; but a release, an override, opens a halo. ``number`` tells remarks
+    apart.
     """
 
     t: float

@@ -8,7 +8,7 @@ that may be off by as much.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -19,10 +19,11 @@ import shapely
 from numpy.typing import NDArray
 
 from mine_robot.core.field import TOUCH_TOLERANCE_M, Field, FieldError
+from mine_robot.core.hazards import Halo, Hazards
 from mine_robot.core.limits import Limits
 from mine_robot.core.raster import cell_range, stamp_disc
 from mine_robot.core.robot import Robot
-from mine_robot.core.types import Cell, LedgerGrid, SweepEvidence, Target, wrap_angle
+from mine_robot.core.types import Cell, LedgerGrid, Release, SweepEvidence, Target, wrap_angle
 
 MAX_CELLS = 100_000_000  # about 1.5 GB in the ledger, twice that while it is made
 MARGIN_M = 1.5  # around the field: the head overhangs its border, and distances to the border stay defined
@@ -78,8 +79,8 @@ class Ledger:
         self.halo = np.zeros(shape, dtype=bool)
         self._last: SweepEvidence | None = None
         self._run = 0.0  # m swept without a break up to the last record
-        self._halos: tuple[tuple[float, float, float], ...] = ()
-        self.set_targets(())
+        self.hazards = Hazards(limits.mark_p_hazard)
+        self._stamp()
 
     @cached_property
     def hazard_area(self) -> float:
@@ -145,26 +146,38 @@ class Ledger:
         self.passes[window][again] += 1
         last[inside] = second.t
 
-    def set_targets(self, targets: Sequence[Target]) -> None:
-        """Put a halo around every known target and every target that is probably a hazard, instead of the halos before.
+    def set_targets(self, targets: Sequence[Target]) -> bool:
+        """Take a list of targets: it adds halos and takes none away. True if the halos have changed.
 
         The radius is ``limits.halo_radius`` plus k sigma of the target's position. That growth is capped: the tracks must stay out of
         the halo while the marker stands over the target. A target with a position that is not finite cannot be placed and is left out.
         """
-        limits = self._limits
-        halos = [(float(x), float(y), limits.halo_radius) for x, y in self._known]
-        halos += [
-            (target.x, target.y, limits.halo_radius + self._growth(target)) for target in limits.suspects(targets)
-        ]
-        if tuple(halos) == self._halos:
-            return
-        self._halos = tuple(halos)
-        self.halo[:] = False
-        for x, y, radius in halos:
-            stamp_disc(self.halo, self.zones.x0, self.zones.y0, self.zones.resolution, x, y, radius)
+        return self._stamped(self.hazards.take(targets))
 
-    def _growth(self, target: Target) -> float:
-        growth = self._limits.sigma_factor * max(target.sigma_x, target.sigma_y)
+    def recall(self, history: Iterable[Target], releases: Iterable[Release]) -> None:
+        """Take over what was declared before, word by word, and what people have taken back of it."""
+        self._stamped(self.hazards.recall(history, releases))
+
+    def release(self, releases: Iterable[Release]) -> bool:
+        """Open halos by a person's word; True if they have changed."""
+        return self._stamped(self.hazards.release(releases))
+
+    def _stamped(self, changed: bool) -> bool:
+        if changed:
+            self._stamp()
+        return changed
+
+    def _stamp(self) -> None:
+        """Draw the halos of every known target of the field and of every declared one."""
+        zones, radius = self.zones, self._limits.halo_radius
+        halos = [(float(x), float(y), radius) for x, y in self._known]
+        halos += [(halo.x, halo.y, radius + self._growth(halo)) for halo in self.hazards.halos]
+        self.halo[:] = False
+        for x, y, reach in halos:
+            stamp_disc(self.halo, zones.x0, zones.y0, zones.resolution, x, y, reach)
+
+    def _growth(self, halo: Halo) -> float:
+        growth = self._limits.sigma_factor * halo.sigma
         return min(growth, self._growth_max) if math.isfinite(growth) else self._growth_max
 
     def grid(self, t: float) -> LedgerGrid:

@@ -6,7 +6,7 @@ import math
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,7 +17,6 @@ from mine_robot.core.types import (
     Array,
     GprScan,
     Health,
-    Level,
     MetalScan,
     NavState,
     Pose2,
@@ -31,11 +30,9 @@ from mine_robot.detection.looks import GprLook, MetalLook, look_gpr, look_metal
 from mine_robot.detection.metal import MetalCell, MetalProcessor
 from mine_robot.detection.params import DetectorParams
 from mine_robot.detection.rows import Peak
-from mine_robot.detection.scans import Check, GprCheck, MetalCheck
 from mine_robot.detection.targets import Registry, Sighting
+from mine_robot.detection.witness import BUFFER_S, Feed, Witness, usable_pose
 
-FRESH_S = 0.06  # a scan proves the instants this near to it
-BUFFER_S = 1.0  # scans without a pose are dropped after this time
 POSE_GAP_S = 0.3  # poses further apart are not interpolated
 STEP_M = 0.018  # scans nearer to the last row add nothing
 NEVER = 1e9  # s
@@ -50,27 +47,6 @@ POSITION_SIGMA_M = 0.025  # of a peak's centre, without the pose's part
 EDGE_M, EDGE_SIGMA_M = 0.05, 0.10  # a peak this near to the end of the radar's array may have its centre beyond
 
 S = TypeVar("S", GprScan, MetalScan)
-
-
-@dataclass
-class _Feed(Generic[S]):
-    """One sensor's scans that wait for their pose, and the last one's check."""
-
-    waiting: deque[tuple[S, Check]]
-    t: float = -math.inf
-    fault: str = "no scan yet"
-    row_s: float = -math.inf
-
-    def add(self, scan: S, check: Check) -> None:
-        while self.waiting and self.waiting[0][0].t < scan.t - BUFFER_S:
-            self.waiting.popleft()
-        self.waiting.append((scan, check))
-        if scan.t >= self.t:
-            self.t, self.fault = scan.t, check.fault
-
-    def ok(self, t: float) -> bool:
-        """True if the latest scan is healthy and belongs to the instant ``t``."""
-        return not self.fault and abs(t - self.t) <= FRESH_S
 
 
 @dataclass(frozen=True)
@@ -110,13 +86,9 @@ class Detector:
         self._params, self._robot, self._judge, self._prior = params, robot, judge, prior
         self._prior_max = math.log(params.prior_factor_max)
         self._speed_max, self._suspect_p = limits.evidence_speed_max, limits.mark_p_hazard
-        offsets = np.array(params.gpr.channel_offsets_m or robot.gpr_offsets, dtype=float)
-        offsets = offsets if len(offsets) else np.zeros(1)
-        self._gpr, self._check_gpr = GprProcessor(params.gpr, offsets), GprCheck(len(offsets), params.gpr.samples_min)
-        self._set_coils(robot.coil_offsets if len(robot.coil_offsets) else np.zeros(1))
-        self._coils_known = len(robot.coil_offsets) > 0
-        self._gpr_feed: _Feed[GprScan] = _Feed(deque())
-        self._metal_feed: _Feed[MetalScan] = _Feed(deque())
+        self._witness = Witness(params, robot)
+        self._gpr = GprProcessor(params.gpr, self._witness.channel_offsets, self._witness.surface)
+        self._metal = MetalProcessor(params.md.coil_diameter_m, self._witness.coil_offsets)
         self._navs: deque[NavState] = deque()
         self._registry = Registry(params.association_m, LISTED_SHARE * limits.mark_p_hazard, limits.mark_p_hazard)
         self.candidates: deque[Candidate] = deque(maxlen=CANDIDATES)  # the latest, for training and display
@@ -127,8 +99,6 @@ class Detector:
         self._along = self._furthest = 0.0
         self._fast_s: set[float] = set()  # rows of the pass that were taken too fast to count
         self._still_since = math.inf
-        self._metal_gap = -math.inf  # odometer reading at the last instant without a healthy metal detector
-        self._odometer = 0.0
 
     @property
     def revision(self) -> int:
@@ -145,23 +115,21 @@ class Detector:
 
     def add_gpr(self, scan: GprScan) -> None:
         """Take a radar scan; it is processed when its pose is known."""
-        if math.isfinite(scan.t) and scan.t != self._gpr_feed.t:
-            self._gpr_feed.add(scan, self._check_gpr(scan))
+        self._witness.add_gpr(scan)
 
     def add_metal(self, scan: MetalScan) -> None:
         """Take a metal-detector scan; it is processed when its pose is known."""
-        if not math.isfinite(scan.t) or scan.t == self._metal_feed.t:
-            return
-        if not self._coils_known and _sound_positions(scan):
-            self._set_coils(np.asarray(scan.positions)[:, 1])
-        self._metal_feed.add(scan, self._check_metal(scan))
+        coils = self._witness.coil_offsets
+        self._witness.add_metal(scan)
+        if self._witness.coil_offsets is not coils:  # a URDF without coils leaves them to the first scan
+            self._metal = MetalProcessor(self._params.md.coil_diameter_m, self._witness.coil_offsets)
 
     def add_nav(self, nav: NavState) -> list[SweepEvidence]:
         """Take a pose, process the scans it places, and say what the sensors prove at its instant.
 
         A pose that is not finite or not newer than the last one proves nothing and is dropped.
         """
-        if not _finite(nav) or (self._navs and nav.t <= self._navs[-1].t):
+        if not usable_pose(nav) or (self._navs and nav.t <= self._navs[-1].t):
             return []
         self._navs.append(nav)
         while nav.t - self._navs[0].t > BUFFER_S + 1.0:
@@ -171,30 +139,17 @@ class Detector:
         rows = self._place_gpr(nav) or rows
         if rows:
             self._update(nav)
-        return [self._evidence(nav)]
+        return [self._witness.testify(nav)]
 
     def health(self, t: float) -> tuple[Health, ...]:
         """State of both sensors at ``t``."""
-        return tuple(
-            _health(name, feed.t, feed.fault, t)
-            for name, feed in (("gpr", self._gpr_feed), ("metal_detector", self._metal_feed))
-        )
-
-    def _set_coils(self, offsets: Array) -> None:
-        """Build the metal detector's half for coils at ``offsets``; a URDF without coils leaves them to the first scan."""
-        self._metal, self._check_metal = (
-            MetalProcessor(self._params.md.coil_diameter_m, offsets),
-            MetalCheck(len(offsets)),
-        )
-        self._coils_known = True
+        return self._witness.health(t)
 
     # --- motion ------------------------------------------------------------------------------------------------------
     def _follow(self, nav: NavState) -> None:
         """Keep the pass: distance along its axis, its end, the beginning of another."""
         pose, moving = nav.pose, float(nav.velocity[0]) > MOVING
-        if len(self._navs) > 1:
-            before = self._navs[-2].pose
-            self._odometer += math.hypot(pose.x - before.x, pose.y - before.y)
+        self._witness.follow(pose)
         if self._run is not None:
             self._along, aside = _from(self._run.origin, pose.x, pose.y)
             self._furthest = max(self._furthest, self._along)
@@ -206,7 +161,7 @@ class Detector:
             self._run = _Run(self._runs, pose)
             self._along = self._furthest = 0.0
             self._fast_s = set()
-            self._gpr_feed.row_s = self._metal_feed.row_s = -math.inf
+            self._witness.gpr.row_s = self._witness.metal.row_s = -math.inf
         if moving:
             self._still_since = math.inf
         elif math.isinf(self._still_since):
@@ -245,7 +200,7 @@ class Detector:
         yaw = wrap_angle(float(a.rpy[2]) + share * wrap_angle(float(b.rpy[2] - a.rpy[2])))
         return Pose2(float(x), float(y), yaw), float(a.velocity[0] + share * (b.velocity[0] - a.velocity[0]))
 
-    def _next_row(self, feed: _Feed[S], t: float, sensor: Array) -> tuple[float, Pose2] | None:
+    def _next_row(self, feed: Feed[S], t: float, sensor: Array) -> tuple[float, Pose2] | None:
         """Along-track distance and line of a scan that is worth a row: on the pass, going forward, a step beyond the last."""
         placed = self._pose_at(t)
         if self._run is None or placed is None or placed[1] < MOVING:
@@ -261,47 +216,26 @@ class Detector:
 
     # --- scans -------------------------------------------------------------------------------------------------------
     def _place_gpr(self, nav: NavState) -> bool:
-        rows = False
-        for scan, check in _due(self._gpr_feed, nav.t):
+        rows, feed = False, self._witness.gpr
+        for scan, check in feed.due(nav.t):
             if not check.processable:
                 continue
-            traces = scan.traces.astype(float)
-            if not check.usable.all():
-                traces = np.where(check.usable, traces, 0.0)
-            self._gpr.measure(traces, check.usable)
-            row = self._next_row(self._gpr_feed, scan.t, self._robot.gpr)
+            traces = self._witness.measure(scan, check)
+            row = self._next_row(feed, scan.t, self._robot.gpr)
             if row is not None:
                 self._gpr.add(traces, check.usable, *row)
                 rows = True
         return rows
 
     def _place_metal(self, nav: NavState) -> bool:
-        rows = False
-        for scan, check in _due(self._metal_feed, nav.t):
-            row = self._next_row(self._metal_feed, scan.t, self._robot.metal_detector) if check.processable else None
+        rows, feed = False, self._witness.metal
+        for scan, check in feed.due(nav.t):
+            row = self._next_row(feed, scan.t, self._robot.metal_detector) if check.processable else None
             if row is not None:
                 reading = np.asarray(scan.in_phase) + 1j * np.asarray(scan.quadrature)
                 self._metal.add(np.where(check.usable, reading, 0.0), check.usable, *row)
                 rows = True
         return rows
-
-    def _evidence(self, nav: NavState) -> SweepEvidence:
-        gpr_ok, metal_ok = self._gpr_feed.ok(nav.t), self._metal_feed.ok(nav.t)
-        if not metal_ok:
-            self._metal_gap = self._odometer
-        lead = float(self._robot.metal_detector[0] - self._robot.sweep_ahead)
-        line = _beyond(nav.pose, self._robot.sweep_ahead, 0.0)
-        return SweepEvidence(
-            t=nav.t,
-            x=line.x,
-            y=line.y,
-            yaw=line.yaw,
-            sigma=nav.sigma_at(self._robot.sweep_ahead),
-            height=self._gpr.height if gpr_ok else math.nan,
-            speed=float(math.hypot(nav.velocity[0], nav.velocity[1])),
-            gpr_ok=gpr_ok,
-            metal_ok=metal_ok and self._odometer - self._metal_gap > lead,
-        )
 
     # --- targets -----------------------------------------------------------------------------------------------------
     def _update(self, nav: NavState, *, final: bool = False) -> None:
@@ -369,39 +303,3 @@ def _from(origin: Pose2, x: float, y: float) -> tuple[float, float]:
     """How far (x, y) is ahead and left of ``origin``, m."""
     cos, sin, dx, dy = math.cos(origin.yaw), math.sin(origin.yaw), x - origin.x, y - origin.y
     return cos * dx + sin * dy, cos * dy - sin * dx
-
-
-def _due(feed: _Feed[S], t: float) -> list[tuple[S, Check]]:
-    """Take the scans up to ``t`` out of the feed, in order of time, without those too old to be placed."""
-    due = sorted((item for item in feed.waiting if item[0].t <= t + 1e-6), key=lambda item: item[0].t)
-    if len(due) == len(feed.waiting):
-        feed.waiting.clear()
-    elif due:
-        feed.waiting = deque(item for item in feed.waiting if item[0].t > t + 1e-6)
-    return [item for item in due if t - item[0].t <= BUFFER_S]
-
-
-def _sound_positions(scan: MetalScan) -> bool:
-    positions = np.asarray(scan.positions)
-    return (
-        positions.ndim == 2
-        and positions.shape[0] > 0
-        and positions.shape[1] == 3
-        and bool(np.isfinite(positions).all())
-    )
-
-
-def _finite(nav: NavState) -> bool:
-    values = (nav.t, *nav.position.tolist(), *nav.rpy.tolist(), *nav.velocity.tolist())
-    return all(map(math.isfinite, values))
-
-
-def _health(name: str, last: float, fault: str, t: float) -> Health:
-    values = {"last_scan_s": f"{last:.3f}"}
-    if math.isinf(last):
-        return Health(name, Level.STALE, "no scan yet", values)
-    if t - last > 5.0 * FRESH_S:
-        return Health(name, Level.STALE, f"missing: no scan for {t - last:.1f} s", values)
-    if fault:
-        return Health(name, Level.ERROR, fault, values)
-    return Health(name, Level.OK, "ok", values)

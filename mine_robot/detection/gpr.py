@@ -17,7 +17,8 @@ from scipy.fft import next_fast_len
 
 from mine_robot.core.types import Array, Pose2
 from mine_robot.detection.params import LIGHT, GprParams
-from mine_robot.detection.rows import Row, Strip, median
+from mine_robot.detection.rows import Row, Strip
+from mine_robot.detection.surface import Surface
 
 APERTURE_M = 0.085  # half length over which rows are focused
 BEAM_M = 0.07  # rows at this distance still see a shallow object with 1/e of the amplitude
@@ -29,11 +30,7 @@ LEARNING_ROWS = 10  # the clutter is learnt from these without clipping
 LEAD_NS = 0.8  # kept before the surface
 DEPTH_STEP_NS = 0.2
 SURFACE_GUARD_NS = 0.3  # echoes nearer to the surface's drown in it
-SEARCH_M = 0.45  # largest height of the antennas at which the surface is looked for
-FAINT = 0.25  # of the strongest echo: a weaker bounce is none
 WOW = 0.02  # cycles a sample: slower than this is wow
-SURE_PICKS, LOOK_AGAIN = 10, 10  # the surface is followed; every tenth scan it is looked for again
-BAND_NS = 0.4  # channels' surface delays differ by less
 WORK_NS = 0.1  # finer samples are thinned out to about this interval after aligning
 CUBE_M = 0.60  # length over which aligned traces are kept for features
 GRID_M = 0.002  # step of the tabulated distances
@@ -74,7 +71,7 @@ class Line:
 class GprProcessor:
     """Turns scans of one array into a :class:`Strip` of scores, ln(echo energy / clutter energy)."""
 
-    def __init__(self, params: GprParams, offsets: Array) -> None:
+    def __init__(self, params: GprParams, offsets: Array, surface: Surface | None = None) -> None:
         self._params = params
         self.offsets = offsets
         self._fine = params.sample_interval_ns
@@ -89,21 +86,20 @@ class GprProcessor:
             between = channels[0] != channels[1]
             (self._amid if between else self._on)[channels, column] = math.sqrt(0.5) if between else 1.0
         self.strip: Strip[GprCell] = Strip(lateral)
-        self.height = self._usual_height = math.nan
+        self._usual_height = math.nan
         deepest = 2.0 * params.max_depth_m * self._index / LIGHT
         self._delays = np.asarray(np.arange(SURFACE_GUARD_NS, deepest, DEPTH_STEP_NS), dtype=np.float64)
         self.lead = self._lead = round(LEAD_NS / self._dt)
         self._span = self._lead + round((self._delays[-1] + 1.5) / self._dt)
         self._prepare_tables()
-        self._picks: deque[float] = deque(maxlen=15)
-        self._bounce: tuple[Array, Array] = (np.zeros(len(offsets)), np.ones(len(offsets)))
+        self.surface = surface or Surface(params, len(offsets))
         self._gain: Array | None = None
         self._background: Array | None = None
         self._spread: Array | None = None
         self._basis: tuple[Array, ...] | None = None  # of the bounce's changes, for one background
         self._counted = 0
         self._clutter: Array | None = None
-        self._focused = self._measured = 0
+        self._focused = 0
         self.lines: deque[Line] = deque()
         self._waiting: deque[tuple[float, Array, float]] = deque()
         self._done = -math.inf
@@ -123,14 +119,12 @@ class GprProcessor:
 
     def measure(self, traces: Array, usable: NDArray[np.bool_]) -> float:
         """Antenna height in m above the ground from the surface bounce of a scan (samples, channels)."""
-        self._bounce = self._surface(traces, usable)
-        delay = (
-            float(median(self._bounce[0][usable])) * self._fine
-            + self._params.first_sample_ns
-            - self._params.pulse_delay_ns
-        )
-        self.height = max(0.5 * LIGHT * delay, 0.0) if math.isfinite(delay) else math.nan
-        return self.height
+        return self.surface.measure(traces, usable)
+
+    @property
+    def height(self) -> float:
+        """Antenna height above the ground in m at the last scan measured."""
+        return self.surface.height
 
     def add(self, traces: Array, usable: NDArray[np.bool_], s: float, line: Pose2) -> None:
         """Add the scan just measured, taken with the array's centre at ``line``; ``usable`` (channels,) masks dead channels out."""
@@ -158,39 +152,9 @@ class GprProcessor:
             self.strip.clear()
             self._done = -math.inf
 
-    def _surface(self, traces: Array, usable: NDArray[np.bool_]) -> tuple[Array, Array]:
-        """Fractional sample (channels,) of the surface bounce, and its signed amplitude."""
-        if len(self._picks) < SURE_PICKS or self._measured % LOOK_AGAIN == 0:
-            self._picks.append(self._find_surface(traces if usable.all() else traces[:, usable]))
-        self._measured += 1
-        centre, band = sorted(self._picks)[len(self._picks) // 2], BAND_NS / self._fine
-        high = min(len(traces) - 1, round(centre + band) + 1)
-        low = min(max(1, round(centre - band)), high - 1)
-        size = np.abs(traces[low - 1 : high + 1])
-        peak = size[1:-1].argmax(axis=0) + 1
-        channel = np.arange(traces.shape[1])
-        before, at, after = size[peak - 1, channel], size[peak, channel], size[peak + 1, channel]
-        self._picks.append(float(low - 1 + _median(peak[usable])))
-        peak += low - 1
-        curve = before - 2.0 * at + after
-        bent = curve < 0.0
-        shift = np.where(bent, 0.5 * (before - after) / np.where(bent, curve, -1.0), 0.0)
-        return peak + np.minimum(np.maximum(shift, -0.5), 0.5), traces[peak, channel]
-
-    def _find_surface(self, traces: Array) -> float:
-        """Sample of the bounce, where the parameters say or else where the echo is strongest."""
-        start = round((self._params.pulse_delay_ns - self._params.first_sample_ns) / self._fine) - 1
-        start = min(max(start, 0), len(traces) - 4)
-        stop = min(len(traces) - 2, start + round(2.0 * SEARCH_M / LIGHT / self._fine))
-        size = np.abs(traces)
-        expected, anywhere = size[start:stop], size[: len(traces) * 2 // 3]
-        if _median(expected.max(axis=0)) > FAINT * _median(anywhere.max(axis=0)):
-            return start + float(_median(expected.argmax(axis=0)))
-        return float(_median(anywhere.argmax(axis=0)))  # the instrument's time zero is not where the parameters say
-
     def _align(self, traces: Array, usable: NDArray[np.bool_]) -> tuple[Array, float]:
         """Traces (span, channels) with the surface at sample ``lead``, without wow, of equal bounces; the bounce's sign and size."""
-        picks, amplitude = self._bounce
+        picks, amplitude = self.surface.picks, self.surface.amplitude
         lead = self._lead * self._thin
         begin = max(0, int(picks.min()) - 2 * lead)
         piece = traces[begin : begin + self._length - lead] - traces[-len(traces) // 4 :].mean(axis=0)

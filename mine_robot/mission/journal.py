@@ -21,10 +21,21 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from mine_robot.core.types import LedgerGrid, MarkRequest, MarkResult, MissionStatus, Pose2, Remark, Target, wrap_angle
+from mine_robot.core.types import (
+    LedgerGrid,
+    MarkRequest,
+    MarkResult,
+    MissionStatus,
+    Pose2,
+    Release,
+    Remark,
+    Target,
+    wrap_angle,
+)
 
 SCHEMA_VERSION = 2
 REMARK_EVENT = "remark"
+OVERRIDE_EVENT = "override"
 SETTLED_S = (
     3.0  # without a change of the ledger: the detector has had its last word about the ground under the head by then
 )
@@ -170,6 +181,14 @@ class Journal:
     def remark(self, remark: Remark) -> None:
         """Append what a person says."""
         self.event(remark.t, REMARK_EVENT, asdict(remark))
+
+    def override(self, t: float, remark: Remark, releases: Iterable[Release]) -> None:
+        """Append that a person takes halos back: who, what, where (x, y in m a place), and since when the target was known, s."""
+        known = self._database.execute("select min(t) from targets where target = ?", (remark.target_id,)).fetchone()
+        where = [[one.x, one.y] if math.isfinite(one.x + one.y) else None for one in releases]
+        what = f"target {remark.target_id} released: {remark.comment}"
+        content = {"who": remark.author, "what": what, "where": where, "since": known[0], "remark": asdict(remark)}
+        self.event(t, OVERRIDE_EVENT, content)
 
     def _mark(self, t: float, target: int, kind: str, data: dict[str, Any]) -> None:
         self._write("marks", [(float(t), target, kind, _json(data))])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import math
 import os
 import shutil
 import sqlite3
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from mine_robot.core.hazards import believed
 from mine_robot.core.types import (
     Goal,
     LedgerGrid,
@@ -26,12 +28,21 @@ from mine_robot.core.types import (
     MissionState,
     MissionStatus,
     Pose2,
+    Release,
     Remark,
     RemarkKind,
     Target,
     TargetClass,
 )
-from mine_robot.mission.journal import COLUMNS, REMARK_EVENT, JournalError, check_schema, checksum, failure
+from mine_robot.mission.journal import (
+    COLUMNS,
+    OVERRIDE_EVENT,
+    REMARK_EVENT,
+    JournalError,
+    check_schema,
+    checksum,
+    failure,
+)
 from mine_robot.mission.wal import lost_frames
 
 ROWS_A_LOOK = 64  # a damaged page costs the rows of as many ids at most
@@ -44,7 +55,8 @@ class JournalRecord:
 
     ``info`` is what was known at the start of the run, ``events`` are (t, kind, data) of everything else, ``ledger_pose`` is where the
     robot was when ``ledger`` was written. ``target_times`` are the times at which each target was found or changed, in s, ``highest_p`` is
-    the highest probability that each ever had. ``damaged`` says in words which entries could not be used.
+    the highest probability that each ever had, ``history`` all that was said of targets, in that order. ``damaged`` says in words which
+    entries could not be used.
     """
 
     info: dict[str, Any]
@@ -57,13 +69,22 @@ class JournalRecord:
     ledger_pose: Pose2 | None = None
     target_times: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
     highest_p: Mapping[int, float] = field(default_factory=dict)
+    history: tuple[Target, ...] = ()
     damaged: tuple[str, ...] = ()
 
     @property
     def remarks(self) -> tuple[Remark, ...]:
         """What people said, in order of time."""
         said = [data for _, kind, data in self.events if kind == REMARK_EVENT]
-        return tuple(Remark(**{**data, "kind": RemarkKind(data["kind"])}) for data in said)
+        said += [data["remark"] for _, kind, data in self.events if kind == OVERRIDE_EVENT]
+        remarks = (Remark(**{**data, "kind": RemarkKind(data["kind"])}) for data in said)
+        return tuple(sorted(remarks, key=lambda remark: remark.t))
+
+    @property
+    def releases(self) -> tuple[tuple[float, Release], ...]:
+        """The halos that people took back, and when, s."""
+        said = [(t, data) for t, kind, data in self.events if kind == OVERRIDE_EVENT]
+        return tuple((t, release) for t, data in said for release in _releases(data))
 
     @property
     def unresolved(self) -> tuple[MarkRequest, ...]:
@@ -125,6 +146,25 @@ def sound_entries(path: Path) -> dict[str, list[Row]]:
         return {table: list(_sound_rows(database, table, [])) for table in COLUMNS}
 
 
+def released_in(path: Path) -> frozenset[Release]:
+    """The halos that people took back, by the sound entries of a journal that may be in use; raises :class:`JournalError`."""
+    try:
+        with contextlib.closing(_connect(path)) as database:
+            rows = database.execute(
+                "select t, kind, data, crc from events where kind = ?", (OVERRIDE_EVENT,)
+            ).fetchall()
+        sound = [data for t, kind, data, crc in rows if checksum((t, kind, data)) == crc]
+        return frozenset(release for data in sound for release in _releases(json.loads(data)))
+    except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
+        raise failure(path, error) from None
+
+
+def _releases(data: Mapping[str, Any]) -> list[Release]:
+    """The places that an override takes back."""
+    target = int(data["remark"]["target_id"])
+    return [Release(target, *(at or (math.nan, math.nan))) for at in data["where"]]
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=2.0)
     database.text_factory = lambda data: data.decode("utf-8", "replace")
@@ -139,26 +179,29 @@ def _read(path: Path, cut: int) -> JournalRecord:
         rows = {table: list(_sound_rows(database, table, damaged)) for table in COLUMNS}
     events = [(t, kind, json.loads(data)) for t, kind, data in rows["events"]]
     marks = [(kind, json.loads(data)) for _, _, kind, data in rows["marks"]]
-    targets, highest_p = dict[int, Any](), dict[int, float]()
-    for target, _, data in rows["targets"]:
-        targets[target] = content = json.loads(data)
-        if content["p_hazard"] >= highest_p.get(target, 0.0):
-            highest_p[target] = content["p_hazard"]
+    history = [_target(json.loads(data)) for _, _, data in rows["targets"]]
+    targets: dict[int, Target] = {}
+    for target in history:
+        targets[target.id] = believed(targets.get(target.id), target)
+    highest_p: dict[int, float] = {}
+    for target in history:
+        highest_p[target.id] = max(target.p_hazard, highest_p.get(target.id, 0.0))
     times: dict[int, tuple[float, ...]] = {}
-    for target, t, _ in rows["targets"]:
-        times[target] = (*times.get(target, ()), t)
+    for number, t, _ in rows["targets"]:
+        times[number] = (*times.get(number, ()), t)
     ledger, pose = _ledger(rows["ledgers"])
     return JournalRecord(
         info={key[5:]: json.loads(value) for key, value in rows["meta"] if key.startswith("info.")},
         statuses=tuple(_status(data) for _, kind, data in events if kind == "status"),
         events=tuple(event for event in events if event[1] != "status"),
-        targets=tuple(Target(**{**data, "kind": TargetClass(data["kind"])}) for data in targets.values()),
+        targets=tuple(targets.values()),
         mark_requests=tuple(MarkRequest(**data) for kind, data in marks if kind == "request"),
         mark_results=tuple(_result(data) for kind, data in marks if kind == "result"),
         ledger=ledger,
         ledger_pose=pose,
         target_times=times,
         highest_p=highest_p,
+        history=tuple(history),
         damaged=tuple(damaged),
     )
 
@@ -204,7 +247,13 @@ def _some(database: sqlite3.Connection, query: str, numbers: Iterable[int]) -> I
 
 
 def _status(data: dict[str, Any]) -> MissionStatus:
-    return MissionStatus(**{**data, "state": MissionState(data["state"]), "goal": Goal(data["goal"])})
+    released = tuple(Release(**one) for one in data.get("released", ()))
+    words = {"state": MissionState(data["state"]), "goal": Goal(data["goal"]), "released": released}
+    return MissionStatus(**{**data, **words})
+
+
+def _target(data: dict[str, Any]) -> Target:
+    return Target(**{**data, "kind": TargetClass(data["kind"])})
 
 
 def _result(data: dict[str, Any]) -> MarkResult:

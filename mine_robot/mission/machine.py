@@ -14,6 +14,7 @@ from mine_robot.core.types import (
     MarkResult,
     MarkStatus,
     MissionState,
+    Release,
     Remark,
     RemarkKind,
 )
@@ -24,6 +25,8 @@ from mine_robot.mission.situation import MissionOutput
 from mine_robot.mission.transitions import TRANSITIONS
 
 S = MissionState
+RELEASING = (S.IDLE, S.HOLD, S.PAUSED, S.ESTOP)
+STANDING = 0.03  # m/s and rad/s
 TARGET_MOVED_M = 0.03  # on the approach, beyond which the way is planned anew: the marker has to stand over it
 
 
@@ -87,12 +90,34 @@ class Mission(Planning):
             return (
                 "" if self._state is S.HOLD else f"nothing to acknowledge: the mission is in state {self._state.value}"
             )
-        return "" if self._suspects.knows(remark.target_id) else f"there is no target {remark.target_id}"
+        if not self._suspects.knows(remark.target_id):
+            return f"there is no target {remark.target_id}"
+        return self._release_refusal(remark) if remark.kind is RemarkKind.RELEASE else ""
+
+    def _release_refusal(self, remark: Remark) -> str:
+        """Why the halo of a known target cannot be taken back now: it takes a robot that stands until a person has it go on, and words."""
+        if not (remark.author.strip() and remark.comment.strip()):
+            return "a release needs its author and a reason"
+        nav = self._nav
+        stands = nav is None or (abs(nav.velocity[0]) <= STANDING and abs(nav.rate[2]) <= STANDING)
+        if self._state not in RELEASING or not stands:
+            return f"halos are released only while the robot stands: pause first (state {self._state.value})"
+        return ""
+
+    def releases(self, target_id: int) -> tuple[Release, ...]:
+        """What the release of a target takes back, by place."""
+        return self._suspects.hazards.releases(target_id)
 
     def set_remark(self, remark: Remark) -> None:
-        """Take a remark that was kept: that a hold was seen is shown as long as it lasts; nothing else follows from any."""
+        """Take a remark that was kept: that a hold was seen is shown as long as it lasts, a release opens a halo; nothing follows from
+        the others."""
         if remark.kind is RemarkKind.ACKNOWLEDGE and self._state is S.HOLD:
             self._acknowledged = f"{remark.author}: {remark.comment}".rstrip(": ")
+        elif remark.kind is RemarkKind.RELEASE:
+            releases = self.releases(remark.target_id)
+            self._released += releases
+            self._suspects.recall((), releases)
+            self._new_health.append(self.target_list())
 
     # --- update -----------------------------------------------------------------------------------------------------------
     def update(self, t: float) -> MissionOutput:
@@ -101,6 +126,7 @@ class Mission(Planning):
         for health in self._new_health:
             self._watch.add(self._now, health)
         self._new_health.clear()
+        self._contradiction = ""
         self._watch.update(self._now)
         self._take_results()
         self._react()

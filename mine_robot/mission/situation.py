@@ -21,6 +21,7 @@ from mine_robot.core.types import (
     NavState,
     Plan,
     Progress,
+    Release,
     Target,
 )
 from mine_robot.mission.advance import Advance
@@ -31,6 +32,14 @@ from mine_robot.mission.transitions import TRANSITIONS
 
 S = MissionState
 NO_TARGET = -1
+
+
+def target_list_health(fault: str) -> Health:
+    """Health report ``targets`` of a list that contradicts what was declared, or of one that does not."""
+    if not fault:
+        return Health("targets", Level.OK, "the list of targets holds what was declared")
+    words = f"{fault}; every halo stays. Find out who sent it; a person may release a target, with a reason"
+    return Health("targets", Level.ERROR, words)
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,8 @@ class Situation:
         self._now = -math.inf
         self._watch = HealthWatch(params.health_age, absent)
         self._suspects = Suspects(limits.mark_p_hazard, params.mark_sigma_max)
+        self._contradiction = ""  # of lists of targets since the last update
+        self._released: tuple[Release, ...] = ()
         self._new_health: list[Health] = []
         self._new_results: list[MarkResult] = []
         self._plan: Plan | None = None
@@ -86,8 +97,19 @@ class Situation:
             self._advance.set_ground(float(health.values[SEARCHED]) + self._unproven_m2)
 
     def set_targets(self, targets: tuple[Target, ...]) -> None:
-        """Take the newest list of targets."""
+        """Take the newest list of targets; one that contradicts what was declared counts, even if the next comes with it."""
         self._suspects.set_targets(targets)
+        self._contradiction = self._suspects.hazards.fault or self._contradiction
+        self._new_health.append(target_list_health(self._contradiction))
+
+    def recall_targets(self, history: Iterable[Target], releases: Iterable[Release]) -> None:
+        """Take over what a killed run knew of the targets, word by word, and what people took back of it."""
+        self._released = tuple(releases)
+        self._suspects.recall(history, self._released)
+
+    def target_list(self) -> Health:
+        """Health report ``targets``: ERROR if the newest list contradicts what was declared."""
+        return target_list_health(self._suspects.hazards.fault)
 
     def set_plan(self, plan: Plan) -> None:
         """Take a plan; only the answer to the newest request counts."""
@@ -140,6 +162,7 @@ class Situation:
             marks_requested=self._suspects.requested,
             marks_confirmed=self._suspects.confirmed,
             acknowledged=self._acknowledged,
+            released=self._released,
         )
         old = self._published
         due = old is None or self._now - old.t >= self._params.heartbeat

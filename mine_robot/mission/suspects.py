@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from mine_robot.core.hazards import Hazards
 from mine_robot.core.tally import Tally
-from mine_robot.core.types import MarkRequest, MarkResult, MarkStatus, Target
+from mine_robot.core.types import MarkRequest, MarkResult, MarkStatus, Release, Target
 
 
 @dataclass
@@ -38,15 +39,26 @@ class Suspects:
     def __init__(self, threshold: float, sigma_max: float) -> None:
         self._threshold, self._sigma_max = threshold, sigma_max
         self._better_looks_come = True
+        self.hazards = Hazards(threshold)
         self._targets: dict[int, Target] = {}
         self._entries: dict[int, _Entry] = {}
         self.tally = Tally(threshold)
 
     def set_targets(self, targets: Iterable[Target]) -> None:
-        """Take the newest list; targets whose position is not finite cannot be approached: they are counted, no more."""
+        """Take the newest list; targets whose position is not finite cannot be approached and are skipped, what it lacks stays known."""
         targets = tuple(targets)
         self.tally.add((target.id, target.p_hazard) for target in targets)
-        self._targets = {target.id: target for target in targets if math.isfinite(target.x) and math.isfinite(target.y)}
+        self.hazards.take(targets)
+        self._renew()
+
+    def recall(self, history: Iterable[Target], releases: Iterable[Release]) -> None:
+        """Take over what an earlier process knew of the targets, and what people have taken back of it."""
+        self.hazards.recall(history, releases)
+        self._renew()
+
+    def _renew(self) -> None:
+        known = self.hazards.targets
+        self._targets = {target.id: target for target in known if math.isfinite(target.x) and math.isfinite(target.y)}
         for target in self._targets.values():
             if target.p_hazard >= self._threshold:
                 self._entries.setdefault(target.id, _Entry())
@@ -77,7 +89,7 @@ class Suspects:
         """True if the target is (still) a suspect that has to be marked."""
         target, entry = self._targets.get(target_id), self._entries.get(target_id)
         open_ = entry is not None and not (entry.closed or entry.deferred or entry.unsettled)
-        return open_ and target is not None and target.p_hazard >= self._threshold
+        return open_ and target is not None and self.hazards.closed(target_id)
 
     def _waits(self, target: Target) -> bool:
         """True if its place is not known well enough yet."""
@@ -180,7 +192,7 @@ class Suspects:
         rows = []
         for target_id, entry in sorted(self._entries.items()):
             target = self._targets.get(target_id)
-            suspect = target is not None and target.p_hazard >= self._threshold
+            suspect = self.hazards.closed(target_id)
             if entry.outcome is MarkStatus.CONFIRMED or not (suspect or entry.requested is not None):
                 continue
             word = {MarkStatus.UNVERIFIED: "unverified: ", MarkStatus.FAILED: "failed: ", None: ""}[entry.outcome]

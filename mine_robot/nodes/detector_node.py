@@ -15,6 +15,7 @@ from mine_robot.ros import decode, encode
 from mine_robot.ros.node import StackNode, existing_path
 from mine_robot.ros.topics import EVIDENCE, GPR_SCAN, METAL_SCAN, ODOMETRY, TARGETS
 
+TARGETS_PERIOD_S = 1.0  # a list that someone else overwrote is whole again after this time
 POSE_WAIT_S = 0.15  # without poses: scans wait no longer, so that silence of the localisation does not look like silence of a sensor
 
 
@@ -30,7 +31,7 @@ class DetectorNode(StackNode[DetectorNodeParams]):
         prior = priors_of_run(directory.priors, load_field(existing_path(self.params.files.field, "field")))
         self.detector = Detector(self.params, self.params.limits, robot, best_judge(), prior)
         self.detector.restore(recall(directory.journal).targets)
-        self.published_revision = -1
+        self.published_revision, self.published_t = -1, -TARGETS_PERIOD_S
         self.waiting: NavState | None = None
         self.scans = ScanQueue(self.detector)
         self.evidence = self.talk(EVIDENCE)
@@ -54,8 +55,8 @@ class DetectorNode(StackNode[DetectorNodeParams]):
         """Place the scans, publish what the head can prove and what changed among the targets."""
         records = self.detector.add_nav(state)
         # Targets first: whoever counts the evidence already knows what was found there.
-        if self.detector.revision != self.published_revision:
-            self.published_revision = self.detector.revision
+        if self.detector.revision != self.published_revision or state.t - self.published_t >= TARGETS_PERIOD_S:
+            self.published_revision, self.published_t = self.detector.revision, state.t
             self.targets.publish(encode.targets(state.t, self.detector.targets()))
         if records:
             self.evidence.publish(encode.evidence(records))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from mine_robot.control.guard import Guard
-from mine_robot.core.types import Health, NavState, Twist2
+from mine_robot.core.types import Health, MissionStatus, NavState, Twist2
 from mine_robot.pipeline.loading import load_robot
 from mine_robot.pipeline.parameters import GuardNodeParams
+from mine_robot.pipeline.recall import recall
+from mine_robot.pipeline.releases import Releases
+from mine_robot.records.run_directory import RunDirectory
 from mine_robot.ros import decode, encode
 from mine_robot.ros.node import StackNode, existing_path
 from mine_robot.ros.topics import CMD, CMD_RAW, LEDGER, MISSION_STATE, ODOMETRY, TARGETS
@@ -19,16 +22,25 @@ class GuardNode(StackNode[GuardNodeParams]):
     def __init__(self) -> None:
         super().__init__()
         robot = load_robot(existing_path(self.params.files.urdf, "urdf"))
+        journal = RunDirectory(existing_path(self.params.files.run_directory, "run_directory")).journal
         self.guard = Guard(self.params, self.params.limits, robot)
+        memory = recall(journal)
+        self.guard.recall(memory.history, memory.released)
+        self.releases = Releases(journal)
         self.state: NavState | None = None
         self.wanted: Twist2 | None = None
         self.decided_t = -1.0
         self.command = self.talk(CMD)
         self.poll(LEDGER, decode.ledger, self.guard.set_grid)
         self.poll(TARGETS, decode.targets, self.guard.set_targets)
-        self.poll(MISSION_STATE, decode.mission_status, self.guard.set_mission)
+        self.poll(MISSION_STATE, decode.mission_status, self.on_mission)
         self.listen(ODOMETRY, decode.odometry, self.on_odometry)
         self.listen(CMD_RAW, decode.twist, self.on_command)
+
+    def on_mission(self, status: MissionStatus) -> None:
+        """The mission's state, and the halos that people took back."""
+        self.guard.set_mission(status)
+        self.guard.release(self.releases.new(status))
 
     def on_odometry(self, state: NavState) -> None:
         """Keep the pose; decide if the command for it came first."""

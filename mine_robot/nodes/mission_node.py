@@ -18,6 +18,7 @@ from mine_robot.core.types import (
     Pose2,
     Remark,
     RemarkAnswer,
+    RemarkKind,
     Target,
 )
 from mine_robot.mission.journal import Journal, JournalError
@@ -66,7 +67,7 @@ class MissionNode(StackNode[MissionNodeParams]):
         known = {"priors": fingerprints(directory.priors)}
         self.journal.info({"version": __version__, "field": directory.field.name, "parameters": parameters, **known})
         self.mission.restore(memory.requests, memory.results, memory.highest_p)
-        self.mission.set_targets(memory.targets)
+        self.mission.recall_targets(memory.history, memory.released)
         self.memory: Memory | None = memory if memory.began else None  # until it is noted that the run was resumed
         self.home_known = memory.home is not None
         self.waits = True
@@ -134,11 +135,18 @@ class MissionNode(StackNode[MissionNodeParams]):
     def on_remark(self, remark: Remark) -> None:
         """What a person says goes to the journal; the answer says so, or why not."""
         why = self.mission.refusal(remark)
-        if not why and not self.write(lambda: self.journal.remark(remark)):
+        if not why and not self.write(lambda: self.note(remark)):
             why = self.broken
         if not why:
             self.mission.set_remark(remark)
         self.answer.publish(encode.remark_answer(RemarkAnswer(remark, not why, why)))
+
+    def note(self, remark: Remark) -> None:
+        """Write a remark down; one that takes a halo back as the override that it is."""
+        if remark.kind is RemarkKind.RELEASE:
+            self.journal.override(self.now, remark, self.mission.releases(remark.target_id))
+        else:
+            self.journal.remark(remark)
 
     def command(
         self, service: str, act: Callable[[], tuple[bool, str]]
@@ -209,7 +217,14 @@ class MissionNode(StackNode[MissionNodeParams]):
         if not self.disk_t <= t < self.disk_t + DISK_PERIOD_S:
             self.disk_t, self.disk = t, disk_health(self.directory.path, self.params.disk_min)
         mission = Health("mission", Level.OK, "running", {"waits": "yes" if self.waits else "no"})
-        return (mission, journal, self.disk, self.strangers.health, self.mission.readiness())
+        return (
+            mission,
+            journal,
+            self.disk,
+            self.strangers.health,
+            self.mission.target_list(),
+            self.mission.readiness(),
+        )
 
     def destroy_node(self) -> None:
         """Close the journal."""

@@ -8,6 +8,7 @@ from mine_robot.pipeline.ground_watch import GroundWatch
 from mine_robot.pipeline.loading import load_field, load_robot
 from mine_robot.pipeline.parameters import PlannerNodeParams
 from mine_robot.pipeline.recall import recall
+from mine_robot.pipeline.releases import Releases
 from mine_robot.records.run_directory import RunDirectory
 from mine_robot.ros import decode, encode
 from mine_robot.ros.node import HEARTBEAT_S, StackNode, existing_path
@@ -27,13 +28,15 @@ class PlannerNode(StackNode[PlannerNodeParams]):
         robot = load_robot(existing_path(files.urdf, "urdf"))
         field = load_field(existing_path(files.field, "field"))
         self.coverage = CoverageManager(self.params, self.params.limits, robot, field)
-        self.coverage.recall(recall(RunDirectory(existing_path(files.run_directory, "run_directory")).journal))
+        journal = RunDirectory(existing_path(files.run_directory, "run_directory")).journal
+        self.coverage.recall(recall(journal))
+        self.releases = Releases(journal)
         self.watch = GroundWatch(field, self.params.limits)
         self.ledger_t = -LEDGER_PERIOD_S
         self.progress_t, self.progress = -HEARTBEAT_S, self.coverage.progress()
         self.ledger = self.talk(LEDGER)
         self.plan = self.talk(PLAN)
-        self.poll(ODOMETRY, decode.odometry, self.on_odometry, newest=True)
+        self.poll(ODOMETRY, decode.odometry, self.on_odometry)  # all of them: evidence is held against its pose
         self.poll(EVIDENCE, decode.evidence, self.on_evidence)
         self.poll(MISSION_STATE, decode.mission_status, self.on_mission)
         self.listen(TARGETS, decode.targets, self.on_targets)
@@ -50,11 +53,14 @@ class PlannerNode(StackNode[PlannerNodeParams]):
 
     def on_targets(self, targets: tuple[Target, ...]) -> None:
         """A target's halo reaches the guard at once: the tracks may be half a metre away from it."""
-        self.coverage.set_targets(targets)
-        self.publish_ledger(self.now)
+        if self.coverage.set_targets(targets):
+            self.publish_ledger(self.now)
 
     def on_mission(self, status: MissionStatus) -> None:
         """Answer a request for a plan; the ledger goes out first, so that the guard knows the ground the plan uses."""
+        self.coverage.release(self.releases.new(status))
+        if self.releases.refused:
+            self.get_logger().warning(self.releases.refused, throttle_duration_sec=5.0)
         plan = self.coverage.answer(status)
         if plan is not None:
             self.publish_ledger(self.now)
@@ -74,4 +80,4 @@ class PlannerNode(StackNode[PlannerNodeParams]):
         """Progress of the coverage, counted anew once a heartbeat: it sums over the whole ledger."""
         if not self.progress_t <= t < self.progress_t + HEARTBEAT_S - 1e-6:
             self.progress_t, self.progress = t, self.coverage.progress()
-        return (self.progress, *self.watch.reports(t))
+        return (self.progress, self.coverage.track.health(), *self.watch.reports(t))

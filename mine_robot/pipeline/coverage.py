@@ -25,10 +25,12 @@ from mine_robot.core.types import (
     Plan,
     PlanGap,
     Pose2,
+    Release,
     SweepEvidence,
     Target,
 )
 from mine_robot.coverage import gaps
+from mine_robot.coverage.head_track import HeadTrack
 from mine_robot.coverage.layout import Layout
 from mine_robot.coverage.ledger import Ledger
 from mine_robot.coverage.params import CoverageParams
@@ -54,12 +56,12 @@ class CoverageManager:
     def __init__(self, params: CoverageParams, limits: Limits, robot: Robot, field: Field) -> None:
         self.field = field
         self.ledger = Ledger(field, robot, limits, params.resolution, params.halo_growth_max)
+        self.track = HeadTrack(robot.sweep_ahead, limits.evidence_speed_max)
         self.home: Pose2 | None = None
         self._robot = robot
         self._planner = Planner(params, limits, robot, field.lane_direction)
         self._in_vain = InVain(self._planner.footprint)
         self._pose: Pose2 | None = None
-        self._targets: dict[int, Target] = {}
         self._answered: float | None = None
         self._layout: Layout | None = None
         self._left: tuple[PlanGap, ...] = ()
@@ -70,16 +72,21 @@ class CoverageManager:
         self._planned_m2 = 0.0
 
     def add_evidence(self, evidence: Sequence[SweepEvidence]) -> None:
-        """Book what was swept, in order of time."""
-        self.ledger.add(evidence)
+        """Book what was swept, in order of time, where the poses have the head at that time; what does not fit them is refused."""
+        self.ledger.add(self.track.take(evidence))
 
-    def set_targets(self, targets: Sequence[Target]) -> None:
-        """Take over all targets known now; halos follow from them."""
-        self._targets = {target.id: target for target in targets}
-        self.ledger.set_targets(targets)
+    def set_targets(self, targets: Sequence[Target]) -> bool:
+        """Take a list of targets; halos follow from it, and none goes. True if they have changed."""
+        return self.ledger.set_targets(targets)
+
+    def release(self, releases: Sequence[Release]) -> bool:
+        """Open halos by a person's word; True if they have changed."""
+        return self.ledger.release(releases)
 
     def set_nav(self, state: NavState) -> None:
-        """Take over the present pose; a pose that is not finite is as good as none."""
+        """Take over a pose, every one there is; a pose that is not finite is as good as none."""
+        self.track.add_nav(state)
+        self.ledger.add(self.track.take(()))
         pose = state.pose
         if not np.all(np.isfinite((pose.x, pose.y, pose.yaw))):
             self._pose = None
@@ -106,7 +113,7 @@ class CoverageManager:
                 self._left, self._gap_cells = (), None
                 self._gaps_m2 = sum(gap.area for gap in gaps.clip_to_hazard(halo_gaps(grid), self.field))
             return plan
-        target = self._targets.get(target_id)
+        target = self.ledger.hazards.target(target_id)
         return Plan(t, ()) if target is None else self._planner.plan_target(grid, pose, target, t, **closed)
 
     def _search(self, grid: LedgerGrid, pose: Pose2, t: float, **closed: NDArray[np.bool_]) -> Plan:
@@ -169,7 +176,7 @@ class CoverageManager:
 
     def recall(self, memory: Memory) -> None:
         """Take over what a killed run knows; raises ValueError if its raster is not that of this field."""
-        self.set_targets(memory.targets)
+        self.ledger.recall(memory.history, memory.released)
         if memory.home is not None:
             self.home = memory.home
         if memory.grid is None:

@@ -86,9 +86,10 @@ class OfflineMission:
             return
         self.detector.restore(memory.targets)
         self.coverage.recall(memory)
+        self.guard.recall(memory.history, memory.released)
         self.guard.set_grid(self.coverage.grid(self.t))
         self.mission.restore(memory.requests, memory.results, memory.highest_p)
-        self.mission.set_targets(memory.targets)
+        self.mission.recall_targets(memory.history, memory.released)
 
     @property
     def t(self) -> float:
@@ -207,6 +208,7 @@ class OfflineMission:
             self.localizer.health(t),
             *self.detector.health(t),
             self.coverage.progress(),
+            self.coverage.track.health(),
             self.follower.health(t),
             self.guard.health(t),
             self.marker.health(t),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mine_robot.core.types import LedgerGrid, MarkRequest, MarkResult, Pose2, Remark, Target
+from mine_robot.core.types import LedgerGrid, MarkRequest, MarkResult, Pose2, Release, Remark, Target
 from mine_robot.mission.journal_reader import JournalRecord, is_blank, read_journal
 
 
@@ -14,13 +14,15 @@ from mine_robot.mission.journal_reader import JournalRecord, is_blank, read_jour
 class Memory:
     """State of a run when it was interrupted; empty for one that begins.
 
-    ``highest_p`` is the highest probability each target ever had, ``grid`` the last ledger and ``grid_pose`` where the robot was then,
-    ``home`` where the run began, ``unresolved`` the mark requests without a result, ``remarks`` what people said, ``damaged`` what of the
-    journal could not be read.
+    ``highest_p`` is the highest probability each target ever had, ``history`` all that was said of the targets, in order, ``released`` the
+    halos that people took back. ``grid`` is the last ledger and ``grid_pose`` where the robot was then, ``home`` where the run began,
+    ``unresolved`` the mark requests without a result, ``remarks`` what people said, ``damaged`` what of the journal could not be read.
     """
 
     targets: tuple[Target, ...] = ()
     highest_p: Mapping[int, float] = field(default_factory=dict)
+    history: tuple[Target, ...] = ()
+    released: tuple[Release, ...] = ()
     grid: LedgerGrid | None = None
     grid_pose: Pose2 | None = None
     home: Pose2 | None = None
@@ -46,6 +48,8 @@ def memory_of(record: JournalRecord) -> Memory:
     return Memory(
         targets=record.targets,
         highest_p=record.highest_p,
+        history=record.history,
+        released=tuple(release for _, release in record.releases),
         grid=None if record.damaged else record.ledger,
         grid_pose=record.ledger_pose,
         home=None if home is None else Pose2(*(float(value) for value in home)),

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Protocol
 
 from mine_robot.core.types import GprScan, MetalScan
-from mine_robot.detection.detector import Detector
 
 WAITING_MAX = 512  # 5 s of both sensors at 50 Hz; what is further ahead has a clock of its own, and is silent for it
+
+
+class TakesScans(Protocol):
+    """The detector, or whoever takes scans as it does."""
+
+    def add_gpr(self, scan: GprScan) -> None:
+        """Take a radar scan."""
+
+    def add_metal(self, scan: MetalScan) -> None:
+        """Take a metal-detector scan."""
 
 
 class ScanQueue:
     """Keeps scans until the pose of their instant is there: one that came ahead of its pose must not stand for an earlier one."""
 
-    def __init__(self, detector: Detector) -> None:
+    def __init__(self, detector: TakesScans) -> None:
         self._detector = detector
         self._waiting: deque[GprScan | MetalScan] = deque(maxlen=WAITING_MAX)
 

@@ -8,36 +8,42 @@ neither declared safe nor searched *before*, or that lay in a no-go zone or in t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
+import shapely
 from shapely import MultiPolygon
 
 from mine_robot.core.field import Field
+from mine_robot.core.hazards import Hazards
 from mine_robot.core.limits import Limits
 from mine_robot.core.robot import Robot
-from mine_robot.core.types import Array, NavState, Pose2, SweepEvidence, Target, wrap_angle
+from mine_robot.core.types import Array, NavState, Pose2, Release, SweepEvidence, Target, wrap_angle
 from mine_robot.records.raster import Mask, Raster, Window
 
 RESOLUTION = 0.025  # m
 MAX_CELLS = 16_000_000  # beyond it the cells grow, and the result says so
 LINK_DISTANCE = 0.10  # m: lines of evidence further apart do not vouch for the ground between them
 LINK_TIME = 0.25  # s
+SAME_PLACE_M, SAME_HEADING = 2e-3, 1e-3  # m, rad: a claim that went through a message is rounded
 MOVING_SPEED = 0.01  # m/s
 MOVING_RATE = 0.02  # rad/s
 MAX_GROWTH = 2.0  # m: a robot that does not know where it is cannot be drawn any larger
 MARGIN = 0.5  # m of raster around everything
 
 TargetHistory = Sequence[tuple[float, Sequence[Target]]]
+ReleaseHistory = Sequence[tuple[float, Release]]
 
 
 @dataclass(frozen=True)
 class AuditResult:
     """Areas in m². ``unsafe_ground_m2`` is the ground proven safe too late or never, ``halo_m2`` its part in halos,
-    ``lost_states`` the moving states without finite position or with a growth beyond drawing. ``searched`` and
-    ``unsafe`` are masks on ``raster``.
+    ``lost_states`` the moving states without finite position or with a growth beyond drawing. ``searched``, ``unsafe`` and
+    ``unsupported`` (hazard area that was claimed by evidence beyond what is proven) are masks on ``raster``. The evidence was
+    worked out from the raw scans if it is ``recomputed``.
     """
 
     unsafe_ground_m2: float
@@ -49,11 +55,21 @@ class AuditResult:
     raster: Raster
     searched: Mask
     unsafe: Mask
+    unsupported: Mask
+    recomputed: bool = False
 
-    def unproven_m2(self, claimed: MultiPolygon) -> float:
-        """Area in m² of ``claimed`` ground that no evidence in the log supports."""
-        supported = self.raster.geometry(claimed) & self.searched
-        return max(float(claimed.area - supported.sum() * self.raster.cell_area), 0.0)
+    def unsupported_m2(self, ledger: MultiPolygon) -> float:
+        """Area in m² that evidence or the ``ledger`` claims as searched and nothing proves."""
+        beyond = shapely.difference(ledger, shapely.box(*self.raster.bounds)).area
+        return float((self._unproven(ledger) | self.unsupported).sum() * self.raster.cell_area + beyond)
+
+    def unproven_at(self, ledger: MultiPolygon) -> tuple[Array, Array]:
+        """Points east and north (n,) in m within ``ledger`` that nothing proves, one in each cell of the raster."""
+        at = self._unproven(ledger)
+        return self.raster.samples[0][at], self.raster.samples[1][at]
+
+    def _unproven(self, ledger: MultiPolygon) -> Mask:
+        return self.raster.geometry(ledger) & ~self.searched
 
 
 def audit(
@@ -63,15 +79,22 @@ def audit(
     nav: Sequence[NavState],
     evidence: Sequence[SweepEvidence],
     targets: TargetHistory,
+    releases: ReleaseHistory = (),
+    claimed: Sequence[SweepEvidence] = (),
 ) -> AuditResult:
     """Replay the ground under the robot in the order of time.
 
-    ``nav``, ``evidence`` and ``targets`` (all targets known from that time on) need not be sorted. A target once
-    declared with ``p_hazard >= limits.mark_p_hazard`` keeps its halo until a later list lowers its probability; the
-    known targets of the field have theirs from the beginning.
+    ``evidence`` is what counts: worked out from raw scans, where there are any; ``claimed`` is what was said, held against it.
+    ``nav``, ``evidence``, ``targets`` (lists of targets) and ``releases`` need not be sorted; all motion counts, commanded or
+    not. A target once declared with ``p_hazard >= limits.mark_p_hazard`` keeps its halo until a person has released it
+    (:mod:`mine_robot.core.hazards`), whatever later lists say; the known targets of the field have theirs from the beginning.
     """
     nav = sorted(nav, key=lambda state: state.t)
-    return _Audit(field, robot, limits, nav, sorted(evidence, key=lambda line: line.t), targets).run()
+    return _Audit(field, robot, limits, nav, _in_order(evidence), targets, releases, _in_order(claimed)).run()
+
+
+def _in_order(lines: Sequence[SweepEvidence]) -> list[SweepEvidence]:
+    return sorted((line for line in lines if math.isfinite(line.t)), key=lambda line: line.t)
 
 
 def is_valid(line: SweepEvidence, limits: Limits) -> bool:
@@ -102,12 +125,14 @@ class _Audit:
         nav: Sequence[NavState],
         evidence: Sequence[SweepEvidence],
         targets: TargetHistory,
+        releases: ReleaseHistory,
+        claimed: Sequence[SweepEvidence],
     ) -> None:
         self.robot, self.limits = robot, limits
         self.pivot_radius = robot.pivot_radius
-        self.nav, self.evidence = nav, evidence
+        self.nav, self.evidence, self.claimed = nav, evidence, claimed
         self.t0 = min([state.t for state in nav[:1]] + [line.t for line in evidence[:1]], default=0.0)
-        self.raster = Raster.over(self._bounds(field), RESOLUTION, MAX_CELLS)
+        self.raster = Raster.over(self._bounds(field, claimed), RESOLUTION, MAX_CELLS)
         self.allowed: Mask = ~self.raster.geometry(field.no_go)
         self.safe: Mask = self.raster.geometry(field.safe) & self.allowed
         self.hazard: Mask = self.raster.geometry(field.hazard) & self.allowed
@@ -121,10 +146,10 @@ class _Audit:
         self.rolled: Mask = np.zeros(self.raster.shape, dtype=bool)
         self.first_unsafe_t: float | None = None
         self.lost_states = 0
-        self.halos = _Halos(field.known_targets, targets, limits.mark_p_hazard)
+        self.halos = _Halos(field.known_targets, targets, releases, limits.mark_p_hazard)
 
-    def _bounds(self, field: Field) -> tuple[float, float, float, float]:
-        """Extent of everything driven and searched; the field itself if nothing was."""
+    def _bounds(self, field: Field, claimed: Sequence[SweepEvidence]) -> tuple[float, float, float, float]:
+        """Extent of everything driven and searched, and of what was claimed within the field; the field itself if nothing was."""
         points = [state.position[:2] for state in self.nav] + [np.array([line.x, line.y]) for line in self.evidence]
         track: Array = np.array(points).reshape(-1, 2)
         track = track[np.all(np.isfinite(track), axis=1)]
@@ -133,10 +158,20 @@ class _Audit:
         reach = self.robot.pivot_radius + 0.5 * self.robot.sweep_width + MARGIN
         west, south = track.min(axis=0) - reach
         east, north = track.max(axis=0) + reach
+        said: Array = np.array([(line.x, line.y) for line in claimed]).reshape(-1, 2)
+        said = said[np.all(np.isfinite(said), axis=1)]
+        if len(said):  # lies may lie anywhere, and must not make the cells coarse
+            limits = np.array(field.bounds).reshape(2, 2)
+            (west, south), (east, north) = (
+                np.minimum((west, south), np.clip(said.min(axis=0) - reach, *limits)),
+                np.maximum((east, north), np.clip(said.max(axis=0) + reach, *limits)),
+            )
         return float(west), float(south), float(east), float(north)
 
     def run(self) -> AuditResult:
-        self._search()
+        for _, second, window, inside in self._swept(self.evidence):
+            cells = self.searched_at[window]
+            np.minimum(cells, second.t - self.t0, out=cells, where=inside)
         for t, pose, growth in self._driven():
             self._roll(t, pose, growth)
         searched = np.isfinite(self.searched_at) & self.hazard
@@ -151,21 +186,28 @@ class _Audit:
             raster=self.raster,
             searched=searched,
             unsafe=self.unsafe,
+            unsupported=self._claimed_beyond() & self.hazard & ~np.isfinite(self.searched_at),
         )
 
-    def _search(self) -> None:
-        """Draw the ground between neighbouring lines of evidence, each cell with the first time it was passed."""
+    def _claimed_beyond(self) -> Mask:
+        """Ground between claimed lines, without those that are proven as they are: in an honest log there is none."""
+        beyond: Mask = np.zeros(self.raster.shape, dtype=bool)
+        proven = {line.t: line for line in self.evidence if is_valid(line, self.limits)}
+        made_up = [line for line in self.claimed if not _same_place(line, proven.get(line.t))]
+        for _, _, window, inside in self._swept(made_up):
+            beyond[window] |= inside
+        return beyond
+
+    def _swept(self, lines: Sequence[SweepEvidence]) -> Iterator[tuple[SweepEvidence, SweepEvidence, Window, Mask]]:
+        """The ground between neighbouring ``lines`` that count and are close enough."""
         half = 0.5 * self.robot.sweep_width
-        for first, second in pairwise(self.evidence):
+        for first, second in pairwise(lines):
             if not (is_valid(first, self.limits) and is_valid(second, self.limits)):
                 continue
             distance = math.hypot(second.x - first.x, second.y - first.y)
             if distance > LINK_DISTANCE or second.t - first.t > LINK_TIME:
                 continue
-            corners = np.concatenate([_line(first, half), _line(second, half)[::-1]])
-            window, inside = self.raster.convex(corners)
-            cells = self.searched_at[window]
-            np.minimum(cells, second.t - self.t0, out=cells, where=inside)
+            yield first, second, *self.raster.convex(np.concatenate([_line(first, half), _line(second, half)[::-1]]))
 
     def _driven(self) -> Iterator[tuple[float, Pose2, float]]:
         """Times, poses and patch growths while the robot moves, close enough that no corner skips a cell."""
@@ -224,26 +266,27 @@ class _Audit:
 
 
 class _Halos:
-    """The suspects at any time; :meth:`near` is asked with times that never decrease."""
+    """What is closed at any time; :meth:`near` is asked with times that never decrease."""
 
-    def __init__(self, known: Array, history: TargetHistory, threshold: float) -> None:
-        self._known = [(float(x), float(y)) for x, y in known]
-        self._history = sorted(history, key=lambda entry: entry[0])
-        self._threshold = threshold
+    def __init__(self, known: Array, history: TargetHistory, releases: ReleaseHistory, threshold: float) -> None:
+        self._known = [((-1, float(x), float(y)), float(x), float(y)) for x, y in known]
+        self._hazards = Hazards(threshold)
+        said: list[tuple[float, Callable[[], object]]] = [
+            (t, partial(self._hazards.take, found)) for t, found in history
+        ]
+        said += [(t, partial(self._hazards.release, (one,))) for t, one in releases]
+        self._said = sorted(said, key=lambda entry: entry[0])
         self._next = 0
-        self._suspects: dict[int, tuple[float, float]] = {}
 
     def near(self, t: float, pose: Pose2, distance: float) -> list[tuple[HaloKey, float, float]]:
-        """Suspects declared by ``t`` within ``distance`` of ``pose``."""
-        while self._next < len(self._history) and self._history[self._next][0] <= t:
-            for target in self._history[self._next][1]:
-                if target.p_hazard >= self._threshold:
-                    self._suspects[target.id] = (target.x, target.y)
-                else:
-                    self._suspects.pop(target.id, None)
+        """Halos declared by ``t`` within ``distance`` of ``pose``."""
+        while self._next < len(self._said) and self._said[self._next][0] <= t:
+            self._said[self._next][1]()
             self._next += 1
-        everything = [(-1, *place) for place in self._known] + [(key, *place) for key, place in self._suspects.items()]
-        return [((key, x, y), x, y) for key, x, y in everything if math.hypot(x - pose.x, y - pose.y) <= distance]
+        declared = [((halo.target_id, halo.x, halo.y), halo.x, halo.y) for halo in self._hazards.halos]
+        return [
+            entry for entry in self._known + declared if math.hypot(entry[1] - pose.x, entry[2] - pose.y) <= distance
+        ]
 
 
 def _line(line: SweepEvidence, half: float) -> Array:
@@ -251,6 +294,13 @@ def _line(line: SweepEvidence, half: float) -> Array:
     across = half * np.array([-math.sin(line.yaw), math.cos(line.yaw)])
     centre = np.array([line.x, line.y])
     return np.stack([centre + across, centre - across])
+
+
+def _same_place(line: SweepEvidence, other: SweepEvidence | None) -> bool:
+    if other is None:
+        return False
+    apart = math.hypot(line.x - other.x, line.y - other.y)
+    return apart <= SAME_PLACE_M and abs(wrap_angle(line.yaw - other.yaw)) <= SAME_HEADING
 
 
 def _moves(state: NavState) -> bool:

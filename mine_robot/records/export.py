@@ -12,7 +12,7 @@ from mine_robot.records.export_layers import Export, Feature, export_of
 from mine_robot.records.export_shapefile import write_shapefiles
 from mine_robot.records.export_tables import write_csv, write_xlsx
 from mine_robot.records.geojson import feature, write_collection
-from mine_robot.records.run_data import load_run
+from mine_robot.records.proof import load_proven
 from mine_robot.records.run_directory import RunDirectory
 
 STEM = "export"
@@ -28,7 +28,7 @@ def export_run(run_dir: Path, formats: Sequence[str], out: Path) -> list[Path]:
     RunDirectory(run_dir).require_finished()
     if out.exists() and not out.is_dir():
         raise RecordError(f"{out} is not a folder")
-    export = export_of(load_run(run_dir))
+    export = export_of(load_proven(run_dir))
     return write_export(export, formats, out)
 
 

@@ -8,10 +8,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from mine_robot.records.audit import AuditResult, audit
+from mine_robot.records.audit import AuditResult
 from mine_robot.records.clearance import write_clearance
 from mine_robot.records.errors import RecordError
 from mine_robot.records.language import DEFAULT, language
+from mine_robot.records.proof import audit_run, judge, only_proven
 from mine_robot.records.quality import write_sample
 from mine_robot.records.run_data import RunData, load_run
 from mine_robot.records.scoring import score_of
@@ -21,7 +22,6 @@ from mine_robot.records.tables import write_targets, write_trajectory
 PICTURES_MAX = 60  # in the report, of the most probable suspects: 3 MB
 SILENCE_S = 1.0  # poses come 20 times a second
 RESTART_S = 10.0  # after the note of a resumption, within which the first pose comes
-UNPROVEN_SHARE = 0.02  # of the searched ground: along its edges the cells of ledger and audit differ
 
 
 def finish_run(
@@ -37,13 +37,16 @@ def finish_run(
     run = load_run(Path(run_dir))
     checked = audit_run(run)
     _note_silences(run)
-    _compare(run, checked)
+    verdict = judge(run, checked)
+    if verdict.note:
+        run.log.problems.append(verdict.note)
+    run = only_proven(run, checked)
     try:
         score = score_of(run)
     except RecordError as error:
         score = None
         run.log.problems.append(f"no score: {error}")
-    summary = summarise(run, checked, score, ended_by=ended_by)
+    summary = summarise(run, checked, score, ended_by=ended_by, verdict=verdict)
     try:
         _write(run, checked, summary, language_code if figures else "")
     except OSError as error:
@@ -62,16 +65,6 @@ def _note_silences(run: RunData) -> None:
                 f"the log has no pose {run.clock.span(last.t, state.t)}, in which the robot moved by {way:.2f} m: "
                 "what it drove over and searched there is not proven"
             )
-
-
-def _compare(run: RunData, checked: AuditResult | None) -> None:
-    """Note it as a problem where the journal claims more searched ground than the log supports."""
-    claimed = run.ground.searched_m2
-    unproven = claimed if checked is None else checked.unproven_m2(run.ground.searched)
-    if unproven > UNPROVEN_SHARE * claimed:
-        run.log.problems.append(
-            f"{unproven:.2f} m² of the {claimed:.2f} m² that the journal has as searched are not supported by the log"
-        )
 
 
 def _write(run: RunData, checked: AuditResult | None, summary: Mapping[str, Any], code: str) -> None:
@@ -103,10 +96,3 @@ def score_run(run_dir: Path, scenario: Path | None = None) -> dict[str, Any]:
     if result is None:
         raise RecordError(f"{run_dir} holds no truth to score against (sim/world.json); give --scenario")
     return result
-
-
-def audit_run(run: RunData) -> AuditResult | None:
-    """The audit of a run's log; None if no track was recorded, which proves nothing."""
-    if not run.log.nav:
-        return None
-    return audit(run.field, run.robot, run.limits, run.log.nav, run.log.evidence, run.log.targets)

@@ -23,7 +23,8 @@ from mine_robot.records.geojson import feature, write_collection
 from mine_robot.records.ground import polygons
 from mine_robot.records.merge import MergedRun, merge
 from mine_robot.records.merge_ledger import names
-from mine_robot.records.run_data import RunData, load_run
+from mine_robot.records.proof import load_proven
+from mine_robot.records.run_data import RunData
 from mine_robot.records.run_directory import RunDirectory, read_json
 from mine_robot.records.summary import summarise, write_summary
 from mine_robot.records.tables import write_targets
@@ -51,7 +52,7 @@ def merge_runs(
         raise RecordError(f"{out} is a run directory: give another folder with --out")
     for path in paths:
         RunDirectory(path).require_finished()
-    merged = merge(list(spread(partial(load_run, logs=False), paths)), out)
+    merged = merge(list(spread(partial(load_proven, logs=False), paths)), out)
     summary = _summary(merged)
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -16,11 +16,12 @@ from mine_robot.core.types import (
     MissionState,
     MissionStatus,
     Pose2,
+    Release,
     Remark,
     RemarkKind,
     Target,
 )
-from mine_robot.mission.journal import REMARK_EVENT, JournalError
+from mine_robot.mission.journal import OVERRIDE_EVENT, REMARK_EVENT, JournalError
 from mine_robot.mission.journal_reader import JournalRecord, read_journal
 from mine_robot.records.errors import RecordError
 from mine_robot.records.marks import Mark
@@ -40,9 +41,9 @@ class Event:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the journal says: the last ``state`` with its ``reason``, the events in order, and what was found and
-    marked, and what people said. ``highest_p`` is the highest probability a target ever had, ``grid_pose`` where the robot
-    was when ``grid`` was written.
+    """What the journal says: the last ``state`` with its ``reason``, the events in order, what was found and marked, what people said,
+    and which halos they released, at what time in s. ``highest_p`` is the highest probability a target ever had, ``grid_pose`` where the
+    robot was when ``grid`` was written.
     """
 
     state: MissionState
@@ -54,6 +55,7 @@ class Outcome:
     highest_p: Mapping[int, float] = field(default_factory=dict)
     marks: Mapping[int, Mark] = field(default_factory=dict)
     remarks: tuple[Remark, ...] = ()
+    releases: tuple[tuple[float, Release], ...] = ()
     grid: LedgerGrid | None = None
     grid_pose: Pose2 | None = None
 
@@ -88,6 +90,7 @@ def outcome_of(record: JournalRecord) -> Outcome:
         highest_p=record.highest_p,
         marks=_marks(record.mark_requests, record.mark_results),
         remarks=record.remarks,
+        releases=record.releases,
         grid=record.ledger,
         grid_pose=record.ledger_pose,
     )
@@ -116,9 +119,13 @@ def _events(record: JournalRecord, changes: Iterable[MissionStatus]) -> Iterable
     for status in changes:
         yield Event(status.t, status.state.value, status.reason)
     for t, kind, data in record.events:
-        if kind != REMARK_EVENT:
+        if kind == OVERRIDE_EVENT:
+            yield Event(t, kind, f"{data['what']}, by {data['who']}; known since {data['since']} s")
+        elif kind != REMARK_EVENT:
             yield Event(t, kind, _words(data))
     for remark in record.remarks:
+        if remark.kind is RemarkKind.RELEASE:
+            continue
         of = "the hold" if remark.kind is RemarkKind.ACKNOWLEDGE else f"target {remark.target_id}"
         yield Event(remark.t, f"remark: {remark.kind.value}", f"{of}, {remark.author}: {remark.comment}".rstrip(": "))
     yield from _mark_events(record)

@@ -47,6 +47,16 @@ class Raster:
         return self.rows, self.columns
 
     @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """West, south, east, north, m."""
+        return (
+            self.x0,
+            self.y0,
+            self.x0 + self.columns * self.resolution,
+            self.y0 + self.rows * self.resolution,
+        )
+
+    @property
     def cell_area(self) -> float:
         """Area of a cell, m²."""
         return self.resolution**2

@@ -92,7 +92,7 @@ def _context(
         "raised": [target.id for target in raised_suspects(run)],
         "gaps": _gaps(run, t),
         "audit": audit,
-        "unproven": None if audit is None else audit.unproven_m2(run.ground.searched),
+        "unproven": summary.get("unsupported_m2") or 0.0,
         "problems": run.log.problems,
         "confidence": _confidence(summary, t),
         "events": run.outcome.events,

@@ -13,22 +13,31 @@ from mine_robot.core.types import MarkStatus, MissionState, Progress
 from mine_robot.pipeline.priors import fingerprints
 from mine_robot.records.audit import AuditResult
 from mine_robot.records.outcome import Outcome
+from mine_robot.records.proof import UNSUPPORTED, Verdict
 from mine_robot.records.run_data import RunData
 
+NO_VERDICT = Verdict(None)
 COMPLETE, ABORTED, INCOMPLETE = "complete", "aborted", "incomplete"
 
 
 def summarise(
-    run: RunData, audit: AuditResult | None, score: Mapping[str, Any] | None, *, ended_by: str = ""
+    run: RunData,
+    audit: AuditResult | None,
+    score: Mapping[str, Any] | None,
+    *,
+    ended_by: str = "",
+    verdict: Verdict = NO_VERDICT,
 ) -> dict[str, Any]:
     """The summary of ``run``; a figure that nothing recorded supports is None, never 0.
 
     ``state`` is ``complete`` (the mission came to its end), ``aborted`` or ``incomplete`` (it stopped being recorded
-    before). ``ended_by`` says why the run ended if that was not the mission's own doing. ``score`` is there only with
-    truth.
+    before, or claims ground that the log does not prove). ``ended_by`` says why the run ended if that was not the
+    mission's own doing. ``score`` is there only with truth.
     """
     ground, outcome = run.ground, run.outcome
     state, reason = _ending(outcome, ended_by)
+    if state == COMPLETE and verdict.withheld:
+        state, reason = INCOMPLETE, f"{verdict.withheld}; by its own word: {reason}"
     summary: dict[str, Any] = {
         "state": state,
         "reason": reason,
@@ -43,6 +52,7 @@ def summarise(
         "marks_confirmed": sum(mark.status is MarkStatus.CONFIRMED for mark in outcome.marks.values()),
         "cross_track_rms_m": cross_track_rms(run.log.progress),
         "unsafe_ground_m2": None if audit is None else round(audit.unsafe_ground_m2, 4),
+        UNSUPPORTED: None if verdict.unsupported_m2 is None else round(verdict.unsupported_m2, 4),
     }
     if score is not None:
         summary["score"] = dict(score)

@@ -287,6 +287,7 @@ def mission_status(status: MissionStatus) -> DiagnosticArray:
         "marks_requested": status.marks_requested,
         "marks_confirmed": status.marks_confirmed,
         "acknowledged": status.acknowledged,
+        "released": "; ".join(f"{one.target_id} {one.x!r} {one.y!r}" for one in status.released),
     }
     return _record(status.t, "mission", status.reason, values)
 

@@ -14,6 +14,7 @@ from mine_robot.core.types import (
     MissionState,
     MissionStatus,
     Progress,
+    Release,
     Remark,
     RemarkAnswer,
     RemarkKind,
@@ -86,7 +87,18 @@ def mission_status(message: Any) -> MissionStatus:
         marks_requested=values.whole("marks_requested"),
         marks_confirmed=values.whole("marks_confirmed"),
         acknowledged=values.text("acknowledged", default=""),
+        released=_releases(values.text("released", default="")),
     )
+
+
+def _releases(text: str) -> tuple[Release, ...]:
+    """Released halos as ``id x y``, separated by semicolons; a target without a place has NaN for one."""
+    row = GATE[MARK_RESULT].values
+    releases = []
+    for number_, x, y in (part.split() for part in text.split(";") if part.strip()):
+        place = (row[name].check(name, number(name, value)) for name, value in (("x", x), ("y", y)))
+        releases.append(Release(int(row["target_id"].check("target_id", number("target_id", number_))), *place))
+    return tuple(releases)
 
 
 @total

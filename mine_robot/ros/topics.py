@@ -131,7 +131,7 @@ REMARK = Topic(
     "mission/remark",
     "diagnostic_msgs/msg/DiagnosticArray",
     Delivery.STREAM,
-    "What a person says of a target or a hold; it moves and clears nothing.",
+    "What a person says of a target or a hold; only a `release`, while the robot stands, opens a halo.",
     optional=True,
 )
 REMARK_ANSWER = Topic(

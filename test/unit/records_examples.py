@@ -16,10 +16,12 @@ from mine_robot.core.geodesy import Datum
 from mine_robot.core.types import (
     Cell,
     Goal,
+    GprScan,
     LedgerGrid,
     MarkRequest,
     MarkResult,
     MarkStatus,
+    MetalScan,
     MissionState,
     MissionStatus,
     NavState,
@@ -34,7 +36,7 @@ from mine_robot.mission.journal import Journal
 from mine_robot.pipeline.loading import ParameterFiles, expand_urdf
 from mine_robot.records.bag import BagWriter
 from mine_robot.ros import encode
-from mine_robot.ros.topics import EVIDENCE, ODOMETRY, PROGRESS, TARGETS
+from mine_robot.ros.topics import EVIDENCE, GPR_SCAN, METAL_SCAN, ODOMETRY, PROGRESS, TARGETS
 
 ROOT = Path(__file__).parents[2]
 DATUM = Datum(40.0, 47.0)
@@ -116,17 +118,20 @@ def write_log(
     evidence: Sequence[SweepEvidence] = (),
     targets: Sequence[tuple[float, Sequence[Target]]] = (),
     cross_track: float = 0.01,
+    scans: Sequence[GprScan | MetalScan] = (),
 ) -> None:
     """The log as the recorder writes it, serialised by the middleware itself."""
     messages = [(s.t, ODOMETRY, encode.odometry(s)) for s in nav]
     messages += [(one.t, EVIDENCE, encode.evidence([one])) for one in evidence]
     messages += [(t, TARGETS, encode.targets(t, found)) for t, found in targets]
+    messages += [(s.t, GPR_SCAN, encode.gpr(s)) for s in scans if isinstance(s, GprScan)]
+    messages += [(s.t, METAL_SCAN, encode.metal(s)) for s in scans if isinstance(s, MetalScan)]
     for i, s in enumerate(nav[::20]):
         error = cross_track if i % 2 else -cross_track
         progress = Progress(s.t, 0.0, 0, False, 1.0, 2.0, error, stopped=False, sweeping=True)
         messages.append((s.t, PROGRESS, encode.progress(progress)))
     with BagWriter(path) as writer:
-        for topic in (ODOMETRY, EVIDENCE, TARGETS, PROGRESS):
+        for topic in (ODOMETRY, EVIDENCE, TARGETS, PROGRESS, GPR_SCAN, METAL_SCAN):
             writer.add_topic("/" + topic.name, topic.type_name)
         for t, topic, message in sorted(messages, key=lambda item: item[0]):
             writer.write("/" + topic.name, round(t * 1e9), serialize_message(message))

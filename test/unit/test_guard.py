@@ -11,7 +11,7 @@ from control_plant import limits, nav_state, robot, status
 
 from mine_robot.control.guard import Guard
 from mine_robot.control.params import GuardParams
-from mine_robot.core.types import Cell, LedgerGrid, Level, MissionState, Target, TargetClass, Twist2
+from mine_robot.core.types import Cell, LedgerGrid, Level, MissionState, Release, Target, TargetClass, Twist2
 
 ROBOT, LIMITS = robot(), limits()
 
@@ -186,11 +186,15 @@ def test_a_target_stops_the_robot_before_the_ledger_knows_it() -> None:
     assert machine.update(0.1, here, command).twist.speed == 0.0
 
 
-def test_a_target_stops_the_robot_on_ledgers_of_any_raster_until_it_is_gone() -> None:
+def test_a_target_stops_the_robot_on_ledgers_of_any_raster_until_a_person_releases_it() -> None:
     machine, here = guard(), (nav_state(0.1, 0, 0, 0, speed=0.5), Twist2(0.1, 0.5, 0.0))
     machine.set_targets((Target(1, 0.95, 0.0, 0.0, 0.02, 0.02, 0.1, 3.0, 1.0, 0.9, TargetClass.AT),))
     for ledger in (grid(), grid(size=6.0), grid(size=16.0, resolution=0.1)):
         machine.set_grid(ledger)
         assert machine.update(0.1, *here).reason == "the halo of a target ahead of the tracks"
     machine.set_targets(())
+    assert machine.update(0.1, *here).reason == "the halo of a target ahead of the tracks"
+    machine.release([Release(1, 0.95, 0.0)])
     assert machine.update(0.1, *here).reason == ""
+    machine.recall([Target(2, 0.95, 0.0, 0.0, 0.02, 0.02, 0.1, 3.0, 1.0, 0.9, TargetClass.AT)], ())
+    assert machine.update(0.1, *here).reason == "the halo of a target ahead of the tracks"  # from before a restart

@@ -42,9 +42,10 @@ class Drive:
         self.stone, self.t = stone, 0.0
         self.stand(Pose2(2.0, -1.3, 0.0))
 
-    def stand(self, pose: Pose2) -> None:
+    def stand(self, pose: Pose2, t: float | None = None) -> None:
         position, rpy = np.array([pose.x, pose.y, 0.0]), np.array([0.0, 0.0, pose.yaw])
-        self.manager.set_nav(NavState(self.t, position, rpy, np.zeros(3), np.zeros(3), np.eye(6) * 1e-4))
+        speed, covariance = np.array([0.0 if t is None else 0.5, 0.0, 0.0]), np.eye(6) * 4e-5
+        self.manager.set_nav(NavState(t or self.t, position, rpy, speed, np.zeros(3), covariance))
 
     def ask(self) -> Plan:
         self.t += 10.0
@@ -62,6 +63,9 @@ class Drive:
         self.t += 10.0
         for i in range(math.ceil(length / 0.025) + 1):
             x, y = start.to_map(np.array([robot().sweep_ahead + min(0.025 * i, length), 0.0])).tolist()
+            self.stand(
+                Pose2(*start.to_map(np.array([min(0.025 * i, length), 0.0])).tolist(), start.yaw), self.t + 0.05 * i
+            )
             ahead, aside = Pose2(x, y, start.yaw).to_body(np.array(self.stone)).tolist()
             height = 0.3 if abs(ahead) < STONE_M and abs(aside) < REACH_M else 0.06
             self.manager.add_evidence(

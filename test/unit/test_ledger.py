@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from coverage_setup import limits, robot
 from random_fields import field_of, target_at
 
-from mine_robot.core.types import Cell, SweepEvidence
+from mine_robot.core.types import Cell, Release, SweepEvidence
 from mine_robot.coverage.ledger import Ledger, _share, counts
 
 RES = 0.05
@@ -195,7 +195,10 @@ def test_halos_follow_the_targets():
     ledger.set_targets([target_at(1, 2.0, 2.0), target_at(2, 3.0, 3.0, p_hazard=0.002), target_at(3, math.nan, 1.0)])
     area = ledger.halo.sum() * RES**2
     assert math.pi * 0.3**2 <= area <= math.pi * (0.3 + 2 * RES) ** 2
-    ledger.set_targets([])
+    before = ledger.halo.copy()
+    assert not ledger.set_targets([])  # a list takes nothing away
+    assert np.array_equal(ledger.halo, before)
+    assert ledger.release([Release(1, 2.0, 2.0)])
     assert not ledger.halo.any()
 
 

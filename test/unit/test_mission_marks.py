@@ -33,13 +33,17 @@ def test_the_nearest_suspect_comes_first() -> None:
     assert bench.status.state is S.DONE
 
 
-def test_a_suspect_that_turns_out_harmless_is_not_marked() -> None:
+def test_a_suspect_that_a_list_calls_harmless_holds_the_mission_and_is_marked_all_the_same() -> None:
     bench = MissionBench().go()
     bench.targets = [target(1)]
     assert bench.run(20.0, S.APPROACH) is S.APPROACH
     bench.targets = [target(1, p=0.1)]
-    assert bench.run(20.0, S.SEARCH) is S.SEARCH
-    assert bench.requests == []
+    assert bench.run(20.0, S.HOLD) is S.HOLD
+    assert "takes back the suspicion of 1" in bench.status.reason
+    bench.targets = [target(1)]
+    bench.run(2.0)
+    assert bench.mission.resume()[0]
+    assert bench.run(20.0, S.MARK) is S.MARK
 
 
 def test_an_unreachable_target_is_tried_again_at_the_end_and_then_reported() -> None:

@@ -13,7 +13,7 @@ from mine_robot.core.field import Field
 from mine_robot.core.geodesy import Datum
 from mine_robot.core.limits import Limits
 from mine_robot.core.robot import Patch, Robot
-from mine_robot.core.types import NavState, SweepEvidence, Target, TargetClass
+from mine_robot.core.types import NavState, Release, SweepEvidence, Target, TargetClass
 from mine_robot.records.audit import AuditResult, audit
 
 LIMITS = Limits(
@@ -180,12 +180,16 @@ def test_halo_counts_from_the_declaration_on() -> None:
     assert result.halo_m2 == pytest.approx(shapely.Point(0.31, 2.0).buffer(0.3).intersection(patch).area, rel=0.03)
 
 
-def test_a_suspect_missing_from_a_later_list_keeps_its_halo_and_a_refuted_one_does_not() -> None:
+def test_a_suspect_keeps_its_halo_whatever_later_lists_say_until_a_person_releases_it() -> None:
     nav = drive(6.0)
     lines = evidence_of(nav)
     declared = (0.0, (suspect(0.31, 2.0),))
     assert run(nav, lines, [declared, (1.0, ())]).halo_m2 > 0.05
-    assert run(nav, lines, [declared, (1.0, (suspect(0.31, 2.0, p=0.1),))]).halo_m2 == 0.0
+    assert run(nav, lines, [declared, (1.0, (suspect(0.31, 2.0, p=0.1),))]).halo_m2 > 0.05
+    assert run(nav, lines, [declared, (1.0, (suspect(3.5, 9.0),))]).halo_m2 > 0.05
+    released = [(1.0, Release(1, 0.31, 2.0))]
+    assert audit(field(), ROBOT, LIMITS, nav, lines, [declared], released).halo_m2 == 0.0
+    assert audit(field(), ROBOT, LIMITS, nav, lines, [declared], [(1000.0, released[0][1])]).halo_m2 > 0.05
 
 
 def test_known_targets_and_no_go_hold_from_the_beginning() -> None:

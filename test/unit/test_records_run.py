@@ -32,6 +32,7 @@ KEYS = {
     "marks_confirmed",
     "cross_track_rms_m",
     "unsafe_ground_m2",
+    "unsupported_m2",
 }
 SCORE_KEYS = {
     "pd",

@@ -10,7 +10,7 @@ const SHAPES = ["circle", "down", "up", "square", "diamond", "cross"];       // 
 export const NAMES = ["unknown", "AP, minimum metal", "AP, metal", "AT", "ERW", "clutter"];
 const LABEL_ZOOM = 22;   // px/m from which targets carry labels
 const MAX_LABELS = 150;
-const REMARKS = { confirm: "  operator: hazard", reject: "  operator: no hazard" };
+const REMARKS = { confirm: "  operator: hazard", reject: "  operator: no hazard", release: "  operator: released" };
 const TOUCH_PX = 26;
 const COARSE = 4;
 

@@ -136,7 +136,7 @@ export function showTarget(id, entries, scene) {
     ["East, north", `${number(x, 2, "m")}, ${number(y, 2, "m")}`],
     ["Sigma", number(sx === null || sy === null ? null : 100 * Math.max(sx, sy), 1, "cm")],
     ["Depth", number(depth, 2, "m")],
-    ["Operator", remark ? `${remark.kind === "confirm" ? "confirmed" : "rejected"} at ${moment(remark.t)} by ${remark.author}${remark.comment ? `: ${remark.comment}` : ""}` : "has said nothing"],
+    ["Operator", remark ? `${{ confirm: "confirmed", release: "released" }[remark.kind] || "rejected"} at ${moment(remark.t)} by ${remark.author}${remark.comment ? `: ${remark.comment}` : ""}` : "has said nothing"],
     ["Mark", mark ? `${mark.status}${mark.detail ? `: ${mark.detail}` : ""}` : "none"],
   ]);
 }
