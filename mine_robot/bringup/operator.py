@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
@@ -16,10 +17,10 @@ from std_srvs.srv import Trigger
 
 from mine_robot.bringup.graph import GraphNode
 from mine_robot.core.types import Health, MissionStatus
-from mine_robot.ros import decode
+from mine_robot.ros import decode, encode
 from mine_robot.ros.messages import message_class
 from mine_robot.ros.qos import profile
-from mine_robot.ros.topics import DIAGNOSTICS, MISSION_STATE, PROGRESS, Topic
+from mine_robot.ros.topics import DIAGNOSTICS, ESTOP, GUARD_STOP, HEARTBEAT, MISSION_STATE, PROGRESS, STOPS, Topic
 
 # The component whose health report shows that a node is usable.
 READY_REPORT = {"planner": "coverage", "detector": "gpr"}
@@ -39,6 +40,7 @@ class Picture:
     remaining_s: float = 0.0
     health: dict[str, Health] = field(default_factory=dict)
     t: float = 0.0
+    spoke: dict[str, float] = field(default_factory=dict)  # wall time of the newest report, by name
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,10 @@ Watch = Callable[[Picture], "Ending | None"]
 
 
 class Operator:
-    """Follows a mission over its topics and calls its services; ``arguments`` are ROS arguments, by default those of the process."""
+    """Follows a mission over its topics, calls its services and is the operator's heartbeat.
+
+    ``arguments`` are ROS arguments, by default those of the process.
+    """
 
     def __init__(self, nodes: Iterable[GraphNode], arguments: list[str] | None = None) -> None:
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)  # Ctrl-C belongs to the runner
@@ -63,6 +68,9 @@ class Operator:
         self._node = rclpy.create_node("operator")
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
+        self._heartbeat = self._node.create_publisher(
+            message_class(HEARTBEAT.type_name), HEARTBEAT.name, profile(HEARTBEAT.delivery)
+        )
         self._listen(MISSION_STATE, self._on_mission)
         self._listen(DIAGNOSTICS, self._on_diagnostics)
         self._listen(PROGRESS, self._on_progress)
@@ -79,6 +87,7 @@ class Operator:
         t, reports = decode.diagnostics(message)
         self.picture.t = max(self.picture.t, t)
         self.picture.health.update({report.name: report for report in reports})
+        self.picture.spoke.update(dict.fromkeys((report.name for report in reports), time.monotonic()))
 
     def _on_progress(self, message: object) -> None:
         self.picture.remaining_s = decode.progress(message).remaining_s
@@ -123,6 +132,7 @@ class Operator:
         limit = time.monotonic() + READY_TIMEOUT_S
         while self.missing:
             self.spin(REFRESH_S)
+            self._beat(start)
             if (ending := watch(self.picture)) is not None:
                 return ending
             if time.monotonic() > limit:
@@ -134,6 +144,7 @@ class Operator:
                 return Ending(f"the mission did not start: {message}")
         while True:
             self.spin(REFRESH_S)
+            self._beat(start)
             show(self.picture)
             if (ending := watch(self.picture)) is not None:
                 return ending
@@ -141,9 +152,21 @@ class Operator:
                 self.spin(LAST_WORDS_S)
                 return Ending()
 
+    def _beat(self, here: bool) -> None:
+        """A heartbeat of this terminal; whoever waits for Start on a page has left the robot to that page."""
+        if here:
+            self._heartbeat.publish(encode.heartbeat(self.picture.t))
+
     def stop_robot(self) -> None:
-        """Make what is left of the stack stop the robot, and give it time to do so."""
-        self.call("mission/estop")
+        """Make what is left of the stack stop the robot, and give it time to do so: every way of a stop at once, none waits for another."""
+        clients = {name: self._node.create_client(Trigger, name) for name in (*STOPS, ESTOP)}
+        asked: dict[str, Any] = {}
+        limit = time.monotonic() + SERVICE_TIMEOUT_S
+        while time.monotonic() < limit and not (GUARD_STOP in asked and asked[GUARD_STOP].done()):
+            for name, client in clients.items():
+                if name not in asked and client.service_is_ready():
+                    asked[name] = client.call_async(Trigger.Request())
+            self.spin(SPIN_S)
         self.spin(LAST_WORDS_S)
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mine_robot.bringup.graph import GRAPH, GraphNode
 from mine_robot.pipeline.loading import LoadError
-from mine_robot.ros.topics import CLOCK, DIAGNOSTICS, MISSION_STATE, PROGRESS, SERVICES, Topic
+from mine_robot.ros.topics import CLOCK, DIAGNOSTICS, HEARTBEAT, MISSION_STATE, PROGRESS, SERVICES, STOPS, Topic
 
 ENCLAVE = "/mine_robot"
 PARAMETER_SERVICES = (
@@ -23,7 +23,7 @@ PARAMETER_SERVICES = (
     "set_parameters", "set_parameters_atomically",
 )  # fmt: skip
 OPERATOR = GraphNode(
-    "operator", "The operator's seat.", subscribes=(MISSION_STATE, DIAGNOSTICS, PROGRESS), publishes=()
+    "operator", "The operator's seat.", subscribes=(MISSION_STATE, DIAGNOSTICS, PROGRESS), publishes=(HEARTBEAT,)
 )
 
 
@@ -43,10 +43,11 @@ def _profile(profile: ElementTree.Element, node: GraphNode) -> None:
     _list(profile, "services", "service", "reply", (f"~/{name}" for name in PARAMETER_SERVICES))
     if node.name == "mission":
         _list(profile, "services", "service", "reply", SERVICES)
+    _list(profile, "services", "service", "reply", (name for name in STOPS if name.startswith(f"{node.name}/")))
     if node is OPERATOR or node.name == "console":
-        _list(profile, "services", "service", "request", SERVICES)
-    spoken = {*_names(node.publishes), *_names([DIAGNOSTICS]), "rosout", "parameter_events"}
-    _list(profile, "topics", "topic", "publish", spoken if node is not OPERATOR else {"rosout", "parameter_events"})
+        _list(profile, "services", "service", "request", (*SERVICES, *STOPS))
+    spoken = {*_names(node.publishes), "rosout", "parameter_events"}
+    _list(profile, "topics", "topic", "publish", spoken if node is OPERATOR else {*spoken, *_names([DIAGNOSTICS])})
     _list(profile, "topics", "topic", "subscribe", {*_names(node.subscribes), *_names([CLOCK]), "parameter_events"})
 
 
@@ -55,6 +56,9 @@ def _names(topics: Iterable[Topic]) -> list[str]:
 
 
 def _list(profile: ElementTree.Element, group: str, item: str, verb: str, names: Iterable[str]) -> None:
+    names = list(names)
+    if not names:
+        return
     element = ElementTree.SubElement(profile, group, {verb: "ALLOW"})
     for name in sorted(names):
         ElementTree.SubElement(element, item).text = name

@@ -22,6 +22,7 @@ from mine_robot.core.types import (
 )
 from mine_robot.mission.journal import Journal, JournalError
 from mine_robot.mission.machine import Mission
+from mine_robot.mission.reactions import STOP_EVENTS
 from mine_robot.pipeline.disk_watch import disk_health
 from mine_robot.pipeline.parameters import MissionNodeParams
 from mine_robot.pipeline.priors import fingerprints
@@ -67,6 +68,10 @@ class MissionNode(StackNode[MissionNodeParams]):
         self.memory: Memory | None = memory if memory.began else None  # until it is noted that the run was resumed
         self.home_known = memory.home is not None
         self.noted: tuple[MissionState, str, float] | None = None
+        self.stops: dict[
+            str, str
+        ] = {}  # stamp of the newest stop of guard and marker in the journal, by the name of its report
+        self.stopped: list[Health] = []  # stops that are not in the journal yet
         self.broken = ""
         self.directory = directory
         self.disk_t, self.disk = -DISK_PERIOD_S, Health("disk", Level.OK, "not looked at yet")
@@ -96,6 +101,8 @@ class MissionNode(StackNode[MissionNodeParams]):
         """Health of every component."""
         for report in message[1]:
             self.mission.set_health(report)
+            if report.name in STOP_EVENTS and report.values.get("stopped_t", "") != self.stops.get(report.name, ""):
+                self.stopped.append(report)
 
     def on_targets(self, targets: tuple[Target, ...]) -> None:
         """Targets go to the journal first."""
@@ -145,8 +152,19 @@ class MissionNode(StackNode[MissionNodeParams]):
 
     # --- output -------------------------------------------------------------------------------------------------------
     def tick(self, t: float) -> None:
-        """Advance the state machine."""
+        """Advance the state machine; what guard and marker have stopped by themselves is noted when the robot has been told to stand."""
         self.step(t)
+        waiting, self.stopped = self.stopped, []
+        for report in waiting:
+            self.note_stop(t, report)
+
+    def note_stop(self, t: float, report: Health) -> None:
+        """Each stop goes to the journal once: who, how far, where, since when, as far as it is known."""
+        stamp = report.values.get("stopped_t", "")
+        if stamp and stamp != self.stops.get(report.name, ""):
+            values = {"what": report.message, **report.values}
+            if self.write(lambda: self.journal.event(t, STOP_EVENTS[report.name], values)):
+                self.stops[report.name] = stamp
 
     def step(self, t: float) -> None:
         """One update: journal, then publish; a robot that has to stand hears so first."""

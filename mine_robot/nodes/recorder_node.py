@@ -14,9 +14,7 @@ from mine_robot.ros.node import RAW, StackNode, existing_path
 from mine_robot.ros.qos import profile
 from mine_robot.ros.topics import CLOCK, TOPICS, Topic
 
-STAMP = struct.Struct(
-    "<iI"
-)  # every recorded message begins with a std_msgs/Header; 4 bytes of CDR encapsulation precede it
+STAMP = struct.Struct("<iI")  # a stamped message begins with a std_msgs/Header; 4 bytes of CDR encapsulation precede it
 
 
 class RecorderNode(StackNode[RecorderNodeParams]):
@@ -47,7 +45,7 @@ class RecorderNode(StackNode[RecorderNodeParams]):
         )
 
         def write(data: bytes) -> None:
-            sec, nanosec = STAMP.unpack_from(data, 4)
+            sec, nanosec = STAMP.unpack_from(data, 4) if topic.stamped else divmod(round(self.now * 1e9), 1_000_000_000)
             try:
                 self.log.write(name, max(sec * 1_000_000_000 + nanosec, 0), data)  # MCAP knows no time before 0
             except OSError as error:

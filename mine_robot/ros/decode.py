@@ -219,6 +219,16 @@ def twist(message: Any) -> Twist2:
     return Twist2(seconds(message.header.stamp), float(message.twist.linear.x), float(message.twist.angular.z))
 
 
+def siren(message: Any) -> bool:
+    """std_msgs/Bool of ``alarm/siren``."""
+    return bool(message.data)
+
+
+def heartbeat(message: Any) -> float:
+    """std_msgs/Header of ``operator/heartbeat`` -> the stack's time that the operator's side has heard of."""
+    return seconds(message.stamp)
+
+
 def plan(message: Any) -> Plan:
     """nav_msgs/Path of ``coverage/plan`` -> steps between consecutive poses.
 

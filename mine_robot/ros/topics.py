@@ -22,13 +22,17 @@ class Delivery(Enum):
 
 @dataclass(frozen=True)
 class Topic:
-    """One topic: ``type_name`` as in ``ros2 interface show``; ``optional`` inputs are not waited for."""
+    """One topic: ``type_name`` as in ``ros2 interface show``; ``optional`` inputs are not waited for.
+
+    Messages of one that is not ``stamped`` carry no time; the log has the time at which they came.
+    """
 
     name: str
     type_name: str
     delivery: Delivery
     doc: str
     optional: bool = False
+    stamped: bool = True
 
 
 CLOCK = Topic("/clock", "rosgraph_msgs/msg/Clock", Delivery.CLOCK, "Simulated time; waits for the stack.")
@@ -107,7 +111,21 @@ CMD = Topic(
     "cmd_vel",
     "geometry_msgs/msg/TwistStamped",
     Delivery.STREAM,
-    "What the guard lets through; the base stops without it.",
+    "What the guard lets through. The base stops by itself 0.3 s after the last stamp, and on a command that is not finite.",
+)
+SIREN = Topic(
+    "alarm/siren",
+    "std_msgs/msg/Bool",
+    Delivery.STATE,
+    "True from an alarm of the guard (motion while told to stand, a stranger's command) until a person resumes.",
+    stamped=False,
+)
+HEARTBEAT = Topic(
+    "operator/heartbeat",
+    "std_msgs/msg/Header",
+    Delivery.STREAM,
+    "The operator is there: stamped with the newest time heard from the stack, by `mine-robot run` or by a page that has control.",
+    optional=True,
 )
 PROGRESS = Topic(
     "control/progress", "diagnostic_msgs/msg/DiagnosticArray", Delivery.STATE, "How far the follower is with the plan."
@@ -157,6 +175,8 @@ TOPICS: tuple[Topic, ...] = (
     TARGETS,
     CMD_RAW,
     CMD,
+    SIREN,
+    HEARTBEAT,
     PROGRESS,
     MARK_REQUEST,
     MARK_RESULT,
@@ -166,10 +186,17 @@ TOPICS: tuple[Topic, ...] = (
 )
 
 SERVICE_TYPE = "std_srvs/srv/Trigger"
+ESTOP = "mission/estop"
 SERVICES: dict[str, str] = {
     "mission/start": "Begin, or go on after the robot was lost.",
     "mission/pause": "Stop driving and wait.",
     "mission/resume": "Go on after a pause or an e-stop.",
     "mission/abort": "End the mission where the robot stands.",
-    "mission/estop": "Stop at once; latched until a person resumes.",
+    ESTOP: "Stop at once; latched until a person resumes.",
+}
+# The way of a stop that waits for no mission; each is offered by the node it is named after.
+GUARD_STOP, MARKER_STOP = "guard/stop", "marker/stop"
+STOPS: dict[str, str] = {
+    GUARD_STOP: "Stand at once; the mission follows with its emergency stop, and holds the robot until a person resumes.",
+    MARKER_STOP: "Make the actuator safe at once; otherwise the same.",
 }
