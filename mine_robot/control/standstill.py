@@ -46,7 +46,7 @@ class StandstillWatch:
         self._alarm_t = -math.inf
         self._braking = False
         self._allowed = MOVED_M
-        self._tracks = _Tracks(reach)
+        self._tracks = _Tracks(limits, reach)
         self._anchor: NavState | None = None
         self._shift = (0.0, 0.0, 0.0)  # how far the estimate has moved since without a witness
 
@@ -68,7 +68,7 @@ class StandstillWatch:
             return
         last, self._wheels = self._wheels, sample
         if self._since is not None and last is not None and 0.0 < sample.t - last.t <= GAP_S:
-            self._tracks.add(last, sample)
+            self._tracks.add(sample, sample.t - last.t)
 
     def add_nav(self, nav: NavState) -> None:
         """Take the newest pose."""
@@ -101,7 +101,7 @@ class StandstillWatch:
             paces.append(math.hypot(*self._nav.velocity[:2]) + self._reach * abs(float(self._nav.rate[2])))
         if self._wheels is not None:
             paces.append(abs(self._wheels.speed) + self._reach * abs(self._wheels.yaw_rate))
-        top = max(self._limits.drive_speed, self._limits.search_speed) + self._reach * self._limits.pivot_rate
+        top = _top_speed(self._limits) + self._reach * self._limits.pivot_rate
         return min(max(paces, default=top), top)
 
     def _count_from_here(self, t: float) -> None:
@@ -149,24 +149,24 @@ class StandstillWatch:
 class _Tracks:
     """Dead reckoning by the encoders from where the robot was told to stand.
 
-    Of two samples the slower counts, so that a single bad one is no motion.
+    No sample counts for more than the robot can do, so that a single bad one is no motion.
     """
 
-    def __init__(self, reach: float) -> None:
-        self._reach = reach
+    def __init__(self, limits: Limits, reach: float) -> None:
+        self._speed_max, self._rate_max, self._reach = _top_speed(limits), limits.pivot_rate, reach
         self.reset(0.0)
 
     def reset(self, t: float) -> None:
         self._x = self._y = self._yaw = 0.0
         self._reset_t = t
 
-    def add(self, last: WheelSample, sample: WheelSample) -> None:
-        dt = sample.t - last.t
-        speed, rate = _slower(last.speed, sample.speed), _slower(last.yaw_rate, sample.yaw_rate)
-        yaw = self._yaw + 0.5 * rate * dt
+    def add(self, sample: WheelSample, dt: float) -> None:
+        speed = min(max(sample.speed, -self._speed_max), self._speed_max)
+        turn = min(max(sample.yaw_rate, -self._rate_max), self._rate_max) * dt
+        yaw = self._yaw + 0.5 * turn
         self._x += speed * dt * math.cos(yaw)
         self._y += speed * dt * math.sin(yaw)
-        self._yaw += rate * dt
+        self._yaw += turn
 
     def way(self, t: float) -> float:
         """Way of the farthest corner, m."""
@@ -176,8 +176,8 @@ class _Tracks:
         return way
 
 
-def _slower(first: float, second: float) -> float:
-    return min(first, second, key=abs) if first * second > 0.0 else 0.0
+def _top_speed(limits: Limits) -> float:
+    return max(limits.drive_speed, limits.search_speed)
 
 
 def _difference(first: Pose2, second: Pose2) -> tuple[float, float, float]:
