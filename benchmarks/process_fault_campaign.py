@@ -295,6 +295,7 @@ class ByHand:
                 time.sleep(0.005)
 
         self.strike(event, f"/diagnostics: {row.level.name}", act)
+        self.seen.report([Health(row.component, Level.OK, "no longer injected")])  # where nobody else would say so
 
     def everything(self) -> list[Measured]:
         """Row after row."""

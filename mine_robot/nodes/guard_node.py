@@ -52,8 +52,8 @@ class GuardNode(StackNode[GuardNodeParams]):
         self.poll(TARGETS, decode.targets, self.guard.set_targets)
         self.poll(MISSION_STATE, decode.mission_status, self.on_mission)
         self.poll(WHEELS, decode.wheels, self.stops.add_wheels)
-        self.poll(CMD, RAW, self.on_heard)
-        self.poll(HEARTBEAT, decode.heartbeat, self.stops.set_operator)
+        self.poll(CMD, RAW, self.on_heard, ticks=True)
+        self.poll(HEARTBEAT, decode.heartbeat, self.stops.set_operator, ticks=True)
         self.listen(ODOMETRY, decode.odometry, self.on_odometry)
         self.listen(CMD_RAW, decode.twist, self.on_command)
         self.create_service(Trigger, GUARD_STOP, self.on_stop)
@@ -73,13 +73,6 @@ class GuardNode(StackNode[GuardNodeParams]):
             command = decode.twist(deserialiser(CMD.type_name)(data))
         self.stops.add_foreign(self.now, command, self.others)
         self.contested = True
-
-    def take_polled(self) -> None:
-        """After a stranger's commands the base hears a stop at once."""
-        super().take_polled()
-        if self.contested:
-            self.contested = False
-            self.decide(max(self.now, self.decided_t))
 
     def others(self) -> list[str]:
         """Nodes that publish commands to the base, beside this one; another of the same name counts."""
@@ -117,9 +110,10 @@ class GuardNode(StackNode[GuardNodeParams]):
         self.decide(self.wanted.t)
 
     def tick(self, t: float) -> None:
-        """Without fresh commands the guard still speaks: it stops the robot."""
-        if self.wanted is None or t - self.wanted.t > self.params.command_age:
-            self.decide(t)
+        """Without fresh commands the guard still speaks: it stops the robot. After a stranger's command it does so at once."""
+        if self.contested or self.wanted is None or t - self.wanted.t > self.params.command_age:
+            self.contested = False
+            self.decide(max(t, self.decided_t))
 
     def decide(self, t: float) -> None:
         """One cycle of the guard."""

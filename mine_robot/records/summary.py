@@ -14,6 +14,7 @@ from mine_robot.records.audit import AuditResult
 from mine_robot.records.outcome import Outcome
 from mine_robot.records.run_data import RunData
 
+ALARMS = ("moved_while_stopped", "stranger")  # kinds of events
 COMPLETE, ABORTED, INCOMPLETE = "complete", "aborted", "incomplete"
 
 
@@ -46,6 +47,8 @@ def summarise(
         summary["score"] = dict(score)
     if run.priors.suspicions:
         summary["priors"] = fingerprints(run.directory.priors)
+    if alarms := [f"{event.kind}: {event.text}" for event in outcome.events if event.kind in ALARMS]:
+        summary["alarms"] = alarms
     if run.simulated:
         summary["simulation"] = True
     return summary

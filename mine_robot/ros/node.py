@@ -92,6 +92,7 @@ class StackNode(Node, Generic[P]):
         self.params: P = self._declare(NODE_PARAMETERS[self.name])
         self._inputs: list[tuple[Topic, Subscription]] = []
         self._polled: list[Callable[[], None]] = []
+        self._ticked: list[Callable[[], None]] = []  # those of them that are taken with the ticks only
         self._polled_group = Polled()
         self._refused: dict[str, str] = {}
         self._vitals = Vitals()
@@ -169,12 +170,18 @@ class StackNode(Node, Generic[P]):
         subscription = self._subscribe(topic, wake, None)
 
     def poll(
-        self, topic: Topic, decode: Decode, callback: Callable[[Any], None], *, newest: bool = False
+        self,
+        topic: Topic,
+        decode: Decode,
+        callback: Callable[[Any], None],
+        *,
+        newest: bool = False,
+        ticks: bool = False,
     ) -> Callable[[], None]:
         """Subscribe to a topic whose messages need not wake the node: they are taken before every wake-up and tick.
 
-        With ``newest`` only the last message that waits is decoded. The function returned ends the subscription; no callback of a
-        topic may call it.
+        With ``ticks`` they are taken before ticks only, which costs less where a node wakes up often; with ``newest`` only the last message
+        that waits is decoded. The function returned ends the subscription; no callback of a topic may call it.
         """
 
         def drain() -> None:
@@ -187,12 +194,13 @@ class StackNode(Node, Generic[P]):
         handle = self._handler(topic, decode, callback)
 
         def end() -> None:
-            self._polled.remove(drain)
+            drains.remove(drain)
             self._inputs.remove((topic, subscription))
             self.destroy_subscription(subscription)
 
         subscription = self._subscribe(topic, lambda data: None, self._polled_group)
-        self._polled.append(drain)
+        drains = self._ticked if ticks else self._polled
+        drains.append(drain)
         return end
 
     def take_polled(self) -> None:
@@ -265,6 +273,8 @@ class StackNode(Node, Generic[P]):
             raise ClockSet(f"the clock was set {way} by {abs(passed):.1f} s; the run can be resumed")
         self._tick_t = t
         self.take_polled()
+        for drain in self._ticked:
+            drain()
         self.tick(t)
         reports = tuple(self.health(t))
         said = [(report.name, report.level, report.message) for report in reports]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,9 +15,10 @@ from rclpy.executors import SingleThreadedExecutor
 from std_srvs.srv import Trigger
 
 from mine_robot.bringup.prepare import RunRequest, prepare_run
+from mine_robot.core.latch import StopLatch
 from mine_robot.core.types import Goal, Health, Level, MissionState, MissionStatus, Twist2
 from mine_robot.nodes.guard_node import GuardNode
-from mine_robot.nodes.marker_node import MarkerNode
+from mine_robot.nodes.marker_node import STOP, MarkerNode
 from mine_robot.ros import decode, encode
 from mine_robot.ros.caller import ServiceCaller
 from mine_robot.ros.messages import message_class
@@ -146,3 +148,32 @@ def test_without_a_guard_the_missions_answer_counts_and_says_so(scene: Scene) ->
         assert asked == [ESTOP]
     finally:
         caller.close()
+
+
+@pytest.mark.parametrize("by", ["service", "siren"])
+def test_a_marker_that_was_stopped_marks_only_after_an_emergency_stop_and_a_resume(by: str) -> None:
+    seen: list[MissionState] = []
+    node = SimpleNamespace(
+        stops=StopLatch((STOP,)),
+        now=10.0,
+        siren=False,
+        marker=SimpleNamespace(set_mission=seen.append),
+        tick=lambda t: None,
+    )
+    node.stop = lambda why: MarkerNode.stop(node, why)  # type: ignore[arg-type]
+
+    def hear(t: float, state: MissionState) -> MissionState:
+        MarkerNode.on_mission(node, MissionStatus(t, state, "test", Goal.NONE, -1, 0.0))  # type: ignore[arg-type]
+        return seen[-1]
+
+    assert hear(9.0, MissionState.MARK) is MissionState.MARK
+    if by == "service":
+        assert MarkerNode.on_stop(node, Trigger.Request(), Trigger.Response()).success  # type: ignore[arg-type]
+    else:
+        MarkerNode.on_siren(node, True)  # type: ignore[arg-type]
+    assert seen[-1] is MissionState.ESTOP
+    for t in (9.5, 10.5):  # a word from before, and one of a mission that has not heard of it
+        assert hear(t, MissionState.MARK) is MissionState.ESTOP
+    MarkerNode.on_siren(node, by == "siren")  # type: ignore[arg-type]
+    assert hear(11.0, MissionState.ESTOP) is MissionState.ESTOP
+    assert hear(12.0, MissionState.MARK) is MissionState.MARK
