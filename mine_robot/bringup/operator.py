@@ -56,21 +56,23 @@ Watch = Callable[[Picture], "Ending | None"]
 
 
 class Operator:
-    """Follows a mission over its topics, calls its services and is the operator's heartbeat.
+    """Follows a mission over its topics, calls its services and, where no page does, is the operator's heartbeat.
 
     ``arguments`` are ROS arguments, by default those of the process.
     """
 
     def __init__(self, nodes: Iterable[GraphNode], arguments: list[str] | None = None) -> None:
+        nodes = tuple(nodes)
+        with_console = any(node.name == "console" for node in nodes)
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)  # Ctrl-C belongs to the runner
         self.picture = Picture()
         self._waited_for = {READY_REPORT.get(node.name, node.name): node.name for node in nodes if not node.optional}
         self._node = rclpy.create_node("operator")
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
-        self._heartbeat = self._node.create_publisher(
-            message_class(HEARTBEAT.type_name), HEARTBEAT.name, profile(HEARTBEAT.delivery)
-        )
+        kind, qos = message_class(HEARTBEAT.type_name), profile(HEARTBEAT.delivery)
+        # With a console the operator is at a page.
+        self._heartbeat = None if with_console else self._node.create_publisher(kind, HEARTBEAT.name, qos)
         self._listen(MISSION_STATE, self._on_mission)
         self._listen(DIAGNOSTICS, self._on_diagnostics)
         self._listen(PROGRESS, self._on_progress)
@@ -132,7 +134,7 @@ class Operator:
         limit = time.monotonic() + READY_TIMEOUT_S
         while self.missing:
             self.spin(REFRESH_S)
-            self._beat(start)
+            self._beat()
             if (ending := watch(self.picture)) is not None:
                 return ending
             if time.monotonic() > limit:
@@ -144,7 +146,7 @@ class Operator:
                 return Ending(f"the mission did not start: {message}")
         while True:
             self.spin(REFRESH_S)
-            self._beat(start)
+            self._beat()
             show(self.picture)
             if (ending := watch(self.picture)) is not None:
                 return ending
@@ -152,9 +154,9 @@ class Operator:
                 self.spin(LAST_WORDS_S)
                 return Ending()
 
-    def _beat(self, here: bool) -> None:
-        """A heartbeat of this terminal; whoever waits for Start on a page has left the robot to that page."""
-        if here:
+    def _beat(self) -> None:
+        """A heartbeat of this terminal."""
+        if self._heartbeat is not None:
             self._heartbeat.publish(encode.heartbeat(self.picture.t))
 
     def stop_robot(self) -> None:

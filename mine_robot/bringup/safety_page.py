@@ -32,7 +32,7 @@ STOPS = """
 * **The base** has to stop by itself when the last stamp on `cmd_vel` is 0.3 s old, and to ignore what is not finite: a driver
   promises that (`mine-robot` relies on it when the guard is frozen or dead), and the simulated base does so.
 * **The operator's heartbeat** (`guard.operator_age_max`, not demanded by default; in simulation only with `--rate 1`): without one
-  for so long the robot holds, and goes on when it is back. It comes from `mine-robot run` in its terminal, or, after `--wait`, from
+  for so long the robot holds, and goes on when it is back. It comes from `mine-robot run` in its terminal, or, with `--console`, from
   the console while a page that is connected has control (one that has vanished without a word counts for up to 10 s more).
 * **Guard and mission frozen together**: the base stands. The runner names who has said nothing for 10 s of wall time while others
   speak, and if it is both, stops the robot and ends the run.

@@ -124,7 +124,8 @@ HEARTBEAT = Topic(
     "operator/heartbeat",
     "std_msgs/msg/Header",
     Delivery.STREAM,
-    "The operator is there: stamped with the newest time heard from the stack, by `mine-robot run` or by a page that has control.",
+    "The operator is there, with the stack's time as heard there: by the console while a page has control, or by `mine-robot run` without "
+    "a console.",
     optional=True,
 )
 PROGRESS = Topic(
