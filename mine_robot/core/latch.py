@@ -39,7 +39,7 @@ class StopLatch:
     def stop(self, t: float, component: str, message: str, values: Mapping[str, str] | None = None) -> None:
         """Stop from ``t`` on because of ``component``; whatever the mission has said before opens it no more."""
         self._causes[component] = Cause(t, message, {**(values or {}), "stopped_t": f"{t:.3f}"})
-        self._stopped_t, self._taken_over = t, False
+        self._stopped_t, self._taken_over = max(t, self._stopped_t), False
 
     def set_mission(self, status: MissionStatus) -> None:
         """Take the mission's newest state."""

@@ -87,7 +87,7 @@ class GuardNode(StackNode[GuardNodeParams]):
     def on_stop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         """Stand at once, whether or not the mission can be asked."""
         self.stops.stop(self.now)
-        self.decide(max(self.now, self.decided_t))
+        self.decide(self.now)
         response.success, response.message = True, "the guard has told the robot to stand"
         return response
 
@@ -113,7 +113,7 @@ class GuardNode(StackNode[GuardNodeParams]):
         """Without fresh commands the guard still speaks: it stops the robot. After a stranger's command it does so at once."""
         if self.contested or self.wanted is None or t - self.wanted.t > self.params.command_age:
             self.contested = False
-            self.decide(max(t, self.decided_t))
+            self.decide(t)
 
     def decide(self, t: float) -> None:
         """One cycle of the guard."""

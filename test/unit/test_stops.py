@@ -121,6 +121,18 @@ def test_who_resumes_while_the_stranger_goes_on_is_stopped_again() -> None:
     assert not passes(made, 2.6)
 
 
+def test_a_stop_noted_late_is_no_earlier_word_for_the_others() -> None:
+    made = stops()
+    made.stop(5.0)
+    made.add_foreign(4.0, None, lambda: ["/teleop"])  # heard late
+    made.set_mission(status(4.5, S.ESTOP))
+    made.set_mission(status(4.6, S.PLAN))
+    assert not passes(made, 5.1)
+    made.set_mission(status(5.5, S.ESTOP))
+    made.set_mission(status(5.6, S.PLAN))
+    assert passes(made, 5.7)
+
+
 def test_a_heartbeat_is_demanded_only_where_it_is_configured_and_its_want_is_not_latched() -> None:
     free = stops()
     assert passes(free, 50.0)
