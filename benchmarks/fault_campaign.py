@@ -76,14 +76,14 @@ class Struck:
         self._watch_commands()
 
     def _watch_commands(self) -> None:
-        decide = self.mission.guard.update
+        decide = self.mission.stops.pass_on
 
         def update(*arguments: object) -> object:
             decision = decide(*arguments)  # type: ignore[arg-type]
             self.commands.append(decision.twist)
             return decision
 
-        self.mission.guard.update = update  # type: ignore[method-assign, assignment]
+        self.mission.stops.pass_on = update  # type: ignore[method-assign, assignment]
 
     def strike(self) -> str:
         """Let it fail now; returns where."""

@@ -156,6 +156,8 @@ def _templates() -> list[Template]:
             decode.mark_result,
         ),
         (topics.MISSION_STATE, encode.mission_status(status), decode.mission_status),
+        (topics.SIREN, encode.siren(True), decode.siren),
+        (topics.HEARTBEAT, encode.heartbeat(T), decode.heartbeat),
         (topics.REMARK, encode.remark(said), decode.remark),
         (topics.REMARK_ANSWER, encode.remark_answer(RemarkAnswer(said, False, "no target 7")), decode.remark_answer),
         (topics.DIAGNOSTICS, encode.diagnostics(T, (seen, Health("guard", Level.OK, ""))), decode.diagnostics),

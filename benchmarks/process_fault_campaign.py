@@ -32,7 +32,7 @@ from witness import Witness, stands
 from mine_robot.core.types import Health, Level, MissionState
 from mine_robot.mission.reactions import REACTIONS, Action, Reaction
 from mine_robot.pipeline.loading import overlay
-from mine_robot.ros.topics import CMD, ODOMETRY, Topic
+from mine_robot.ros.topics import CMD, GUARD_STOP, MARKER_STOP, ODOMETRY, Topic
 
 BEGIN_S, EVERY_S, LASTS_S = 40.0, 40.0, 6.0
 RUN_UP_S = 2.0
@@ -62,10 +62,13 @@ FROZEN = {
     "guard dies": "guard",
     "guard misses an input": "localization",
 }
-FOREIGN = {"somebody else publishes a topic": ODOMETRY, "somebody else commands the base": CMD}
+INTRUDED = {"somebody else publishes a topic": ODOMETRY, "somebody else commands the base": CMD}
 UNPLANNED = "coverage does not plan"
 ASTRAY, BARRED = "path follower cannot follow", "guard stops the robot"
+STOPPED = {"stopped at the guard": GUARD_STOP, "stopped at the marker": MARKER_STOP}
+FOREIGN, MOVED = "a stranger's command to the base", "moved while told to stand"
 SAID = (
+    "no heartbeat from the operator",  # none is demanded where the time of the stack is not that of the wall
     "out of the field (geofence)",  # a robot that is carried there is lost first, and stands for that
     "journal cannot be written (disk full)",  # on real disks: disk_campaign.py
     "disk almost full",  # ends the mission
@@ -252,6 +255,36 @@ class ByHand:
         self.strike(BARRED, "false ledgers", act)
         self.signal("planner", signal.SIGCONT)
 
+    def call(self, service: str) -> None:
+        """Call a service."""
+        self.seen.call(service)
+
+    def stopped(self, event: str) -> None:
+        """A stop that the mission is not asked for."""
+        self.strike(event, f"service: {STOPPED[event]}", lambda t: self.call(STOPPED[event]))
+
+    def foreign(self) -> None:
+        """One command by somebody else."""
+        self.strike(FOREIGN, "/cmd_vel: one command", lambda t: self.seen.foreign_command(0.2))
+
+    def moved(self) -> None:
+        """Somebody drives on a robot that stands in an emergency stop; seconds until the alarm."""
+        seen, row = self.seen, ROWS[MOVED]
+        under_way = run_up(seen)
+        seen.call("mission/estop")
+        stood = seen.t + 3.0
+        seen.wait(lambda: seen.t > stood, WALL_S)
+        t, pose = seen.t, seen.pose
+        while under_way and seen.t < t + 8.0 and row.label not in seen.reason:
+            seen.foreign_command(0.3)
+            time.sleep(0.01)
+        found = [s for s in list(seen.statuses) if s.t >= t and row.label in s.reason]
+        way = math.dist(pose.position[:2], seen.pose.position[:2]) if pose and seen.pose else math.nan
+        got = f"ESTOP, {way:.2f} m" if found else "no alarm"
+        seconds = round(found[0].t - t, 2) if found else math.nan
+        # What counts is the way; the command of 0.3 m/s fights with the guard's to stand.
+        self.rows.append(Measured(MOVED, "/cmd_vel: 0.3 m/s in ESTOP", got, seconds if way < 0.3 else math.nan, 8.0))
+
     def said(self, event: str) -> None:
         """A report in the component's stead, often enough to be heard above its own."""
         row = ROWS[event]
@@ -263,6 +296,7 @@ class ByHand:
                 time.sleep(0.005)
 
         self.strike(event, f"/diagnostics: {row.level.name}", act)
+        self.seen.report([Health(row.component, Level.OK, "no longer injected")])  # where nobody else would say so
 
     def intrude(self, event: str, topic: Topic) -> None:
         """A publisher of somebody else, for a while."""
@@ -276,8 +310,9 @@ class ByHand:
     def everything(self) -> list[Measured]:
         """Row after row."""
         acts = [lambda event=event, node=node: self.freeze(event, node) for event, node in FROZEN.items()]
-        acts += [lambda event=event, topic=topic: self.intrude(event, topic) for event, topic in FOREIGN.items()]
-        acts += [self.unplanned, self.astray, self.barred]
+        acts += [lambda event=event, topic=topic: self.intrude(event, topic) for event, topic in INTRUDED.items()]
+        acts += [self.unplanned, self.astray, self.barred, self.foreign, self.moved]
+        acts += [lambda event=event: self.stopped(event) for event in STOPPED]
         for act in (*acts, *(lambda event=event: self.said(event) for event in SAID)):
             act()
             print(json.dumps(asdict(self.rows[-1])), flush=True)

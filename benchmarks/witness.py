@@ -129,6 +129,12 @@ class Witness:
             node.destroy_node()
             context.try_shutdown()
 
+    def foreign_command(self, speed: float) -> None:
+        """Publish a command to the base, m/s; until then there is no other publisher."""
+        if CMD not in self._voices:
+            self._voices[CMD] = self._voice(CMD)
+        self._voices[CMD].publish(encode.twist(Twist2(self.t, speed, 0.0)))
+
     def call(self, service: str, timeout: float = 10.0) -> bool:
         """Call one of the mission's services."""
         client = self._node.create_client(Trigger, service)

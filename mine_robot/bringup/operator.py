@@ -14,6 +14,7 @@ from typing import Any
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.logging import LoggingSeverity
+from rclpy.publisher import Publisher
 from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
 
@@ -21,15 +22,15 @@ from mine_robot.bringup.graph import GraphNode
 from mine_robot.core.types import Health, Level, MissionState, MissionStatus, Progress
 from mine_robot.mission.reactions import READINESS
 from mine_robot.mission.strangers import COMPONENT as STRANGERS
-from mine_robot.ros import decode
+from mine_robot.ros import decode, encode
 from mine_robot.ros.caller import twofold
 from mine_robot.ros.gate import QUEUE
 from mine_robot.ros.messages import message_class
-from mine_robot.ros.publishers import Gate
+from mine_robot.ros.publishers import Gate, badge
 from mine_robot.ros.qos import profile
 from mine_robot.ros.reader import Polled, Reader
 from mine_robot.ros.refusals import Refusals
-from mine_robot.ros.topics import DIAGNOSTICS, MISSION_STATE, PROGRESS, Topic
+from mine_robot.ros.topics import DIAGNOSTICS, ESTOP, GUARD_STOP, HEARTBEAT, MISSION_STATE, PROGRESS, STOPS, Topic
 from mine_robot.ros.wire import deserialiser
 
 # The component whose health report shows that a node is usable.
@@ -50,6 +51,7 @@ class Picture:
     remaining_s: float = 0.0
     health: dict[str, Health] = field(default_factory=dict)
     t: float = 0.0
+    spoke: dict[str, float] = field(default_factory=dict)  # wall time of the newest report, by name
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,14 @@ Watch = Callable[[Picture], "Ending | None"]
 
 
 class Operator:
-    """Follows a mission over its topics and calls its services.
+    """Follows a mission over its topics, calls its services and, where no page does, is the operator's heartbeat.
 
     ``number`` is that of its run: nobody else is heard. ``arguments`` are ROS arguments, by default those of the process.
     """
 
     def __init__(self, nodes: Iterable[GraphNode], arguments: list[str] | None = None, *, number: int) -> None:
+        nodes = tuple(nodes)
+        with_console = any(node.name == "console" for node in nodes)
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)  # Ctrl-C belongs to the runner
         self.picture, self.refusals = Picture(), Refusals()
         self._waited_for = {READY_REPORT.get(node.name, node.name): node.name for node in nodes if not node.optional}
@@ -84,6 +88,8 @@ class Operator:
         self._node.get_logger().set_level(LoggingSeverity.ERROR)  # the mission says whom the stack refuses
         self._gate = Gate(self._node, number, simulation=False)
         self._polled, self._drains = Polled(), list[Callable[[], None]]()
+        # With a console the operator is at a page.
+        self._heartbeat = None if with_console else self._advertise_heartbeat(number)
         self._listen(MISSION_STATE, decode.mission_status, self._on_mission)
         self._listen(DIAGNOSTICS, decode.diagnostics, self._on_diagnostics)
         self._listen(PROGRESS, decode.progress, self._on_progress)
@@ -119,6 +125,7 @@ class Operator:
         t, reports = message
         self.picture.t = max(self.picture.t, t)
         self.picture.health.update({report.name: report for report in reports})
+        self.picture.spoke.update(dict.fromkeys((report.name for report in reports), time.monotonic()))
 
     def _on_progress(self, progress: Progress) -> None:
         self.picture.remaining_s = progress.remaining_s
@@ -167,6 +174,7 @@ class Operator:
         limit = time.monotonic() + READY_TIMEOUT_S
         while self.missing:
             self.spin(REFRESH_S)
+            self._beat()
             if (ending := watch(self.picture) or self._refused()) is not None:
                 return ending
             if time.monotonic() > limit:
@@ -178,6 +186,7 @@ class Operator:
             return ending
         while True:
             self.spin(REFRESH_S)
+            self._beat()
             show(self.picture)
             if (ending := watch(self.picture)) is not None:
                 return ending
@@ -197,14 +206,36 @@ class Operator:
             if readiness is not None and readiness.level < Level.ERROR and self.call("mission/start")[0]:
                 return None
             self.spin(SPIN_S)
+            self._beat()
             show(self.picture)
             if (ending := watch(self.picture) or self._refused()) is not None:
                 return ending
         return None
 
+    def _advertise_heartbeat(self, number: int) -> Publisher:
+        """A publisher of heartbeats; its node shows by its health, which says nothing, which run it belongs to."""
+        health_qos = profile(DIAGNOSTICS.delivery)
+        health_qos.lifespan = badge(number)
+        self._node.create_publisher(message_class(DIAGNOSTICS.type_name), DIAGNOSTICS.name, health_qos)
+        return self._node.create_publisher(
+            message_class(HEARTBEAT.type_name), HEARTBEAT.name, profile(HEARTBEAT.delivery)
+        )
+
+    def _beat(self) -> None:
+        """A heartbeat of this terminal."""
+        if self._heartbeat is not None:
+            self._heartbeat.publish(encode.heartbeat(self.picture.t))
+
     def stop_robot(self) -> None:
-        """Make what is left of the stack stop the robot, and give it time to do so."""
-        self.call("mission/estop")
+        """Make what is left of the stack stop the robot, and give it time to do so: every way of a stop at once, none waits for another."""
+        clients = {name: self._node.create_client(Trigger, name) for name in (*STOPS, ESTOP)}
+        asked: dict[str, Any] = {}
+        limit = time.monotonic() + SERVICE_TIMEOUT_S
+        while time.monotonic() < limit and not (GUARD_STOP in asked and asked[GUARD_STOP].done()):
+            for name, client in clients.items():
+                if name not in asked and client.service_is_ready():
+                    asked[name] = client.call_async(Trigger.Request())
+            self.spin(SPIN_S)
         self.spin(LAST_WORDS_S)
 
     def close(self) -> None:

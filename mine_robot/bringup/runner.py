@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 import traceback
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from mine_robot.bringup.operator import Ending, Operator, Picture, Watch
 from mine_robot.bringup.prepare import PreparedRun, RunRequest, prepare_run
 from mine_robot.bringup.processes import Processes
 from mine_robot.bringup.resume import recorded_namespace
+from mine_robot.bringup.silence import SILENT_S, Silence
 from mine_robot.bringup.strangers import refuse_strangers
 from mine_robot.core.children import ending_signals
 from mine_robot.pipeline.loading import LoadError
@@ -145,6 +147,7 @@ def _watch(prepared: PreparedRun, operator: Operator, processes: Processes, cons
     begun = False
     nodes = {node.name: node for node in prepared.nodes}
     restarts = dict.fromkeys(nodes, 0)
+    silence = Silence()
 
     def watch(picture: Picture) -> Ending | None:
         nonlocal begun
@@ -172,6 +175,13 @@ def _watch(prepared: PreparedRun, operator: Operator, processes: Processes, cons
                 return Ending(f"{death.text}: {last_line(said)}" if death.code > 0 and said else death.text)
             processes.start(death.name, prepared.command(nodes[death.name]))
             console.print(f"node '{death.name}' is started again", highlight=False)
+        for name in silence.look(picture.spoke, time.monotonic()):
+            console.print(
+                f"node '{name}' has said nothing for {SILENT_S:.0f} s while others speak", style="red", highlight=False
+            )
+        if silence.total:
+            operator.stop_robot()
+            return Ending(f"guard and mission have said nothing for {SILENT_S:.0f} s: nobody watches over the robot")
         return None
 
     return watch

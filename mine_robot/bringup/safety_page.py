@@ -16,6 +16,29 @@ DOES = {
 GROUPS = {BEGUN: "once begun", ACTIVE: "at work", DRIVING: "driving"}
 COMMANDS = frozenset({MissionState.ABORTED, MissionState.ESTOP, MissionState.PAUSED})
 
+STOPS = """
+* **A stop that waits for no mission** (`guard/stop`, `marker/stop`): the guard commands zero and the marker makes the actuator safe
+  at once, and both hold that by themselves until the mission has said `estop` after the stop and then, by a person's resume,
+  something else. The console's stop and the runner call all three; the guard's answer is the answer. With the mission frozen, zero
+  is on `cmd_vel` 0.03 s after the call.
+* **Motion while told to stand**: from the moment that the guard commands zero, the robot may roll its stopping distance; once it
+  stands, 0.1 m of a corner of the tracks is an alarm, by the encoders whatever the pose says, or by a pose known to 0.05 m beyond k
+  sigma of both poses (jumps of the estimate, and what it wanders while it is known worse, do not count). The guard latches it,
+  sounds `alarm/siren`, the marker makes the actuator safe, and the mission goes to its emergency stop; the journal has it as
+  `moved_while_stopped` with who, how far, where and since when, again every second while it moves on. Before the mission has
+  aligned the robot may be moved by hand. A slide so even that the IMU does not feel it, on still tracks, looks like a false fix:
+  the localisation says *contradict* and the robot holds.
+* **A stranger's command on `cmd_vel`**: the guard hears the topic, too, and knows its own commands byte by byte, each once. Any
+  other is the same alarm, as `stranger` in the journal, with the nodes that publish there; the guard answers it with zero at once.
+* **The base** has to stop by itself when the last stamp on `cmd_vel` is 0.3 s old, and to ignore what is not finite: a driver
+  promises that (`mine-robot` relies on it when the guard is frozen or dead), and the simulated base does so.
+* **The operator's heartbeat** (`guard.operator_age_max`, not demanded by default; in simulation only with `--rate 1`): without one
+  for so long the robot holds, and goes on when it is back. It comes from `mine-robot run` in its terminal, or, with `--console`, from
+  the console while a page that is connected has control (one that has vanished without a word counts for up to 10 s more).
+* **Guard and mission frozen together**: the base stands. The runner names who has said nothing for 10 s of wall time while others
+  speak, and if it is both, stops the robot and ends the run.
+"""
+
 
 def safety_page() -> str:
     """The table of reactions, most severe first."""
@@ -48,6 +71,7 @@ def safety_page() -> str:
         "",
         "* **Emergency stop by service** (`mission/estop`): takes effect at once, not at the next tick. The guard commands zero at",
         "  its next cycle, and the marker tells the actuator to stop and to refuse everything until a person calls `mission/resume`.",
+        *STOPS.strip().splitlines(),
         "* **A node dies**: critical nodes end the run: the runner calls `mission/estop`, gives the guard time to stop the robot and exits",
         "  with code 1; `mine-robot run --resume` goes on. `marker` and `recorder` are started again; the robot stands meanwhile.",
         "* **The mission dies**: its state grows stale and the guard stops the robot (`guard.mission_age`). The guard dies:",

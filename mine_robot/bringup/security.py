@@ -17,7 +17,7 @@ from pathlib import Path
 
 from mine_robot.bringup.graph import GRAPH, GraphNode
 from mine_robot.pipeline.loading import LoadError
-from mine_robot.ros.topics import CLOCK, DIAGNOSTICS, MISSION_STATE, PROGRESS, SERVICES, Topic
+from mine_robot.ros.topics import CLOCK, DIAGNOSTICS, HEARTBEAT, MISSION_STATE, PROGRESS, SERVICES, STOPS, Topic
 
 ENABLE, STRATEGY, KEYSTORE = "ROS_SECURITY_ENABLE", "ROS_SECURITY_STRATEGY", "ROS_SECURITY_KEYSTORE"
 OVERRIDE = "ROS_SECURITY_ENCLAVE_OVERRIDE"
@@ -38,7 +38,7 @@ PARAMETER_SERVICES = (
     "set_parameters", "set_parameters_atomically",
 )  # fmt: skip
 OPERATOR = GraphNode(
-    "operator", "The operator's seat.", subscribes=(MISSION_STATE, DIAGNOSTICS, PROGRESS), publishes=()
+    "operator", "The operator's seat.", subscribes=(MISSION_STATE, DIAGNOSTICS, PROGRESS), publishes=(HEARTBEAT,)
 )
 
 
@@ -58,14 +58,15 @@ def _profile(profile: ElementTree.Element, node: GraphNode) -> None:
     _list(profile, "services", "service", "reply", (f"~/{name}" for name in PARAMETER_SERVICES))
     if node.name == "mission":
         _list(profile, "services", "service", "reply", SERVICES)
+    _list(profile, "services", "service", "reply", (name for name in STOPS if name.startswith(f"{node.name}/")))
     if node is OPERATOR or node.name == "console":
         # `mine-robot console` asks the mission's node where the run directory is.
         asked = () if node is OPERATOR else (f"mission/{name}" for name in PARAMETER_SERVICES)
-        _list(profile, "services", "service", "request", (*SERVICES, *asked))
+        _list(profile, "services", "service", "request", (*SERVICES, *STOPS, *asked))
     spoken = {*_names(node.publishes), *_names([DIAGNOSTICS]), "rosout", "parameter_events"}
     if node.name == "localization":
         spoken.add("tf")  # where tf2_ros is installed
-    _list(profile, "topics", "topic", "publish", spoken if node is not OPERATOR else {"rosout", "parameter_events"})
+    _list(profile, "topics", "topic", "publish", spoken)
     _list(profile, "topics", "topic", "subscribe", {*_names(node.subscribes), *_names([CLOCK]), "parameter_events"})
 
 
@@ -74,6 +75,9 @@ def _names(topics: Iterable[Topic]) -> list[str]:
 
 
 def _list(profile: ElementTree.Element, group: str, item: str, verb: str, names: Iterable[str]) -> None:
+    names = list(names)
+    if not names:
+        return
     element = ElementTree.SubElement(profile, group, {verb: "ALLOW"})
     for name in sorted(names):
         ElementTree.SubElement(element, item).text = name

@@ -52,6 +52,11 @@ class Seats:
         return len(self._viewers)
 
     @property
+    def controlled(self) -> bool:
+        """True while a page that is connected has control."""
+        return self._holder is not None
+
+    @property
     def sensors_wanted(self) -> bool:
         """True if a page wants to see the sensors."""
         return any(viewer.wish is not None for viewer in tuple(self._viewers))

@@ -70,3 +70,11 @@ class GuardParams:
         low=0.02,
         high=0.5,
     )
+    operator_age_max: float = param(
+        "Age of the operator's heartbeat (`mine-robot run`, or with `--console` a page that has control) beyond which the robot stands "
+        "until it is back; 0 demands none.",
+        default=0.0,
+        unit="s",
+        low=0.0,
+        high=60.0,
+    )

@@ -17,6 +17,9 @@ class Holding(Situation):
     """Acts on the table of reactions, waits for causes to go and for people to come."""
 
     def _react(self) -> None:
+        if self._state is S.ESTOP:
+            for row in self._watch.alarms()[:1]:  # the robot stands: what is said of it changes
+                self._reason = f"emergency stop: {self._words(row)}"
         if self._state not in BEGUN:
             return
         fired = self._watch.fired(self._now, self._state, self._entered)

@@ -42,7 +42,7 @@ class Reaction:
 
     ``value`` narrows it to reports that carry this key and text. A hold ends once the cause has been gone for ``clear`` s and, with
     ``confirm``, a person has said so. ``limit`` is the longest time in s of the stack from the cause to the command to stand (for RETURN:
-    to the decision). ``label`` names the component in reasons.
+    to the decision). ``label`` names the component in reasons. An ``alarm`` is said even if the robot is in an emergency stop already.
     """
 
     event: str
@@ -57,6 +57,7 @@ class Reaction:
     confirm: bool = False
     value: tuple[str, str] | None = None
     up_to: Level = Level.STALE
+    alarm: bool = False
 
     def applies(self, health: Health) -> bool:
         """True if ``health`` is a cause."""
@@ -76,6 +77,11 @@ REACTIONS = (
     ),
     R("somebody else publishes a topic", STRANGERS, "publishers", L.ERROR, 0.0, A.HOLD, ACTIVE | {HOLD}, 1.0, confirm=True),
     R("geofence does not know the place", "geofence", "geofence", L.STALE, 0.0, A.HOLD, ACTIVE, SILENT_S),
+    R("moved while told to stand", "standstill", "standstill", L.ERROR, 0.0, A.ESTOP, BEGUN, 0.7, alarm=True),
+    R("a stranger's command to the base", "foreign_command", "cmd_vel", L.ERROR, 0.0, A.ESTOP, BEGUN, 0.7, alarm=True),
+    R("stopped at the guard", "guard_stop", "safety guard", L.ERROR, 0.0, A.ESTOP, BEGUN, 0.7),
+    R("stopped at the marker", "marker_stop", "marker", L.ERROR, 0.0, A.ESTOP, BEGUN, 0.7),
+    R("no heartbeat from the operator", "operator", "operator", L.ERROR, 0.0, A.HOLD, ACTIVE, 0.7),
     R("localisation lost", "localization", "localisation", L.ERROR, 0.0, A.HOLD, ACTIVE, 1.0),
     R(
         "localisation lost for longer", "localization", "localisation", L.ERROR, 3.0, A.HOLD, frozenset({HOLD}), 4.5,
@@ -113,6 +119,14 @@ REACTIONS = (
     ),
     R("battery says nothing", "battery", "battery", L.STALE, 0.0, A.HOLD, ACTIVE, SILENT_S),
 )  # fmt: skip
+
+# What guard and marker stopped by themselves stands in the journal as events of a kind of their own, by the name of the report.
+STOP_EVENTS = {
+    "standstill": "moved_while_stopped",
+    "foreign_command": "stranger",
+    "guard_stop": "guard/stop",
+    "marker_stop": "marker/stop",
+}
 
 # Needed before the robot moves at all, with the worst level that still allows it; their silence counts as a fault.
 REQUIRED = {
@@ -202,6 +216,10 @@ class HealthWatch:
             and t - max(self._bad_since[row], entered) >= row.after - ROUNDING_S
         ]
         return sorted(rows, key=lambda row: -row.action)
+
+    def alarms(self) -> list[Reaction]:
+        """Rows of alarms that apply now."""
+        return [row for row in REACTIONS if row.alarm and row in self._bad_since]
 
     def cleared(self, t: float, row: Reaction) -> bool:
         """True if a hold for ``row`` may end."""

@@ -53,7 +53,9 @@ from mine_robot.ros.intake import RAW
 from mine_robot.ros.node import StackNode, existing_path
 from mine_robot.ros.topics import (
     DIAGNOSTICS,
+    ESTOP,
     GPR_SCAN,
+    HEARTBEAT,
     LEDGER,
     MARK_REQUEST,
     MARK_RESULT,
@@ -85,6 +87,7 @@ class ConsoleNode(StackNode[ConsoleNodeParams]):
         directory = RunDirectory(existing_path(params.files.run_directory, "run_directory"))
         self.store = Store()
         self.remarks = self.talk(REMARK)
+        self.heartbeat = self.talk(HEARTBEAT)
         self.unanswered: dict[str, Future[tuple[bool, str]]] = {}
         files = ParameterFiles([directory.parameters])
         radar, absent = files.build("detector").gpr, files.build("mission").fitted.absent
@@ -134,7 +137,7 @@ class ConsoleNode(StackNode[ConsoleNodeParams]):
             traces=self.traces,
             seats=self.seats,
             access=access,
-            call=self.caller.call,
+            call=self.call,
             say=self.say,
             desk=self.desk(directory, access),
             hello=hello,
@@ -228,6 +231,10 @@ class ConsoleNode(StackNode[ConsoleNodeParams]):
         if waiting is not None and not waiting.done():
             waiting.set_result((answer.kept, answer.why or "kept in the journal"))
 
+    def call(self, service: str) -> Future[tuple[bool, str]]:
+        """Call a service of the mission; an emergency stop goes to guard and marker too. Called by the server's thread."""
+        return self.caller.stop() if service == ESTOP else self.caller.call(service)
+
     def look_at_sensors(self) -> None:
         """Listen to scans only while a page wants to see them; of those that came since the last update a few are decoded."""
         if self.seats.sensors_wanted != bool(self.end_scans):
@@ -271,6 +278,8 @@ class ConsoleNode(StackNode[ConsoleNodeParams]):
             self.next_ledger = begin + (time.monotonic() - begin) / LEDGER_SHARE
         self.look_at_sensors()
         self.view.refresh(time.monotonic())
+        if self.seats.controlled:
+            self.heartbeat.publish(encode.heartbeat(self.now))
 
     def health(self, t: float) -> tuple[Health, ...]:
         """Who is there."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import serial
+from std_srvs.srv import Trigger
 
-from mine_robot.core.types import Health, MarkRequest, MissionStatus, NavState
+from mine_robot.core.latch import StopLatch
+from mine_robot.core.types import Health, MarkRequest, MissionState, MissionStatus, NavState
 from mine_robot.marking.marker import Marker
 from mine_robot.pipeline.loading import load_robot
 from mine_robot.pipeline.parameters import MarkerNodeParams
@@ -14,9 +16,10 @@ from mine_robot.pipeline.recall import recall
 from mine_robot.records.run_directory import RunDirectory
 from mine_robot.ros import decode, encode
 from mine_robot.ros.node import StackNode, existing_path
-from mine_robot.ros.topics import MARK_REQUEST, MARK_RESULT, MISSION_STATE, ODOMETRY
+from mine_robot.ros.topics import MARK_REQUEST, MARK_RESULT, MARKER_STOP, MISSION_STATE, ODOMETRY, SIREN
 
 BAUD = 115_200
+STOP = "marker_stop"  # name of the report of stops that the mission has not given
 
 
 class MarkerNode(StackNode[MarkerNodeParams]):
@@ -31,10 +34,14 @@ class MarkerNode(StackNode[MarkerNodeParams]):
         self.marker = Marker(self.params, robot, memory.unresolved, self.params.run)
         self.state: NavState | None = None
         self.port: serial.Serial | None = None
+        self.stops = StopLatch((STOP,))
+        self.siren = False
         self.result = self.talk(MARK_RESULT)
         self.poll(ODOMETRY, decode.odometry, self.on_odometry, newest=True)
+        self.poll(SIREN, decode.siren, self.on_siren)
         self.poll(MISSION_STATE, decode.mission_status, self.on_mission)
         self.poll(MARK_REQUEST, decode.mark_requests, self.on_requests)
+        self.create_service(Trigger, MARKER_STOP, self.on_stop)
 
     def on_odometry(self, state: NavState) -> None:
         """Keep the newest pose."""
@@ -46,8 +53,27 @@ class MarkerNode(StackNode[MarkerNodeParams]):
             self.marker.request(request)
 
     def on_mission(self, status: MissionStatus) -> None:
-        """Marks are made while the mission marks; an emergency stop makes the actuator safe."""
-        self.marker.set_mission(status.state)
+        """Marks are made while the mission marks; an emergency stop makes the actuator safe, and so does a stop of its own."""
+        self.stops.set_mission(status)
+        self.marker.set_mission(MissionState.ESTOP if self.stops.held else status.state)
+
+    def on_siren(self, sounds: bool) -> None:
+        """An alarm of the guard stops the marker, whatever the mission does."""
+        if sounds and not self.siren:
+            self.stop("an alarm of the guard")
+        self.siren = sounds
+
+    def on_stop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        """Make the actuator safe at once, whether or not the mission can be asked."""
+        self.stop("stopped at the marker by service")
+        self.tick(self.now)
+        response.success, response.message = True, "the marker makes the actuator safe"
+        return response
+
+    def stop(self, why: str) -> None:
+        """From now on nothing is fired until a person has resumed."""
+        self.stops.stop(self.now, STOP, why)
+        self.marker.set_mission(MissionState.ESTOP)
 
     def tick(self, t: float) -> None:
         """Exchange bytes with the actuator and step the sequence."""
@@ -90,5 +116,5 @@ class MarkerNode(StackNode[MarkerNodeParams]):
         return super().ready() and self.port is not None
 
     def health(self, t: float) -> tuple[Health, ...]:
-        """State of the actuator."""
-        return (self.marker.health(t),)
+        """State of the actuator, and what has stopped the marker."""
+        return (self.marker.health(t), *self.stops.reports(t))

@@ -23,7 +23,7 @@ from mine_robot.core.types import (
 )
 from mine_robot.mission.journal import Journal, JournalError
 from mine_robot.mission.machine import Mission
-from mine_robot.mission.reactions import OWN
+from mine_robot.mission.reactions import OWN, STOP_EVENTS
 from mine_robot.mission.strangers import StrangerWatch
 from mine_robot.pipeline.disk_watch import disk_health
 from mine_robot.pipeline.parameters import MissionNodeParams
@@ -72,6 +72,10 @@ class MissionNode(StackNode[MissionNodeParams]):
         self.home_known = memory.home is not None
         self.waits = True
         self.noted: tuple[MissionState, str, float] | None = None
+        self.stops: dict[
+            str, str
+        ] = {}  # stamp of the newest stop of guard and marker in the journal, by the name of its report
+        self.stopped: list[Health] = []  # stops that are not in the journal yet
         self.broken = ""
         self.directory = directory
         self.lookout, self.strangers = Lookout(self, self.gate), StrangerWatch(COMMANDS)
@@ -109,6 +113,8 @@ class MissionNode(StackNode[MissionNodeParams]):
                 self.strangers.tell(self.now, f"{DIAGNOSTICS.name} of {report.name}", self.speaker.words)
                 continue
             self.mission.set_health(report)
+            if report.name in STOP_EVENTS and report.values.get("stopped_t", "") != self.stops.get(report.name, ""):
+                self.stopped.append(report)
 
     def on_targets(self, targets: tuple[Target, ...]) -> None:
         """Targets go to the journal first."""
@@ -167,8 +173,19 @@ class MissionNode(StackNode[MissionNodeParams]):
 
     # --- output -------------------------------------------------------------------------------------------------------
     def tick(self, t: float) -> None:
-        """Advance the state machine."""
+        """Advance the state machine; what guard and marker have stopped by themselves is noted when the robot has been told to stand."""
         self.advance(t)
+        waiting, self.stopped = self.stopped, []
+        for report in waiting:
+            self.note_stop(t, report)
+
+    def note_stop(self, t: float, report: Health) -> None:
+        """Each stop goes to the journal once: who, how far, where, since when, as far as it is known."""
+        stamp = report.values.get("stopped_t", "")
+        if stamp and stamp != self.stops.get(report.name, ""):
+            values = {"what": report.message, **report.values}
+            if self.write(lambda: self.journal.event(t, STOP_EVENTS[report.name], values)):
+                self.stops[report.name] = stamp
 
     def advance(self, t: float, *, look_again: bool = False) -> None:
         """Look who else is there, and step; what moves the robot is decided before anything is written."""

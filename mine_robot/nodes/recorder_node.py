@@ -13,9 +13,8 @@ from mine_robot.ros.node import StackNode, existing_path
 from mine_robot.ros.qos import profile
 from mine_robot.ros.topics import CLOCK, TOPICS, Topic
 
-STRAY_S = (
-    600.0  # from the recorder's clock: nothing is recorded at a time that is so far away, nobody would find it there
-)
+# From the recorder's clock: nothing is recorded at a time that is so far away, nobody would find it there.
+STRAY_S = 600.0
 
 
 class RecorderNode(StackNode[RecorderNodeParams]):
@@ -46,7 +45,8 @@ class RecorderNode(StackNode[RecorderNodeParams]):
         )
 
         def write(data: bytes) -> None:
-            t, now = stamp(data), self._tick_t
+            now = self._tick_t
+            t = stamp(data) if topic.stamped else self.now
             try:
                 self.log.write(name, round((now if abs(t - now) > STRAY_S and now > 0.0 else t) * 1e9), data)
             except OSError as error:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mine_robot.control.follower import Follower
 from mine_robot.control.guard import Guard
+from mine_robot.control.stops import Stops
 from mine_robot.core.field import Field
 from mine_robot.core.robot import Robot
 from mine_robot.core.types import Health, Level, MarkResult, MissionStatus, NavState, SweepEvidence, Target, Twist2
@@ -66,6 +67,7 @@ class OfflineMission:
         self.watch = GroundWatch(area, limits)
         self.follower = Follower(params["follower"], limits, robot)
         self.guard = Guard(params["guard"], limits, robot)
+        self.stops = Stops(params["guard"], limits, robot)
         memory = Memory() if directory is None else recall(directory / JOURNAL)
         self.journal = None if directory is None else Journal(directory / JOURNAL)
         self.files = None if directory is None else SimulationFiles(directory, self.simulation)
@@ -121,6 +123,7 @@ class OfflineMission:
         self._from_actuator += received
         for wheels in batch.wheels:
             self.localizer.add_wheels(wheels)
+            self.stops.add_wheels(wheels)
         for fix in batch.fixes:
             self.localizer.add_fix(fix)
         for heading in batch.headings:
@@ -169,7 +172,8 @@ class OfflineMission:
         self.mission.set_nav(state)
         self.log.nav.append(state)
         self.log.evidence += records
-        return self.guard.update(state.t, state, wanted).twist
+        self.stops.add_nav(state)
+        return self.stops.pass_on(state.t, self.guard.update(state.t, state, wanted)).twist
 
     def _tick(self, t: float) -> None:
         """The slow part: marker, health, mission, plans."""
@@ -193,6 +197,7 @@ class OfflineMission:
             self.marker.request(request)
         self.follower.set_mission(output.status)
         self.guard.set_mission(output.status)
+        self.stops.set_mission(output.status)
         if output.changed:
             self.log.states.append(output.status)
         plan = self.coverage.answer(output.status)
@@ -211,6 +216,7 @@ class OfflineMission:
             self.coverage.track.health(),
             self.follower.health(t),
             self.guard.health(t),
+            *self.stops.health(t),
             self.marker.health(t),
             *self.watch.reports(t),
             *self.simulation.reports(),

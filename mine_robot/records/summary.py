@@ -17,6 +17,7 @@ from mine_robot.records.proof import UNSUPPORTED, Verdict
 from mine_robot.records.run_data import RunData
 
 NO_VERDICT = Verdict(None)
+ALARMS = ("moved_while_stopped", "stranger")  # kinds of events
 COMPLETE, ABORTED, INCOMPLETE = "complete", "aborted", "incomplete"
 
 
@@ -58,6 +59,8 @@ def summarise(
         summary["score"] = dict(score)
     if run.priors.suspicions:
         summary["priors"] = fingerprints(run.directory.priors)
+    if alarms := [f"{event.kind}: {event.text}" for event in outcome.events if event.kind in ALARMS]:
+        summary["alarms"] = alarms
     if run.simulated:
         summary["simulation"] = True
     return summary

@@ -222,6 +222,18 @@ def twist(message: Any) -> Twist2:
 
 
 @total
+def siren(message: Any) -> bool:
+    """std_msgs/Bool of ``alarm/siren``."""
+    return bool(message.data)
+
+
+@total
+def heartbeat(message: Any) -> float:
+    """std_msgs/Header of ``operator/heartbeat`` -> the stack's time that the operator's side has heard of."""
+    return seconds(message.stamp)
+
+
+@total
 def plan(message: Any) -> Plan:
     """nav_msgs/Path of ``coverage/plan`` -> steps between consecutive poses.
 

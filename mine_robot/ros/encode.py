@@ -14,7 +14,7 @@ from geometry_msgs.msg import PoseStamped, Quaternion, TwistStamped, Vector3
 from nav_msgs.msg import OccupancyGrid, Odometry, Path
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image, Imu, NavSatFix, NavSatStatus, PointCloud2, PointField
-from std_msgs.msg import Header
+from std_msgs.msg import Bool, Header
 
 from mine_robot.core.types import (
     GnssFix,
@@ -233,6 +233,16 @@ def twist(command: Twist2) -> TwistStamped:
     message.twist.linear.x = command.speed
     message.twist.angular.z = command.yaw_rate
     return message
+
+
+def siren(sounds: bool) -> Bool:
+    """Whether the siren sounds."""
+    return Bool(data=sounds)
+
+
+def heartbeat(t: float) -> Header:
+    """The operator is there, and has heard of the stack's time ``t``."""
+    return header(t, "")
 
 
 def plan(path: Plan) -> Path:

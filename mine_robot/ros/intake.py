@@ -104,10 +104,11 @@ class Intake:
         row = self.row
         if len(data) > row.bytes_max:
             raise DecodeError(f"more than {row.bytes_max} bytes")
-        t = stamp(data)
+        t = stamp(data) if self._topic.stamped else self._last
         if self._decode is RAW:
             return data
-        self._check_time(t)
+        if self._topic.stamped:
+            self._check_time(t)
         content = self._decode(self._read(data))
         self._last = t
         return content

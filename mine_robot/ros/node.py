@@ -19,19 +19,20 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import rclpy
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.publisher import Publisher
+from rclpy.qos import ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
 
-from mine_robot.core.parameters import ParameterError, ParameterSpec, build, specs, unknown_key
+from mine_robot.core.parameters import ParameterError
 from mine_robot.core.types import Health
 from mine_robot.pipeline.parameters import NODE_PARAMETERS
 from mine_robot.ros import encode
+from mine_robot.ros.declare import declare_parameters
 from mine_robot.ros.ending import end_on_signals
 from mine_robot.ros.executor import SteadyExecutor
 from mine_robot.ros.gate import QUEUE
@@ -53,7 +54,6 @@ TICK_S = 0.1  # on the clock of the stack
 HEARTBEAT_S = 0.5  # health is published at least this often, and at once when it changes
 CLOCK_BACK_S = 1.0  # beyond which a clock that runs back is no correction: silence would look like news for as long
 CLOCK_AHEAD_S = 600.0  # no node sleeps so long between two ticks: every timeout would end at once
-IGNORED_PARAMETERS = ("use_sim_time", "start_type_description_service", "qos_overrides.")
 
 
 # rclpy's default event callbacks add two waitables an endpoint, which every wake-up pays for; readers of sensors are best effort, hence
@@ -73,13 +73,14 @@ class StackNode(Node, Generic[P]):
 
     def __init__(self) -> None:
         super().__init__(self.name, automatically_declare_parameters_from_overrides=False)
-        self.params: P = self._declare(NODE_PARAMETERS[self.name])
+        self.params: P = declare_parameters(self, NODE_PARAMETERS[self.name])
         simulated = bool(self.get_parameter("use_sim_time").value)
         self.gate = Gate(self, self.params.files.run, simulation=simulated)
         self._speaker = b""  # publisher of the message that is handled
         self.wakers: dict[Subscription, Callable[[], None]] = {}
         self._inputs: list[tuple[Topic, Subscription]] = []
         self._polled: list[Callable[[], None]] = []
+        self._ticked: list[Callable[[], None]] = []  # those of them that are taken with the ticks only
         self._polled_group = Polled()
         self._kept: list[Callable[[], None]] = []  # hand over what waited for its time
         self.refusals = Refusals(self.get_logger().warning)
@@ -94,43 +95,6 @@ class StackNode(Node, Generic[P]):
         self._ready_timer = self.create_timer(
             READY_POLL_S, self._poll_ready, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
-
-    # --- parameters ---------------------------------------------------------------------------------------------------
-    def _declare(self, cls: type) -> Any:
-        known = {spec.name: spec for spec in specs(cls)}
-        overrides = self._parameter_overrides
-        unknown = [name for name in overrides if name not in known and not name.startswith(IGNORED_PARAMETERS)]
-        values = {}
-        for name, spec in known.items():
-            value = self._declare_one(spec)
-            if value is not None:
-                values[name] = value
-        # Values under '/**' reach every node; only what no node knows is wrong, and the runner has checked that.
-        everywhere = {spec.name for other in NODE_PARAMETERS.values() for spec in specs(other)}
-        for name in unknown:
-            if name not in everywhere:
-                raise ParameterError(unknown_key(name, list(known)))
-        return build(cls, values)
-
-    def _declare_one(self, spec: ParameterSpec) -> Any:
-        text = f"{spec.doc} [{spec.unit}]" if spec.unit else spec.doc
-        descriptor = ParameterDescriptor(
-            name=spec.name,
-            description=text,
-            additional_constraints=spec.range_text,
-            read_only=True,
-            dynamic_typing=True,
-        )
-        if spec.low is not None and spec.high is not None and not spec.is_list:
-            if spec.kind is float:
-                descriptor.floating_point_range = [
-                    FloatingPointRange(from_value=float(spec.low), to_value=float(spec.high))
-                ]
-            elif spec.kind is int:
-                descriptor.integer_range = [IntegerRange(from_value=int(spec.low), to_value=int(spec.high), step=1)]
-        unset = spec.required or (spec.is_list and not spec.default)
-        value = self.declare_parameter(spec.name, None if unset else spec.default, descriptor).value
-        return list(value) if spec.is_list and value is not None else value
 
     # --- topics -------------------------------------------------------------------------------------------------------
     def talk(self, topic: Topic) -> Publisher:
@@ -160,12 +124,18 @@ class StackNode(Node, Generic[P]):
         self.wakers[subscription] = wake
 
     def poll(
-        self, topic: Topic, decode: Decode, callback: Callable[[Any], None], *, newest: bool = False
+        self,
+        topic: Topic,
+        decode: Decode,
+        callback: Callable[[Any], None],
+        *,
+        newest: bool = False,
+        ticks: bool = False,
     ) -> Callable[[], None]:
         """Subscribe to a topic whose messages need not wake the node: they are taken before every wake-up and tick.
 
-        With ``newest`` only the last message that waits is decoded. The function returned ends the subscription; no callback of a
-        topic may call it.
+        With ``ticks`` they are taken before ticks only, which costs less where a node wakes up often; with ``newest`` only the last message
+        that waits is decoded. The function returned ends the subscription; no callback of a topic may call it.
         """
 
         def drain() -> None:
@@ -178,14 +148,25 @@ class StackNode(Node, Generic[P]):
         handle = self._handler(topic, decode, callback)
 
         def end() -> None:
-            self._polled.remove(drain)
+            drains.remove(drain)
             self._inputs.remove((topic, subscription))
             self.destroy_subscription(subscription)
 
         subscription = self._subscribe(topic)
         reader = Reader(subscription)
-        self._polled.append(drain)
+        drains = self._ticked if ticks else self._polled
+        drains.append(drain)
         return end
+
+    def overhear(self, topic: Topic, callback: Callable[[bytes], None]) -> None:
+        """Hear with the ticks whatever anybody publishes on ``topic``, best effort, unchecked."""
+
+        def drain() -> None:
+            for data, _ in islice(iter(reader.take, None), QUEUE):
+                callback(data)
+
+        reader = Reader(self._subscribe(topic, best_effort=True))
+        self._ticked.append(drain)
 
     def take_polled(self) -> None:
         """Take what waits on the polled topics, in the order in which they were declared."""
@@ -194,14 +175,17 @@ class StackNode(Node, Generic[P]):
         for drain in self._polled:
             drain()
 
-    def _subscribe(self, topic: Topic) -> Subscription:
+    def _subscribe(self, topic: Topic, *, best_effort: bool = False) -> Subscription:
         """A subscription to serialised messages (see :mod:`mine_robot.ros.wire`)."""
+        qos = profile(topic.delivery, reader=True)
+        if best_effort:
+            qos.reliability = ReliabilityPolicy.BEST_EFFORT
         with overriding(topic):
             subscription = self.create_subscription(
                 message_class(topic.type_name),
                 topic.name,
                 lambda data: None,
-                profile(topic.delivery, reader=True),
+                qos,
                 callback_group=self._polled_group,
                 event_callbacks=NO_SUBSCRIPTION_EVENTS,
                 qos_overriding_options=OVERRIDABLE,
@@ -265,6 +249,8 @@ class StackNode(Node, Generic[P]):
             raise ClockSet(f"the clock was set {way} by {abs(passed):.1f} s; the run can be resumed")
         self._tick_t = t
         self.take_polled()
+        for drain in self._ticked:
+            drain()
         self.tick(t)
         reports = tuple(self.health(t))
         if reports:

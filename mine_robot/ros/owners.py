@@ -9,9 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mine_robot.ros.topics import DRIVER, Topic
+from mine_robot.ros.topics import DRIVER, OF_THE_RUN, Topic
 
 UNKNOWN_NODE = ""  # a publisher is known a moment before its node
+RESTARTED = (
+    "marker",
+    "recorder",
+    "console",
+)  # nodes that the runner starts again when they die; the death of another ends the run
 TAKEOVER_S = 2.0  # after the driver of a sensor is gone, before another one is listened to: everything is stale by then
 PARTICIPANT = 12  # bytes of a publisher's id that all publishers of one process share (DDSI-RTPS, GUID prefix)
 RUNS = 2**30  # numbers of runs are drawn below this
@@ -53,16 +58,19 @@ class Stranger:
 class Owners:
     """The publisher that each topic may have in the run ``run``, whose nodes live in ``namespace`` ("/" for none).
 
-    ``expected`` gives the node's name, or :data:`DRIVER`: then whoever is alone there first owns the topic. It loses it only when it is
-    gone, and :data:`TAKEOVER_S` later to whoever is alone then; of several that came together nobody is heard. Topics that are not
-    in ``expected`` (health) are anybody's but another run's.
+    ``expected`` gives the node's name, :data:`OF_THE_RUN` or :data:`DRIVER`. Of those that may be it, whoever is alone there first owns the
+    topic: a badge can be copied, to be first it takes a race with the run itself. It loses the topic only when it is gone, and
+    :data:`TAKEOVER_S` later to whoever is alone then; of several that came together nobody is heard. Nodes that are :data:`RESTARTED` come
+    again while DDS still shows the dead one. Topics that are not in ``expected`` (health) are anybody's but another run's.
     """
 
     def __init__(self, run: int, namespace: str, expected: Mapping[Topic, str]) -> None:
         self._run = run
         prefix = namespace.rstrip("/")
-        self._expected = {topic: f"{prefix}/{node}" if node != DRIVER else DRIVER for topic, node in expected.items()}
-        self._drivers: dict[Topic, bytes] = {}
+        self._expected = {
+            topic: node if node in (DRIVER, OF_THE_RUN) else f"{prefix}/{node}" for topic, node in expected.items()
+        }
+        self._owner: dict[Topic, bytes] = {}
         self._gone: dict[Topic, float] = {}
 
     def ours(self, publisher: Publisher) -> bool:
@@ -74,19 +82,25 @@ class Owners:
         node = self._expected.get(topic)
         if node is None:
             return [one for one in present if one.run not in (None, self._run)]
+        if node == OF_THE_RUN:
+            return [one for one in present if not self.ours(one)]
         if node == DRIVER:
-            driver = self._driver(topic, [one for one in present if one.run is None], t)
-            return [one for one in present if one.gid != driver]
-        return [one for one in present if not self.ours(one) or one.node not in (node, UNKNOWN_NODE)]
+            candidates = [one for one in present if one.run is None]
+        else:
+            candidates = [one for one in present if self.ours(one) and one.node in (node, UNKNOWN_NODE)]
+        if node.rpartition("/")[2] in RESTARTED:
+            return [one for one in present if one not in candidates]
+        owner = self._pinned(topic, candidates, t)
+        return [one for one in present if one.gid != owner]
 
-    def _driver(self, topic: Topic, drivers: Sequence[Publisher], t: float) -> bytes | None:
-        """The id of the topic's driver."""
-        old = self._drivers.get(topic)
-        if any(one.gid == old for one in drivers):
+    def _pinned(self, topic: Topic, candidates: Sequence[Publisher], t: float) -> bytes | None:
+        """The id of the topic's publisher."""
+        old = self._owner.get(topic)
+        if any(one.gid == old for one in candidates):
             self._gone.pop(topic, None)
         elif old is None or t - self._gone.setdefault(topic, t) >= TAKEOVER_S:
             self._gone.pop(topic, None)
-            self._drivers.pop(topic, None)
-            if len(drivers) == 1:
-                self._drivers[topic] = drivers[0].gid
-        return self._drivers.get(topic)
+            self._owner.pop(topic, None)
+            if len(candidates) == 1:
+                self._owner[topic] = candidates[0].gid
+        return self._owner.get(topic)

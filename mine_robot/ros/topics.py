@@ -22,13 +22,17 @@ class Delivery(Enum):
 
 @dataclass(frozen=True)
 class Topic:
-    """One topic: ``type_name`` as in ``ros2 interface show``; ``optional`` inputs are not waited for."""
+    """One topic: ``type_name`` as in ``ros2 interface show``; ``optional`` inputs are not waited for.
+
+    Messages of one that is not ``stamped`` carry no time; the log has the time at which they came.
+    """
 
     name: str
     type_name: str
     delivery: Delivery
     doc: str
     optional: bool = False
+    stamped: bool = True
 
 
 CLOCK = Topic("/clock", "rosgraph_msgs/msg/Clock", Delivery.CLOCK, "Simulated time; waits for the stack.")
@@ -107,7 +111,22 @@ CMD = Topic(
     "cmd_vel",
     "geometry_msgs/msg/TwistStamped",
     Delivery.STREAM,
-    "What the guard lets through; the base stops without it.",
+    "What the guard lets through. The base stops by itself 0.3 s after the last stamp, and on a command that is not finite.",
+)
+SIREN = Topic(
+    "alarm/siren",
+    "std_msgs/msg/Bool",
+    Delivery.STATE,
+    "True from an alarm of the guard (motion while told to stand, a stranger's command) until a person resumes.",
+    stamped=False,
+)
+HEARTBEAT = Topic(
+    "operator/heartbeat",
+    "std_msgs/msg/Header",
+    Delivery.STREAM,
+    "The operator is there, with the stack's time as heard there: by the console while a page has control, or by `mine-robot run` without "
+    "a console.",
+    optional=True,
 )
 PROGRESS = Topic(
     "control/progress", "diagnostic_msgs/msg/DiagnosticArray", Delivery.STATE, "How far the follower is with the plan."
@@ -157,6 +176,8 @@ TOPICS: tuple[Topic, ...] = (
     TARGETS,
     CMD_RAW,
     CMD,
+    SIREN,
+    HEARTBEAT,
     PROGRESS,
     MARK_REQUEST,
     MARK_RESULT,
@@ -168,6 +189,7 @@ TOPICS: tuple[Topic, ...] = (
 # The one node that may publish each topic: a driver on the robot whatever its name, the simulator in its place; reports of health
 # come from every node of the stack, and from drivers.
 DRIVER, SIMULATOR = "", "simulator"
+OF_THE_RUN = "*"  # any node of the run: the console, or the terminal where there is none
 SENSORS = (IMU, GNSS_FIX, GNSS_HEADING, WHEELS, GPR_SCAN, METAL_SCAN)
 PUBLISHER: dict[Topic, str] = {
     CLOCK: SIMULATOR,
@@ -176,7 +198,8 @@ PUBLISHER: dict[Topic, str] = {
     **dict.fromkeys((TARGETS, EVIDENCE), "detector"),
     **dict.fromkeys((LEDGER, PLAN), "planner"),
     **dict.fromkeys((CMD_RAW, PROGRESS), "follower"),
-    CMD: "guard",
+    **dict.fromkeys((CMD, SIREN), "guard"),
+    HEARTBEAT: OF_THE_RUN,
     MARK_RESULT: "marker",
     **dict.fromkeys((MISSION_STATE, MARK_REQUEST, REMARK_ANSWER), "mission"),
     REMARK: "console",
@@ -191,10 +214,17 @@ def publishers(*, simulation: bool) -> dict[Topic, str]:
 
 
 SERVICE_TYPE = "std_srvs/srv/Trigger"
+ESTOP = "mission/estop"
 SERVICES: dict[str, str] = {
     "mission/start": "Begin, or go on after the robot was lost.",
     "mission/pause": "Stop driving and wait.",
     "mission/resume": "Go on after a pause or an e-stop.",
     "mission/abort": "End the mission where the robot stands.",
-    "mission/estop": "Stop at once; latched until a person resumes.",
+    ESTOP: "Stop at once; latched until a person resumes.",
+}
+# The way of a stop that waits for no mission; each is offered by the node it is named after.
+GUARD_STOP, MARKER_STOP = "guard/stop", "marker/stop"
+STOPS: dict[str, str] = {
+    GUARD_STOP: "Stand at once; the mission follows with its emergency stop, and holds the robot until a person resumes.",
+    MARKER_STOP: "Make the actuator safe at once; otherwise the same.",
 }

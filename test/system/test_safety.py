@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -92,6 +93,16 @@ def wait_for(out: Path, what) -> None:
     raise AssertionError("the mission did not come so far: " + logs(out))
 
 
+def node_of(out: Path, name: str) -> int:
+    """Process of a node of the run."""
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
+            if b"mine_robot.nodes" in words and name.encode() in words and str(out).encode() in b" ".join(words):
+                return int(entry.name)
+    raise AssertionError(f"no node {name}")
+
+
 def searching(found: JournalRecord) -> bool:
     return any(status.state is MissionState.SEARCH for status in found.statuses)
 
@@ -132,6 +143,43 @@ def test_an_emergency_stop_is_obeyed_within_100_ms_and_makes_the_actuator_safe(t
     assert len(after) > 5
     assert all(twist.speed == 0.0 and twist.yaw_rate == 0.0 for twist in after)
     assert safe, "the marker was not made safe"
+
+
+def test_a_stop_at_the_guard_waits_for_no_mission_and_one_that_wakes_up_goes_to_its_emergency_stop(
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "run"
+    with begin(out, 79, "--rate", "1") as process:
+        try:
+            wait_for(out, drives)
+            mission = node_of(out, "mission")
+            os.kill(mission, signal.SIGSTOP)
+            try:
+                called = subprocess.run(
+                    [sys.executable, "-c", CALL, "guard/stop"],
+                    env=environment(79),
+                    capture_output=True,
+                    text=True,
+                    timeout=60,
+                )
+            finally:
+                os.kill(mission, signal.SIGCONT)
+            wait_for(out, lambda found: found.statuses[-1].state is MissionState.ESTOP)
+            time.sleep(2.0)  # wall time in which the stack has to go on standing
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=90)
+    assert called.stdout.strip() == "True", called.stderr
+    events = read_journal(out / "journal.sqlite").events
+    stop = next(data for _, kind, data in events if kind == "guard/stop")
+    twists = [
+        decode.twist(message) for _, _, message in BagReader(out / "log.mcap").messages(lambda name: name == "/cmd_vel")
+    ]
+    stopped = float(stop["stopped_t"])
+    assert any(twist.t < stopped and twist.speed != 0.0 for twist in twists), "the robot was not driving"
+    after = [twist for twist in twists if twist.t > stopped + ESTOP_S]
+    assert len(after) > 5
+    assert all(twist.speed == 0.0 and twist.yaw_rate == 0.0 for twist in after)
 
 
 def test_a_clock_that_jumps_stops_the_robot_with_one_line_and_loses_nothing(tmp_path: Path) -> None:

@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 
 from mine_robot.bringup.graph import GRAPH, SENSOR_TOPICS
-from mine_robot.ros.owners import RUNS, TAKEOVER_S, Owners, Publisher
+from mine_robot.ros.owners import RESTARTED, RUNS, TAKEOVER_S, Owners, Publisher
 from mine_robot.ros.topics import (
     CLOCK,
     CMD,
     DIAGNOSTICS,
     DRIVER,
     GNSS_FIX,
+    HEARTBEAT,
+    MARK_RESULT,
+    MISSION_STATE,
     ODOMETRY,
+    OF_THE_RUN,
     PUBLISHER,
     REMARK,
     SENSORS,
@@ -36,6 +40,8 @@ def test_the_table_of_publishers_is_that_of_the_graph() -> None:
     assert set(PUBLISHER) == set(TOPICS) - {DIAGNOSTICS}
     assert set(SENSORS) == set(SENSOR_TOPICS)
     for topic, node in publishers(simulation=True).items():
+        if node == OF_THE_RUN:
+            continue
         assert [row.name for row in GRAPH if topic in row.publishes] == [node], topic.name
     robot = publishers(simulation=False)
     assert {topic for topic, node in robot.items() if node == DRIVER} == set(SENSOR_TOPICS)
@@ -53,7 +59,27 @@ def test_a_name_is_not_enough() -> None:
 
 
 def test_a_node_that_is_started_again_is_no_stranger_while_its_dead_predecessor_lingers() -> None:
-    assert owners().strangers(ODOMETRY, [one("/localization", RUN, 1), one("/localization", RUN, 2)], 0.0) == []
+    assert owners().strangers(MARK_RESULT, [one("/marker", RUN, 1), one("/marker", RUN, 2)], 0.0) == []
+
+
+def test_a_copied_badge_is_not_enough_either() -> None:
+    """Who copies name and badge of a node comes second: the node that ends the run when it dies is pinned."""
+    rule = owners()
+    first, copy = one("/mission", RUN, 1), one("/mission", RUN, 2)
+    assert rule.strangers(MISSION_STATE, [first], 0.0) == []
+    assert rule.strangers(MISSION_STATE, [copy, first], 1.0) == [copy]
+    assert rule.strangers(MISSION_STATE, [copy], 2.0) == [copy]
+    assert owners().strangers(MISSION_STATE, [first, copy], 0.0) == [first, copy]  # which of them?
+
+
+def test_any_node_of_the_run_may_be_the_operators_heartbeat() -> None:
+    rule = owners()
+    terminal, page, foreign = one("/operator"), one("/console"), one("/operator", None)
+    assert rule.strangers(HEARTBEAT, [terminal, page, foreign], 0.0) == [foreign]
+
+
+def test_those_who_are_started_again_are_those_of_the_graph() -> None:
+    assert set(RESTARTED) == {node.name for node in GRAPH if not node.critical}
 
 
 def test_health_is_anybodys_but_another_stacks() -> None:

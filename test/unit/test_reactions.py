@@ -165,6 +165,24 @@ def test_an_emergency_stop_is_latched_until_a_person_resumes_and_only_when_its_c
     assert bench.run(3.0, S.SEARCH) is S.SEARCH
 
 
+@pytest.mark.parametrize("row", [row for row in REACTIONS if row.alarm], ids=lambda row: row.event)
+def test_an_alarm_is_said_even_if_the_robot_is_in_an_emergency_stop_already_and_again(row: Reaction) -> None:
+    bench = FaultBench().reach(S.SEARCH)
+    bench.mission.estop()
+    bench.run(1.0)
+    assert "it failed" not in bench.status.reason
+    for words in ("it failed", "it failed again"):
+        bench.faults[row.component] = Health(row.component, Level.ERROR, words)
+        bench.run(0.2)
+        assert bench.status.state is S.ESTOP
+        assert bench.status.reason == f"emergency stop: {row.label}: {words}"
+    bench.faults[row.component] = Health(row.component, Level.WARN, "the mission's emergency stop holds the robot")
+    bench.run(1.0)
+    assert bench.status.reason.endswith("again")  # as long as nobody has resumed
+    assert bench.mission.resume()[0]
+    assert bench.run(3.0, S.SEARCH) is S.SEARCH
+
+
 def test_the_most_severe_action_wins() -> None:
     for first, second in itertools.permutations(REACTIONS, 2):
         if S.SEARCH not in first.states & second.states or first.component == second.component:

@@ -14,6 +14,7 @@ from records_examples import SOUTH, SUSPECTS, evidence_of, lane, read_page, writ
 from shapely.geometry import shape
 
 from mine_robot.core.types import MissionState
+from mine_robot.mission.journal import Journal
 from mine_robot.records.errors import RecordError
 from mine_robot.records.finish import finish_run, score_run
 from mine_robot.records.run_data import load_run
@@ -239,3 +240,19 @@ def test_score_against_a_scenario(tmp_path: Path) -> None:
     result = score_run(tmp_path, scenario)
     assert (result["pd"], result["n_hazards"], result["position_rmse_m"]) == (0.5, 2, None)
     assert result["mark_error_p95_m"] == pytest.approx(0.05)
+
+
+def test_alarms_are_in_the_summary_and_in_the_report(tmp_path: Path) -> None:
+    write_inputs(tmp_path)
+    write_journal(tmp_path)
+    write_world(tmp_path)
+    nav = lane(0.0)
+    write_log(tmp_path / "log.mcap", nav, evidence_of(nav), [(6.0, SUSPECTS)])
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        journal.event(
+            20.0, "moved_while_stopped", {"what": "moved 0.12 m while told to stand", "who": "/<b>teleop</b>"}
+        )
+        journal.event(21.0, "guard/stop", {"what": "stopped at the guard by service"})
+    summary = finish_run(tmp_path, figures=False)
+    assert summary["alarms"] == ["moved_while_stopped: what: moved 0.12 m while told to stand, who: /<b>teleop</b>"]
+    assert {"moved_while_stopped", "guard/stop"} <= {event.kind for event in load_run(tmp_path).outcome.events}
