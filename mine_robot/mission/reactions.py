@@ -70,10 +70,10 @@ REACTIONS = (
     R("emergency stop button", "emergency_stop", "emergency stop", L.ERROR, 0.0, A.ESTOP, BEGUN, 0.7),
     R("out of the field (geofence)", "geofence", "geofence", L.ERROR, 0.0, A.ESTOP, BEGUN, 0.7),
     R(
-        "somebody else commands the base", STRANGERS, "publishers", L.ERROR, 0.0, A.ESTOP, BEGUN, 1.0,
+        "somebody else commands the base", STRANGERS, "publishers", L.ERROR, 0.0, A.ESTOP, BEGUN, 1.5,
         value=("commands", FOREIGN),
     ),
-    R("somebody else publishes a topic", STRANGERS, "publishers", L.ERROR, 0.0, A.HOLD, ACTIVE | {HOLD}, 1.0, confirm=True),
+    R("somebody else publishes a topic", STRANGERS, "publishers", L.ERROR, 0.0, A.HOLD, ACTIVE | {HOLD}, 1.5, confirm=True),
     R("localisation lost", "localization", "localisation", L.ERROR, 0.0, A.HOLD, ACTIVE, 1.0),
     R(
         "localisation lost for longer", "localization", "localisation", L.ERROR, 3.0, A.HOLD, frozenset({HOLD}), 4.5,
