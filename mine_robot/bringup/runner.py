@@ -26,8 +26,6 @@ from mine_robot.records.finish import finish_run
 from mine_robot.records.run_directory import RunDirectory
 
 MAX_RESTARTS = 3  # of one node in a run; what dies more often is broken
-
-
 DISCOVERY = "ROS_AUTOMATIC_DISCOVERY_RANGE"
 
 

@@ -38,8 +38,11 @@ def run_of(info: TopicEndpointInfo) -> int | None:
 
 def badges(node: Node) -> dict[bytes, int | None]:
     """The number of the run of every process that reports health, by its participant's id."""
-    infos = node.get_publishers_info_by_topic(DIAGNOSTICS.name)
-    return {bytes(info.endpoint_gid[:PARTICIPANT]): run_of(info) for info in infos}
+    runs: dict[bytes, int | None] = {}
+    for info in node.get_publishers_info_by_topic(DIAGNOSTICS.name):
+        participant, run = bytes(info.endpoint_gid[:PARTICIPANT]), run_of(info)
+        runs[participant] = runs.get(participant) if run is None else run
+    return runs
 
 
 def present(node: Node, topic: Topic, runs: Mapping[bytes, int | None]) -> list[Publisher]:

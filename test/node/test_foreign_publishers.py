@@ -162,6 +162,27 @@ def test_who_speaks_for_the_guard_without_being_it_is_a_stranger_and_a_driver_is
         assert mission.mission._watch.health("battery", mission.now).message == "half full"
 
 
+def test_of_messages_that_come_together_each_is_believed_by_its_own_publisher(prepared: PreparedRun) -> None:
+    with (
+        running(MissionNode, prepared) as mission,
+        other("driver") as driver,
+        other("guard", prepared.number) as guard,
+    ):
+        voices = [(voice(driver, DIAGNOSTICS), "forged"), (voice(guard, DIAGNOSTICS), "true")]
+        until(lambda: all(one.get_subscription_count() == 1 for one, _ in voices))
+        said: list[Health] = []
+        mission.mission.set_health = said.append
+
+        def told() -> bool:
+            for one, words in voices:
+                one.publish(encode.diagnostics(1.0, (Health("guard", Level.OK, words),)))
+            mission.take_polled()
+            return len(said) >= 20
+
+        until(told)
+        assert {health.message for health in said} == {"true"}
+
+
 def test_alone_nobody_is_refused(prepared: PreparedRun) -> None:
     with other("onlooker") as onlooker:
         onlooker.create_publisher(message_class(ODOMETRY.type_name), "elsewhere", 10)
