@@ -14,12 +14,12 @@ from rclpy.node import Node
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from mine_robot.ros.owners import PARTICIPANT, RUNS, UNKNOWN_NODE, Owners, Publisher, Stranger
-from mine_robot.ros.topics import CMD, DIAGNOSTICS, Topic, publishers
+from mine_robot.ros.topics import CMD, DIAGNOSTICS, DRIVER, Topic, publishers
 
 COMMANDS = CMD.name  # a stranger on this topic drives the robot
 BADGE_BASE_S = 2**30  # 34 years: no report of health expires by it
 RECHECK_S = 0.2  # wall time between looks at one who was refused
-REFUSED_MAX = 64  # strangers that are kept in mind
+ADMITTED_MAX, REFUSED_MAX = 256, 64  # publishers that are kept in mind
 REFUSED_SHOWN_S = 3.0  # for which a refusal stands in a node's health
 LOOK_S = 0.2  # wall time between looks at how many publish each topic: who comes is noticed in this time
 FULL_LOOK_S = 1.0  # between looks at who they are
@@ -67,12 +67,9 @@ class Gate:
         self.topics = publishers(simulation=simulation)
         self.owners = Owners(run, node.get_namespace(), self.topics)
         self._node = node
-        self._admitted: dict[
-            bytes, tuple[Topic, bool]
-        ] = {}  # by the publisher's id: where, and whether it is of this run
-        self._refused: dict[
-            bytes, tuple[float, Stranger]
-        ] = {}  # by the publisher's id: when it was looked at last, who it is
+        # All by the publisher's id: where it was admitted; when one that was refused was looked at last.
+        self._admitted: dict[bytes, tuple[Topic, Publisher]] = {}
+        self._refused: dict[bytes, tuple[float, Stranger]] = {}
         self._refused_t: dict[Stranger, float] = {}  # heard last
 
     def lets_in(self, topic: Topic, gid: bytes) -> bool:
@@ -81,7 +78,7 @@ class Gate:
 
     def publisher(self, gid: bytes) -> Publisher:
         """Who it is whose message was let in."""
-        topic, publisher = self._admitted[gid]
+        topic, publisher = self._admitted.get(gid, (DIAGNOSTICS, Publisher(gid, UNKNOWN_NODE)))
         if publisher.node == UNKNOWN_NODE:  # its name may have come since
             there = present(self._node, topic, {publisher.participant: publisher.run})
             publisher = next((one for one in there if one.gid == gid), publisher)
@@ -109,10 +106,14 @@ class Gate:
         return False
 
     def _admit(self, topic: Topic, publisher: Publisher, there: set[bytes]) -> None:
-        """Hear it from now on, and those no more that are gone: they come back as anybody else."""
-        self._admitted = {gid: (at, one) for gid, (at, one) in self._admitted.items() if at != topic or gid in there}
+        """Hear it from now on; a driver that is gone comes back as anybody else."""
+        if self.topics.get(topic) == DRIVER:
+            kept = self._admitted.items()
+            self._admitted = {gid: (at, one) for gid, (at, one) in kept if at != topic or gid in there}
         self._admitted[publisher.gid] = (topic, publisher)
         self._refused.pop(publisher.gid, None)
+        if len(self._admitted) > ADMITTED_MAX:
+            del self._admitted[next(iter(self._admitted))]
 
     def _note(self, now: float, known: Stranger | None, seen: Stranger) -> Stranger:
         """Keep who was refused, by its best name; say it once."""

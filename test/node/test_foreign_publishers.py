@@ -195,3 +195,21 @@ def with_domain(act: Callable[[], None]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ROS_DOMAIN_ID", str(DOMAIN))
         act()
+
+
+def test_a_node_that_is_gone_when_its_last_words_are_read_is_still_known(prepared: PreparedRun) -> None:
+    with running(MissionNode, prepared) as mission:
+        last: list[bytes] = []
+        for words in ("first", "second"):  # the second is admitted when the first is gone
+            with other("marker", prepared.number) as marker:
+                said = voice(marker, DIAGNOSTICS)
+                until(lambda said=said: said.get_subscription_count() == 1)
+
+                def heard(said: Publisher = said, words: str = words) -> bool:
+                    said.publish(encode.diagnostics(1.0, (Health("marker", Level.OK, words),)))
+                    mission.take_polled()
+                    return bool(mission._speaker) and mission._speaker not in last
+
+                until(heard)
+                last.append(mission._speaker)
+        assert all(mission.gate.owners.ours(mission.gate.publisher(gid)) for gid in last)
