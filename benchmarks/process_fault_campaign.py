@@ -212,7 +212,8 @@ class ByHand:
         t = seen.t
         if under_way:
             act(t)
-            seen.wait(lambda: seen.t > t + row.limit + 2.0, WALL_S)
+            over = t + row.limit + (PERSON_S if row.confirm else 2.0)
+            seen.wait(lambda: seen.t > over or (row.confirm and row.event in seen.reason), WALL_S)
             self.rows.append(measure(seen, row, injected, t))
         else:
             self.rows.append(Measured(event, injected, f"not under way: {seen.state}", math.nan, row.limit))

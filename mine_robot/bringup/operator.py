@@ -36,6 +36,7 @@ from mine_robot.ros.wire import deserialiser
 # The component whose health report shows that a node is usable.
 READY_REPORT = {"planner": "coverage", "detector": "gpr"}
 SPIN_S = 0.05
+POLL_S = 0.1  # wall time between two looks at what has come
 SERVICE_TIMEOUT_S = 5.0
 READY_TIMEOUT_S = 90.0
 SETTLE_S = 0.3  # wall time for the last discovery traffic before simulated time starts to run
@@ -144,7 +145,7 @@ class Operator:
         """Handle what arrives within ``seconds`` of wall time."""
         limit = time.monotonic() + seconds
         while (left := limit - time.monotonic()) > 0.0:
-            self._executor.spin_once(timeout_sec=min(left, SPIN_S))
+            self._executor.spin_once(timeout_sec=min(left, POLL_S))
             for drain in self._drains:
                 drain()
 

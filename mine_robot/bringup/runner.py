@@ -32,8 +32,6 @@ from mine_robot.records.run_directory import RunDirectory
 
 WORDS = {signal.SIGINT: "Ctrl-C", signal.SIGHUP: "the terminal was closed"}
 MAX_RESTARTS = 3  # of one node in a run; what dies more often is broken
-
-
 DISCOVERY = "ROS_AUTOMATIC_DISCOVERY_RANGE"
 
 

@@ -72,10 +72,10 @@ REACTIONS = (
     R("emergency stop button", "emergency_stop", "emergency stop", L.ERROR, 0.0, A.ESTOP, BEGUN, 0.7),
     R("out of the field (geofence)", "geofence", "geofence", L.ERROR, 0.0, A.ESTOP, BEGUN, 0.7, up_to=L.ERROR),
     R(
-        "somebody else commands the base", STRANGERS, "publishers", L.ERROR, 0.0, A.ESTOP, BEGUN, 1.0,
+        "somebody else commands the base", STRANGERS, "publishers", L.ERROR, 0.0, A.ESTOP, BEGUN, 1.5,
         value=("commands", FOREIGN),
     ),
-    R("somebody else publishes a topic", STRANGERS, "publishers", L.ERROR, 0.0, A.HOLD, ACTIVE | {HOLD}, 1.0, confirm=True),
+    R("somebody else publishes a topic", STRANGERS, "publishers", L.ERROR, 0.0, A.HOLD, ACTIVE | {HOLD}, 1.5, confirm=True),
     R("geofence does not know the place", "geofence", "geofence", L.STALE, 0.0, A.HOLD, ACTIVE, SILENT_S),
     R("moved while told to stand", "standstill", "standstill", L.ERROR, 0.0, A.ESTOP, BEGUN, 0.7, alarm=True),
     R("a stranger's command to the base", "foreign_command", "cmd_vel", L.ERROR, 0.0, A.ESTOP, BEGUN, 0.7, alarm=True),
@@ -230,7 +230,7 @@ class HealthWatch:
         """What every required component means for a start, in its own words."""
         checks = [self._check(component, t) for component in REQUIRED]
         if stranger := self.stranger(t):
-            checks.append(Check(STRANGERS, "publishers", Verdict.BLOCKS, stranger))
+            checks.insert(0, Check(STRANGERS, "publishers", Verdict.BLOCKS, stranger))
         return tuple(checks)
 
     def _check(self, component: str, t: float) -> Check:

@@ -12,7 +12,7 @@ import faulthandler
 import gc
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -76,7 +76,7 @@ class StackNode(Node, Generic[P]):
         self.params: P = declare_parameters(self, NODE_PARAMETERS[self.name])
         simulated = bool(self.get_parameter("use_sim_time").value)
         self.gate = Gate(self, self.params.files.run, simulation=simulated)
-        self._speaker = b""  # publisher of the message that is handled
+        self._speaker = b""  # id of the publisher of the message that is handled
         self.wakers: dict[Subscription, Callable[[], None]] = {}
         self._inputs: list[tuple[Topic, Subscription]] = []
         self._polled: list[Callable[[], None]] = []
@@ -115,7 +115,8 @@ class StackNode(Node, Generic[P]):
 
         def wake() -> None:
             self.take_polled()
-            for data in self._waiting(topic, reader):
+            for data, gid in self._waiting(topic, reader):
+                self._speaker = gid
                 handle(data)
 
         handle = self._handler(topic, decode, callback)
@@ -139,10 +140,11 @@ class StackNode(Node, Generic[P]):
         """
 
         def drain() -> None:
-            waiting = list(self._waiting(topic, reader))
+            waiting = self._waiting(topic, reader)
             if newest and len(waiting) > 1:
                 self._vitals.heard(topic.name, len(waiting) - 1)
-            for data in waiting[-1:] if newest else waiting:
+            for data, gid in waiting[-1:] if newest else waiting:
+                self._speaker = gid
                 handle(data)
 
         handle = self._handler(topic, decode, callback)
@@ -212,15 +214,13 @@ class StackNode(Node, Generic[P]):
             self._kept.append(hand_over)
         return handle
 
-    def _waiting(self, topic: Topic, reader: Reader) -> Iterator[bytes]:
-        """The serialised messages that wait, oldest first, of those who may publish the topic.
+    def _waiting(self, topic: Topic, reader: Reader) -> list[tuple[bytes, bytes]]:
+        """The serialised messages that wait, oldest first, of those who may publish the topic; each with its publisher's id.
 
         No more than a queue of them: a flood does not hold the node up.
         """
-        for data, gid in list(islice(iter(reader.take, None), QUEUE)):
-            if self.gate.lets_in(topic, gid):
-                self._speaker = gid
-                yield data
+        taken = islice(iter(reader.take, None), QUEUE)
+        return [(data, gid) for data, gid in taken if self.gate.lets_in(topic, gid)]
 
     @property
     def speaker(self) -> Speaker:

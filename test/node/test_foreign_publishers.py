@@ -15,7 +15,7 @@ from rclpy.publisher import Publisher
 
 from mine_robot.bringup.prepare import PreparedRun, RunRequest, prepare_run
 from mine_robot.bringup.strangers import refuse_strangers
-from mine_robot.core.types import Health, Level, Twist2
+from mine_robot.core.types import Health, Level, MarkResult, MarkStatus, Twist2
 from mine_robot.mission.journal_reader import read_journal
 from mine_robot.nodes.mission_node import MissionNode
 from mine_robot.pipeline.loading import LoadError
@@ -24,7 +24,7 @@ from mine_robot.ros.messages import message_class
 from mine_robot.ros.node import StackNode
 from mine_robot.ros.publishers import badge
 from mine_robot.ros.qos import profile
-from mine_robot.ros.topics import CMD_RAW, DIAGNOSTICS, GNSS_FIX, ODOMETRY, Topic
+from mine_robot.ros.topics import CMD_RAW, DIAGNOSTICS, GNSS_FIX, MARK_RESULT, ODOMETRY, Topic
 
 FIELD = Path(__file__).parents[1] / "data" / "small_field.geojson"
 DOMAIN = 91
@@ -40,6 +40,7 @@ class Listener(StackNode[Any]):
         super().__init__()
         self.heard: list[Any] = []
         self.poll(CMD_RAW, decode.twist, self.heard.append)
+        self.poll(MARK_RESULT, decode.mark_result, self.heard.append)
         self.poll(DIAGNOSTICS, decode.diagnostics, self.heard.append)
 
     def health(self, t: float) -> tuple[Health, ...]:
@@ -118,14 +119,33 @@ def test_a_node_takes_nothing_from_a_namesake_of_another_stack_nor_from_anybody_
 
 
 def test_a_node_that_is_started_again_is_heard_like_its_predecessor(prepared: PreparedRun) -> None:
-    with running(Listener, prepared) as listener, other("follower", prepared.number) as first:
+    with running(Listener, prepared) as listener, other("marker", prepared.number) as first:
         for stamp, node in ((1.0, first), (2.0, None)):
             with ExitStack() as stack:
-                one = voice(node or stack.enter_context(other("follower", prepared.number)), CMD_RAW)
+                one = voice(node or stack.enter_context(other("marker", prepared.number)), MARK_RESULT)
                 until(lambda one=one: one.get_subscription_count() == 1)
-                one.publish(encode.twist(Twist2(stamp, 0.0, 0.0)))
+                one.publish(encode.mark_result(MarkResult(stamp, 1, MarkStatus.CONFIRMED, 0.0, 0.0, "")))
                 until(lambda stamp=stamp: listener.take_polled() or [t.t for t in listener.heard][-1:] == [stamp])
         assert not listener.gate.refused()
+
+
+def test_who_copies_name_and_badge_of_a_node_at_work_is_refused(prepared: PreparedRun) -> None:
+    with (
+        running(Listener, prepared) as listener,
+        other("follower", prepared.number) as follower,
+        other("follower", prepared.number) as copy,
+    ):
+        ours = voice(follower, CMD_RAW)
+        until(lambda: ours.get_subscription_count() == 1)
+        ours.publish(encode.twist(Twist2(1.0, 0.5, 0.0)))
+        until(lambda: listener.take_polled() or bool(listener.heard))
+        forged = voice(copy, CMD_RAW)
+        until(lambda: forged.get_subscription_count() == 1)
+        forged.publish(encode.twist(Twist2(2.0, 0.5, 0.0)))
+        until(lambda: listener.take_polled() or bool(listener.gate.refused()))
+        ours.publish(encode.twist(Twist2(3.0, 0.5, 0.0)))
+        until(lambda: listener.take_polled() or len(listener.heard) > 1)
+        assert [twist.t for twist in listener.heard] == [1.0, 3.0]
 
 
 def test_the_mission_names_who_is_there_and_does_not_start(prepared: PreparedRun) -> None:
@@ -162,6 +182,27 @@ def test_who_speaks_for_the_guard_without_being_it_is_a_stranger_and_a_driver_is
         assert mission.mission._watch.health("battery", mission.now).message == "half full"
 
 
+def test_of_messages_that_come_together_each_is_believed_by_its_own_publisher(prepared: PreparedRun) -> None:
+    with (
+        running(MissionNode, prepared) as mission,
+        other("driver") as driver,
+        other("guard", prepared.number) as guard,
+    ):
+        voices = [(voice(driver, DIAGNOSTICS), "forged"), (voice(guard, DIAGNOSTICS), "true")]
+        until(lambda: all(one.get_subscription_count() == 1 for one, _ in voices))
+        said: list[Health] = []
+        mission.mission.set_health = said.append
+
+        def told() -> bool:
+            for one, words in voices:
+                one.publish(encode.diagnostics(1.0, (Health("guard", Level.OK, words),)))
+            mission.take_polled()
+            return len(said) >= 20
+
+        until(told)
+        assert {health.message for health in said} == {"true"}
+
+
 def test_alone_nobody_is_refused(prepared: PreparedRun) -> None:
     with other("onlooker") as onlooker:
         onlooker.create_publisher(message_class(ODOMETRY.type_name), "elsewhere", 10)
@@ -174,3 +215,21 @@ def with_domain(act: Callable[[], None]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ROS_DOMAIN_ID", str(DOMAIN))
         act()
+
+
+def test_a_node_that_is_gone_when_its_last_words_are_read_is_still_known(prepared: PreparedRun) -> None:
+    with running(MissionNode, prepared) as mission:
+        last: list[bytes] = []
+        for words in ("first", "second"):  # the second is admitted when the first is gone
+            with other("marker", prepared.number) as marker:
+                said = voice(marker, DIAGNOSTICS)
+                until(lambda said=said: said.get_subscription_count() == 1)
+
+                def heard(said: Publisher = said, words: str = words) -> bool:
+                    said.publish(encode.diagnostics(1.0, (Health("marker", Level.OK, words),)))
+                    mission.take_polled()
+                    return bool(mission._speaker) and mission._speaker not in last
+
+                until(heard)
+                last.append(mission._speaker)
+        assert all(mission.gate.owners.ours(mission.gate.publisher(gid)) for gid in last)

@@ -37,8 +37,11 @@ class Scene:
         rclpy.init(args=["--ros-args", *prepared.ros_arguments()], domain_id=90)
         self.guard, self.marker = GuardNode(), MarkerNode()
         self.stranger = rclpy.create_node("teleop", use_global_arguments=False)
+        self.namesake = rclpy.create_node(
+            "mission", use_global_arguments=False
+        )  # of the run, by the badge of its process
         self.executor = SingleThreadedExecutor()
-        self.nodes = (self.guard, self.marker, self.stranger)
+        self.nodes = (self.guard, self.marker, self.stranger, self.namesake)
         for node in self.nodes:
             self.executor.add_node(node)
         self.commands: list[Twist2] = []
@@ -55,7 +58,8 @@ class Scene:
         self.stranger.create_subscription(kind, topic.name, callback, profile(topic.delivery, reader=True))
 
     def voice(self, topic: Topic) -> Any:
-        return self.stranger.create_publisher(message_class(topic.type_name), topic.name, profile(topic.delivery))
+        node = self.namesake if topic is MISSION_STATE else self.stranger
+        return node.create_publisher(message_class(topic.type_name), topic.name, profile(topic.delivery))
 
     def until(self, what: Callable[[], Any]) -> None:
         limit = time.monotonic() + WAIT_S

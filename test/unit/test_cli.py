@@ -17,7 +17,7 @@ DEMO = ROOT / "config" / "missions" / "demo_field.geojson"
 def mine_robot(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "mine_robot.bringup.cli", *map(str, arguments)]
     # A domain of its own: another mission may be running on this machine.
-    here = {**os.environ, "ROS_DOMAIN_ID": str(os.getpid())}
+    here = {**os.environ, "ROS_DOMAIN_ID": str(110 + os.getpid() % 50)}
     return subprocess.run(command, cwd=cwd, env=here, capture_output=True, text=True, timeout=120)
 
 

@@ -139,14 +139,18 @@ def test_no_population_makes_a_stranger_heard(seed: int) -> None:
         node = expected.get(topic)
         if node is None:
             assert all(publisher.run in (RUN, None) for publisher in admitted)
-        elif node == DRIVER:
-            assert len(admitted) <= 1 and all(publisher.run is None for publisher in admitted)
+        elif node == OF_THE_RUN:
+            assert all(publisher.run == RUN for publisher in admitted)
+        elif node in RESTARTED:
+            assert all(publisher.run == RUN and publisher.node in (f"/{node}", "") for publisher in admitted)
+        else:
+            run, names_ = (None, None) if node == DRIVER else (RUN, (f"/{node}", ""))
+            assert len(admitted) <= 1 and all(publisher.run == run for publisher in admitted)
+            assert names_ is None or all(publisher.node in names_ for publisher in admitted)
             for publisher in admitted:
                 last, gid = heard.get(topic.name, (-10.0, publisher.gid))
                 assert publisher.gid == gid or t - last >= TAKEOVER_S
                 heard[topic.name] = t, publisher.gid
-        else:
-            assert all(publisher.run == RUN and publisher.node in (f"/{node}", "") for publisher in admitted)
 
 
 @pytest.mark.parametrize("simulation", [True, False])

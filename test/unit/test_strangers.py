@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -138,7 +140,7 @@ def test_any_text_is_a_domain_or_one_line(text: str) -> None:
 
 
 def test_one_domain_is_one_claim_however_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    namespace = "/test_strangers/claim"
+    namespace = f"/test_strangers/p{os.getpid()}"
     monkeypatch.setenv("ROS_DOMAIN_ID", "28")
     with hold_the_robot(namespace):
         monkeypatch.setenv("ROS_DOMAIN_ID", "0x1c")
