@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import gate_messages as hostile
 import numpy as np
 from gate_forged import FORGED
 from gate_scene import Scene
+from gate_voices import insider_of
 
-from mine_robot.core.types import MarkRequest, MarkResult, MarkStatus, Remark, RemarkAnswer, RemarkKind
+from mine_robot.core.types import MarkRequest, MarkResult, MarkStatus, MissionState, Remark, RemarkAnswer, RemarkKind
 from mine_robot.ros import encode
+from mine_robot.ros.messages import message_class
 from mine_robot.ros.topics import (
     CLOCK,
     CMD,
     MARK_REQUEST,
     MARK_RESULT,
+    MISSION_STATE,
     REMARK,
     REMARK_ANSWER,
     TARGETS,
@@ -55,6 +58,7 @@ class Arena:
     press: Callable[[], None]
     second: Callable[[str], None]
     listeners: Callable[[str], int]
+    badge: Callable[[str], Any]
     rng: np.random.Generator
 
     def paced(self, seconds: float, pace: float = PACE_S) -> Iterator[float]:
@@ -84,6 +88,7 @@ class Attack:
     lasts: float = LASTS_S
     faults: tuple[dict[str, Any], ...] = ()
     mouths: tuple[str, ...] = ("stranger",)
+    quiet: bool = False  # the visitor says nothing: others speak
 
     @property
     def alone(self) -> bool:
@@ -107,7 +112,7 @@ def genuine(scene: Scene, topic: Topic) -> bytes:
         REMARK: encode.remark(remark),
         REMARK_ANSWER: encode.remark_answer(RemarkAnswer(remark, True, "")),
     }
-    return scene.bytes(made[topic])
+    return scene.bytes(made[topic] if topic in made else message_class(topic.type_name)())
 
 
 def _now(arena: Arena, topic: Topic) -> bytes:
@@ -200,8 +205,8 @@ def _matrix() -> list[Attack]:
     found = []
     for topic in TOPICS:
         name = topic.name.strip("/")
-        for kind, of in KINDS.items():
-            found.append(Attack(f"{name} {kind}", kind, of(topic), (topic,), mouths=("stranger", "insider")))
+        mouths = ("stranger", "insider") if insider_of(topic) else ("stranger",)
+        found += [Attack(f"{name} {kind}", kind, of(topic), (topic,), mouths=mouths) for kind, of in KINDS.items()]
     return found
 
 
@@ -239,9 +244,11 @@ def _glimpse(arena: Arena) -> None:
             time.sleep(0.01)
 
 
-def _namesake(node: str, namespace: str, topic: Topic, make: Callable[[Scene], Any]) -> Act:
+def _namesake(node: str, badge: bool, topic: Topic, make: Callable[[Scene], Any]) -> Act:
+    """Somebody of the same name and namespace, who may show what the genuine node shows."""
+
     def act(arena: Arena) -> None:
-        with arena.speak(node, namespace) as speaker:
+        with arena.speak(node, "", arena.badge(node) if badge else None) as speaker:
             speaker.prepare([topic], arena.listeners)
             for _ in arena.paced(LASTS_S, 0.05):
                 speaker.say(topic, make(arena.scene))
@@ -277,6 +284,24 @@ def _forged() -> list[Attack]:
     ]
 
 
+def _namesakes() -> list[Attack]:
+    told: tuple[tuple[str, str, Topic, str, Callable[[Scene], Any]], ...] = (
+        ("detector", "clears the targets", TARGETS, "search", lambda scene: encode.targets(scene.t, ())),
+        ("guard", "drives in an emergency stop", CMD, "estop", lambda scene: encode.twist(scene.twist(1.0))),
+        ("mission", "says search in an emergency stop", MISSION_STATE, "estop", lambda scene: encode.mission_status(
+            replace(scene.status, t=scene.t, state=MissionState.SEARCH)
+        )),
+    )  # fmt: skip
+    return [
+        Attack(
+            f"namesake of the {node}{', its badge copied,' if badge else ''} {words}", "forged",
+            _namesake(node, badge, topic, make), (topic,), before=before, mouths=("stranger",), quiet=True,
+        )
+        for node, words, topic, before, make in told
+        for badge in (False, True)
+    ]  # fmt: skip
+
+
 def _special() -> list[Attack]:
     frozen = ("localization", "detector", "planner", "follower", "guard", "marker", "mission", "recorder")
     silent = (("imu_dead", {}), ("gnss_dropout", {}), ("gpr_dead", {}), ("md_coil_dead", {"coil": 1}))
@@ -285,19 +310,8 @@ def _special() -> list[Attack]:
     return [
         Attack("old messages replayed", "delayed", _replay, TOPICS),
         Attack("storm of topics and participants", "flood", _storm),
-        Attack("publisher for an instant", "forged", _glimpse, (TARGETS, CMD)),
-        Attack(
-            "namesake of the detector clears the targets",
-            "forged",
-            _namesake("detector", "", TARGETS, lambda scene: encode.targets(scene.t, ())),
-            (TARGETS,),
-        ),
-        Attack(
-            "namesake of the guard drives",
-            "forged",
-            _namesake("guard", "", CMD, lambda scene: encode.twist(scene.twist(1.0))),
-            (CMD,),
-        ),
+        Attack("publisher for an instant", "forged", _glimpse, (TARGETS, CMD), quiet=True),
+        *_namesakes(),
         Attack(
             "second stack, ROS_DOMAIN_ID in hexadecimal",
             "second stack",

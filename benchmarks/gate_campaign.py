@@ -56,6 +56,7 @@ def conduct(work: Work, out: Path, seed: int, domain: int, keep: bool) -> list[R
         with Session(folder, seed, BY_NAME[waiting[0]].faults, kind) as session:
             while waiting:
                 row = session.strike(BY_NAME[waiting[0]])
+                print(line(row), flush=True)
                 if not session.ended_well and len(session.rows) > 1 and row.name not in again:
                     again.add(row.name)  # the mission came to its end before: once more in a new one
                     session.rows.pop()
@@ -64,8 +65,8 @@ def conduct(work: Work, out: Path, seed: int, domain: int, keep: bool) -> list[R
                 if row.faults or not session.alive or row.after != "goes on":
                     break
         rows += session.rows
-        for row in session.rows:
-            print(line(row), flush=True)
+        if session.rows:  # what came to light at the end of the mission
+            print(f"     {session.rows[-1].name}: {'; '.join(session.rows[-1].faults) or 'stands'}", flush=True)
         if not keep and not any(row.faults for row in session.rows):
             shutil.rmtree(folder, ignore_errors=True)
     return rows
@@ -82,15 +83,29 @@ def line(row: Row) -> str:
     )
 
 
+def entry(row: Row, seed: int) -> dict[str, object]:
+    """A row for the documentation (``bringup/gate_page.py`` reads topic, attack, seconds and followed)."""
+    early = row.seconds is not None and row.seconds < 0.0
+    words = f"{row.reaction} (before it spoke)" if early else row.reaction
+    followed = "; ".join(row.faults) or f"{words[:120]}; {row.after}"
+    named = {
+        "topic": ", ".join(row.topics) if len(row.topics) < 5 else "all",
+        "attack": f"{row.name} ({row.mouth})",
+        "followed": followed.replace("|", "/"),
+    }
+    values = {**asdict(row), "seconds": None if row.seconds is None else max(row.seconds, 0.0)}
+    return {**named, **values, "faults": row.faults, "seed": seed}
+
+
 def write(path: Path, rows: Sequence[Row], seed: int) -> None:
-    """The result for the documentation; rows of an earlier run stay where they were not repeated."""
+    """The result, a list of objects; rows of an earlier run stay where they were not repeated."""
     kept = {}
     if path.is_file():
-        kept = {(item["name"], item["mouth"]): item for item in json.loads(path.read_text(encoding="utf-8"))["rows"]}
-    kept.update({(row.name, row.mouth): {**asdict(row), "faults": row.faults, "seed": seed} for row in rows})
+        kept = {item["attack"]: item for item in json.loads(path.read_text(encoding="utf-8"))}
+    kept.update({str(item["attack"]): item for item in (entry(row, seed) for row in rows)})
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = {"written_by": "benchmarks/gate_campaign.py", "rows": [kept[key] for key in sorted(kept)]}
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps([kept[attack] for attack in sorted(kept)], indent=1, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def main() -> int:

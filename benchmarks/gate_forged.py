@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import gate_messages as hostile
 import numpy as np
+from gate_drives import (
+    Paced,
+    Say,
+    evidence_burst,
+    evidence_slow,
+    evidence_twins,
+    odometry_and_evidence,
+)
 from gate_scene import Scene
 
 from mine_robot.core.types import (
@@ -22,7 +29,6 @@ from mine_robot.core.types import (
     MarkResult,
     MarkStatus,
     MissionState,
-    NavState,
     Plan,
     PlanStep,
     Pose2,
@@ -30,7 +36,6 @@ from mine_robot.core.types import (
     RemarkAnswer,
     RemarkKind,
     StepKind,
-    SweepEvidence,
     Target,
     WheelSample,
 )
@@ -61,13 +66,8 @@ from mine_robot.ros.topics import (
 )
 
 COMPONENTS = ("localization", "gpr", "metal_detector", "coverage", "follower", "guard", "marker", "mission", "journal")
-EVIDENCE_S = 0.05
-HEAD_M, NOZZLE_M = 1.15, 0.9  # ahead of base_link
+NOZZLE_M = 0.9  # ahead of base_link
 LASTS_S = 2.0
-
-
-Say = Callable[[Topic, Any], None]
-Paced = Callable[..., Iterator[float]]
 
 
 @dataclass(frozen=True)
@@ -88,80 +88,6 @@ def _steady(*makes: Callable[[Scene], tuple[Topic, Any]], pace: float = 0.02) ->
         for _ in paced(LASTS_S, pace):
             for make in makes:
                 say(*make(scene))
-
-    return act
-
-
-def _field_lines(scene: Scene) -> list[list[SweepEvidence]]:
-    """Lanes over all of the ground that is still pending."""
-    grid = scene.grid
-    row, col = np.nonzero(grid.cells == np.int8(Cell.PENDING))
-    if not len(row):
-        return []
-    y, x = grid.y0 + (row + 0.5) * grid.resolution, grid.x0 + (col + 0.5) * grid.resolution
-    lanes = []
-    t = scene.t - 1.0
-    for north in np.arange(y.min() + 0.3, y.max() + 0.3, 0.6):
-        steps = np.arange(x.min() - 0.2, x.max() + 0.2, 0.1)
-        lanes.append([scene.line(t + index * 0.002, east, float(north), 0.0) for index, east in enumerate(steps)])
-    return lanes
-
-
-def _evidence_burst(scene: Scene, say: Say, paced: Paced) -> None:
-    for lane in _field_lines(scene):
-        say(EVIDENCE, encode.evidence(lane))
-
-
-def _drive_beside(scene: Scene, aside: float, begun: float) -> list[NavState]:
-    """A second of a drive at 0.4 m/s that nobody makes, ``aside`` m to the left of the robot, up to now."""
-    nav, steps = scene.nav, round(1.0 / EVIDENCE_S)
-    found = []
-    for index in range(steps):
-        x, y = nav.pose.to_map(np.array([0.4 * (begun + index * EVIDENCE_S), aside]))
-        t = scene.t - (steps - index) * EVIDENCE_S + 1e-3
-        position, velocity = np.array([x, y, nav.position[2]]), np.array([0.4, 0.0, 0.0])
-        found.append(replace(nav, t=t, position=position, velocity=velocity, covariance=1e-5 * np.eye(6)))
-    return found
-
-
-def _lines_of(scene: Scene, drive: list[NavState]) -> list[SweepEvidence]:
-    """The evidence that fits a drive."""
-    heads = [(state, state.pose.to_map(np.array([HEAD_M, 0.0]))) for state in drive]
-    return [scene.line(state.t, float(head[0]), float(head[1]), state.pose.yaw) for state, head in heads]
-
-
-def _evidence_slow(scene: Scene, say: Say, paced: Paced) -> None:
-    """At a possible speed, beside the robot."""
-    for passed in paced(4.0, 1.0):
-        say(EVIDENCE, encode.evidence(_lines_of(scene, _drive_beside(scene, 0.9, passed - 2.0))))
-
-
-def _odometry_and_evidence(scene: Scene, say: Say, paced: Paced) -> None:
-    """Pose and evidence agree with each other, and with nothing else."""
-    for passed in paced(4.0, 1.0):
-        drive = _drive_beside(scene, 0.9, passed - 2.0)
-        for state in drive:
-            say(ODOMETRY, encode.odometry(state))
-        say(EVIDENCE, encode.evidence(_lines_of(scene, drive)))
-
-
-def _evidence_twins(aside: float) -> Callable[[Scene, Say, Paced], None]:
-    """Every second the lines of the robot again, a hair later and beside it, so that the swath grows wider."""
-
-    def act(scene: Scene, say: Say, paced: Paced) -> None:
-        for _ in paced(4.0, 0.5):
-            lines = []
-            for _, data in scene.history(EVIDENCE)[-30:]:
-                lines += decode.evidence(hostile.unpack(EVIDENCE, data))
-            lines.sort(key=lambda item: item.t)
-            for way in (aside, -aside):
-                beside = [
-                    scene.line(
-                        item.t + 1e-4, item.x - way * math.sin(item.yaw), item.y + way * math.cos(item.yaw), item.yaw
-                    )
-                    for item in lines[-20:]
-                ]
-                say(EVIDENCE, encode.evidence(beside))
 
     return act
 
@@ -208,6 +134,14 @@ def _said_state(state: MissionState) -> Callable[[Scene], tuple[Topic, Any]]:
         MISSION_STATE,
         encode.mission_status(replace(scene.status, t=scene.t, state=state, reason="")),
     )
+
+
+def _loosen(scene: Scene, say: Say, paced: Paced) -> None:
+    """As if a person had resumed: an emergency stop of now, then the search, and a command for it."""
+    for index, _ in enumerate(paced(LASTS_S, 0.03)):
+        state = MissionState.ESTOP if index % 10 == 0 else MissionState.SEARCH
+        say(MISSION_STATE, encode.mission_status(replace(scene.status, t=scene.t, state=state, reason="")))
+        say(CMD_RAW, encode.twist(scene.twist(0.5)))
 
 
 def _driving_off(scene: Scene) -> tuple[Topic, Any]:
@@ -326,11 +260,11 @@ FORGED: tuple[Forgery, ...] = (
     F("forged targets: p lowered to 0.003", S(_changed_targets(lambda item: replace(item, p_hazard=0.003))), (TARGETS,)),
     F("forged targets: other ids elsewhere", S(_changed_targets(lambda item: replace(item, id=item.id + 500, x=item.x + 9.0))), (TARGETS,)),
     F("forged targets: a thousand more a message", _many_targets, (TARGETS,)),
-    F("forged evidence: a burst over the field", _evidence_burst, (EVIDENCE,)),
-    F("forged evidence: a slow head beside the robot", _evidence_slow, (EVIDENCE,)),
-    F("forged evidence: twins 0.5 m beside every line", _evidence_twins(0.5), (EVIDENCE,)),
-    F("forged evidence: twins 0.1 m beside every line", _evidence_twins(0.1), (EVIDENCE,)),
-    F("forged odometry and evidence that agree", _odometry_and_evidence, (ODOMETRY, EVIDENCE)),
+    F("forged evidence: a burst over the field", evidence_burst, (EVIDENCE,)),
+    F("forged evidence: a slow head beside the robot", evidence_slow, (EVIDENCE,)),
+    F("forged evidence: twins 0.5 m beside every line", evidence_twins(0.5), (EVIDENCE,)),
+    F("forged evidence: twins 0.1 m beside every line", evidence_twins(0.1), (EVIDENCE,)),
+    F("forged odometry and evidence that agree", odometry_and_evidence, (ODOMETRY, EVIDENCE)),
     F("forged odometry: 0.3 m aside", S(_pose_aside(0.3)), (ODOMETRY,)),
     F("forged odometry: 0.05 m aside", S(_pose_aside(0.05)), (ODOMETRY,)),
     F("forged ledger: all safe", S(_ledger_of(Cell.SAFE), pace=0.05), (LEDGER,)),
@@ -338,12 +272,13 @@ FORGED: tuple[Forgery, ...] = (
     F("forged ledger: all searched", S(_ledger_of(Cell.SEARCHED), pace=0.05), (LEDGER,)),
     F("forged state: search, in an emergency stop", S(_said_state(MissionState.SEARCH)), (MISSION_STATE,), "estop"),
     F("forged state and commands in an emergency stop", S(_said_state(MissionState.SEARCH), _cmd_raw), (MISSION_STATE, CMD_RAW), "estop"),
+    F("forged state: emergency stop and search in turn", _loosen, (MISSION_STATE, CMD_RAW), "estop"),
     F("forged state: done", S(_said_state(MissionState.DONE)), (MISSION_STATE,)),
     F("forged state: mark, while it searches", S(_said_state(MissionState.MARK)), (MISSION_STATE,)),
-    F("forged cmd_vel in an emergency stop", S(_cmd), (CMD,), "estop"),
-    F("forged cmd_vel in an emergency stop, slowly", S(_cmd_ahead), (CMD,), "estop"),
-    F("forged cmd_vel in a pause", S(_cmd), (CMD,), "pause"),
-    F("forged cmd_vel while it drives", S(_cmd), (CMD,)),
+    F("forged cmd_vel in an emergency stop", S(_cmd, _cmd, _cmd, pace=0.003), (CMD,), "estop"),
+    F("forged cmd_vel in an emergency stop, slowly", S(_cmd_ahead, _cmd_ahead, _cmd_ahead, pace=0.003), (CMD,), "estop"),
+    F("forged cmd_vel in a pause", S(_cmd, _cmd, _cmd, pace=0.003), (CMD,), "pause"),
+    F("forged cmd_vel while it drives", S(_cmd, _cmd, _cmd, pace=0.003), (CMD,)),
     F("forged cmd_vel_raw while it drives", S(_cmd_raw), (CMD_RAW,)),
     F("forged plan over what lies ahead", S(_driving_off, pace=0.2), (PLAN,)),
     F("forged plan: nothing left", S(_nothing_left, pace=0.2), (PLAN,)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,11 +103,8 @@ def reactions(record: JournalRecord | None, before: Snapshot) -> list[tuple[floa
     for status in record.statuses[known:]:
         changed = last is None or (status.state, status.reason) != (last.state, last.reason)
         last = status
-        if (
-            changed
-            and status.state in (*WAITING, MissionState.ABORTED, MissionState.PLAN)
-            and "target" not in status.reason
-        ):
+        replans = status.state is MissionState.PLAN and status.reason.startswith("new plan")
+        if changed and (replans or status.state in (*WAITING, MissionState.ABORTED)):
             found.append((status.t, f"{status.state.name}: {status.reason}"))
     said = len(before.record.events) if before.record else 0
     for t, kind, data in record.events[said:]:
@@ -177,3 +175,16 @@ def judge_motion(row: Row, truth: Truth, record: JournalRecord | None, before: S
         row.moved += truth.moved(begin, end)
         row.unnoticed += truth.moved(begin, min([end, *(t for t in alarms if t <= end)]))
     row.moved, row.unnoticed = round(row.moved, 3), round(row.unnoticed, 3)
+
+
+def judge_second(row: Row, out: Path, words: str, truth: Truth) -> None:
+    """A second stack must not claim ground that its own robot did not pass."""
+    row.notes.append(f"second stack: {words[:160]}")
+    try:
+        claimed = float(json.loads((out / "summary.json").read_text())["searched_m2"] or 0.0)
+    except (OSError, ValueError, KeyError):
+        return  # it never came so far
+    truth.read()
+    if claimed > 0.05 and truth.moved(0.0, math.inf) < 1.0:
+        row.searched += claimed
+        row.notes.append(f"the second stack claims {claimed:.1f} m² searched and never moved")

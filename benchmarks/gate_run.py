@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import yaml
+from gate_voices import INSIDE
 from process_kill_campaign import Run
 
 from mine_robot.pipeline.loading import overlay
 
 ROOT = Path(__file__).parents[1]
+URDF = ROOT / "urdf" / "mine_robot.urdf.xacro"
 FIELD = ROOT / "test" / "data" / "small_field.geojson"
 OBJECTS = (
     {"type": "tm62", "east": -1.0, "north": -1.75, "depth_m": 0.08},
@@ -22,6 +26,7 @@ OBJECTS = (
     {"type": "tm62", "east": 1.5, "north": 1.5, "depth_m": 0.08},
 )
 RATE, PATIENCE_S = "2", 5.0
+SECOND_S, ENDS_S = 45.0, 60.0  # wall time
 MACHINE = """
 import contextlib
 from mine_robot.bringup import cli, runner
@@ -44,8 +49,8 @@ class AttackedRun(Run):
 
     def start(self) -> subprocess.Popen[bytes]:
         """Begin."""
-        program = [str(ROOT / "benchmarks" / "gate_voices.py")] if self.insider else ["-m", "mine_robot.bringup.cli"]
-        return self.begin(program, self.out, dict(os.environ))
+        inside = {INSIDE: "1"} if self.insider else {}
+        return self.begin([str(ROOT / "benchmarks" / "gate_voices.py")], self.out, {**os.environ, **inside})
 
     def begin(self, program: list[str], out: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
         """A stack on this field."""
@@ -60,3 +65,21 @@ class AttackedRun(Run):
                 start_new_session=True,
                 cwd=ROOT,
             )
+
+    def beside(self, how: str) -> Path:
+        """Another stack in the same domain (``hex``: in other digits; ``machine``: as on another machine), for a while; its directory."""
+        out, environment = self.out.parent / f"second_{how}", dict(os.environ)
+        if how == "hex":
+            environment["ROS_DOMAIN_ID"] = hex(int(environment["ROS_DOMAIN_ID"]))
+        process = self.begin(
+            ["-c", MACHINE] if how == "machine" else ["-m", "mine_robot.bringup.cli"], out, environment
+        )
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(SECOND_S)
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        try:
+            process.wait(ENDS_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        return out

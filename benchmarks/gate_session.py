@@ -10,7 +10,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from gate_judge import (
     Snapshot,
     false_paint,
     judge_motion,
+    judge_second,
     log_sizes,
     lost,
     published,
@@ -30,15 +31,15 @@ from gate_judge import (
     suspects,
 )  # fmt: skip
 from gate_messages import unpack
-from gate_run import FIELD, MACHINE, ROOT, AttackedRun
+from gate_run import FIELD, URDF, AttackedRun
 from gate_scene import Scene
-from gate_truth import Truth, halo_core
+from gate_truth import HALO_M, Truth, halo_core, near
 from gate_voices import Ear, mouth
 
 from mine_robot.core.types import LedgerGrid, MissionState
 from mine_robot.pipeline.loading import load_field, load_robot
 from mine_robot.ros import decode
-from mine_robot.ros.topics import CLOCK, LEDGER
+from mine_robot.ros.topics import CLOCK, LEDGER, TARGETS
 
 READY_S, RECOVER_S, END_S = 120.0, 40.0, 90.0  # wall time
 OBSERVE_S, OBSERVE_WALL_S = 3.0, 12.0
@@ -55,10 +56,11 @@ class Session:
     ) -> None:
         self.run = AttackedRun(folder, seed, faults, mouth_kind == "insider")
         self.kind, self.rng = mouth_kind, np.random.default_rng(seed)
-        self.truth = Truth(self.run.out, load_field(FIELD), load_robot(ROOT / "urdf" / "mine_robot.urdf.xacro"))
+        self.truth = Truth(self.run.out, load_field(FIELD), load_robot(URDF))
         self.rows: list[Row] = []
         self.frozen: list[int] = []
         self.ended_well = True
+        self.begun = (0.0, 0.0)  # the stack's and the wall's time of an attack's first word
         self.claims: tuple[Snapshot, list[LedgerGrid]] | None = None
 
     def __enter__(self) -> Session:
@@ -88,7 +90,7 @@ class Session:
         """The runner runs."""
         return self.process.poll() is None
 
-    def wait(self, what: Any, wall_s: float) -> bool:
+    def wait(self, what: Callable[[], Any], wall_s: float) -> bool:
         """Until something is the case, or the runner is gone."""
         limit = time.monotonic() + wall_s
         while not what():
@@ -105,39 +107,39 @@ class Session:
         searched = np.count_nonzero(record.ledger.cells == 10) * record.ledger.resolution**2
         return bool(searched > BEGUN_M2) and bool((record.ledger.cells == 100).any())
 
-    def recover(self) -> str:
-        """A person resumes what waits for one; what comes of it."""
-        limit = time.monotonic() + RECOVER_S
-        state = None
+    def _person(self, what: Callable[[], bool], wall_s: float) -> bool:
+        """A person resumes whatever waits for one, until something is the case."""
+        limit = time.monotonic() + wall_s
         while time.monotonic() < limit and self.alive:
-            record = self.run.record()
-            state = record.statuses[-1].state if record else None
-            if state is not None and (state.drives or state is MissionState.MARK):
-                return "goes on"
-            if state is not None and state.ended:
-                break
-            if state in WAITING:
-                self.ear.call("mission/resume", 3.0)
-            time.sleep(0.3)
-        if self.alive and (state is None or not state.ended):
-            return f"stuck in {state.value if state else 'nothing'}: {self._reason()}"
-        self.wait(lambda: not self.alive, END_S)
-        return f"ended: {self._reason()}" if not self.alive else "stuck: the runner does not end"
-
-    def _reason(self) -> str:
-        record = self.run.record()
-        return record.statuses[-1].reason if record else "no journal"
-
-    def ready(self) -> bool:
-        """Searching, under way."""
-        limit = time.monotonic() + READY_S
-        while time.monotonic() < limit and self.alive:
-            if self.searching():
+            if what():
                 return True
-            if (record := self.run.record()) is not None and record.statuses[-1].state in WAITING:
+            if self.run.state() in WAITING:
                 self.ear.call("mission/resume", 3.0)
             time.sleep(0.3)
         return False
+
+    def ready(self) -> bool:
+        """Searching, under way."""
+        return self._person(self.searching, READY_S)
+
+    def recover(self) -> str:
+        """What comes of it when a person resumes."""
+
+        def settled() -> bool:
+            state = self.run.state()
+            return state is not None and (state.drives or state.ended or state is MissionState.MARK)
+
+        if not self._person(settled, RECOVER_S) and self.alive:
+            return f"stuck: {self._reason()}"
+        state = self.run.state()
+        if self.alive and state is not None and not state.ended:
+            return "goes on"
+        self.wait(lambda: not self.alive, END_S)
+        return "stuck: the runner does not end" if self.alive else f"ended: {self._reason()}"
+
+    def _reason(self) -> str:
+        record = self.run.record()
+        return f"{record.statuses[-1].state.value}: {record.statuses[-1].reason}" if record else "no journal"
 
     def snapshot(self) -> Snapshot:
         """How things are."""
@@ -168,34 +170,10 @@ class Session:
 
     def second(self, how: str) -> None:
         """Another stack in the same domain, for half a minute; what it says of itself is judged like the first."""
-        out = self.run.out.parent / f"second_{how}"
-        environment = dict(os.environ)
-        if how == "hex":
-            environment["ROS_DOMAIN_ID"] = hex(int(environment["ROS_DOMAIN_ID"]))
-        program = ["-c", MACHINE] if how == "machine" else ["-m", "mine_robot.bringup.cli"]
-        process = self.run.begin(program, out, environment)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(30.0)
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-        try:
-            process.wait(60.0)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        self._judge_second(out)
-
-    def _judge_second(self, out: Path) -> None:
-        row, summary = self.rows[-1], out / "summary.json"
-        words = out.with_suffix(".output").read_text(errors="replace").strip().splitlines()
-        row.notes.append(f"second stack: {words[-1][:160] if words else 'said nothing'}")
-        if not summary.is_file():
-            return
-        claimed = json.loads(summary.read_text())["searched_m2"] or 0.0
-        truth = Truth(out, load_field(FIELD), load_robot(ROOT / "urdf" / "mine_robot.urdf.xacro"))
-        truth.read()
-        if claimed > 0.05 and truth.moved(0.0, math.inf) < 1.0:
-            row.searched += claimed
-            row.notes.append(f"the second stack claims {claimed:.1f} m² searched and never moved")
+        second = self.run.beside(how)
+        words = second.with_suffix(".output").read_text(errors="replace").strip().splitlines()
+        truth = Truth(second, load_field(FIELD), load_robot(URDF))
+        judge_second(self.rows[-1], second, words[-1] if words else "said nothing", truth)
 
     def strike(self, attack: Attack) -> Row:
         """One attack, from a mission that searches until it searches again or has ended."""
@@ -253,11 +231,14 @@ class Session:
         self.scene.forget()
         with mouth(self.kind) as speaker:
             arena = Arena(
-                self.scene, speaker, lambda name, namespace="": mouth("stranger", name, namespace), self.freeze,
-                lambda service: self.ear.call(service), self.ear.press, self.second, self.ear.listeners, self.rng,
+                self.scene, speaker, lambda name, namespace="", badge=None: mouth("stranger", name, namespace, badge), self.freeze,
+                lambda service: self.ear.call(service), self.ear.press, self.second, self.ear.listeners,
+                self.ear.badge, self.rng,
             )  # fmt: skip
             try:
-                speaker.prepare(attack.topics if len(attack.topics) < MANY_TOPICS else (), self.ear.listeners)
+                if not attack.quiet and len(attack.topics) < MANY_TOPICS:
+                    speaker.prepare(attack.topics, self.ear.listeners)
+                self.begun = (self.t, time.monotonic())
                 attack.act(arena)
             except Exception as error:  # the stack may have died in the middle
                 row.notes.append(f"the attack ended with {type(error).__name__}: {str(error)[:100]}")
@@ -272,6 +253,9 @@ class Session:
         row.missed = max(after.missed - before.missed, 0)
         row.unsafe = round(after.unsafe - before.unsafe, 3)
         row.paint = max(after.paint - before.paint, 0)
+        if before.record and before.record.ledger is not None and TARGETS not in attack.topics:
+            # Where nobody has spoken of targets but the stack itself, a halo may follow a target that is seen better.
+            cores &= near(before.record.ledger, suspects(after.record), HALO_M)
         seen = [] if LEDGER in attack.topics else published(self.ear.heard[LEDGER], before.wall)
         row.halo = max(lost(cores, item) for item in [grid, *seen])
         output = self.run.out.with_suffix(".output").read_text(errors="replace")
@@ -293,7 +277,7 @@ class Session:
         refused = refusals(self.run.out / "log", before.logs)
         if found:
             t, row.reaction = found[0]
-            row.seconds = round(t - before.t, 2)
+            row.seconds = round(t - self.begun[0], 2)
             row.wall = self._wall_at(t, before)
         elif refused:
             row.reaction = refused[0]
@@ -301,11 +285,11 @@ class Session:
             row.reaction = "the run ended"
 
     def _wall_at(self, t: float, before: Snapshot) -> float | None:
-        """Wall time from the begin of the attack to the stack's time ``t``, by the clock as it was heard."""
+        """Wall time from the first word to the stack's time ``t``, by the clock as it was heard; negative: noticed before it spoke."""
         for wall, data in list(self.ear.heard[CLOCK]):
             with contextlib.suppress(Exception):
                 if wall > before.wall and decode.clock(unpack(CLOCK, data)) >= t:
-                    return round(wall - before.wall, 2)
+                    return round(wall - self.begun[1], 2)
         return None
 
     # --- the end ------------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ FINE_M = 0.0125
 MARGIN_M = 6.0  # around the field: a robot that is driven off is still drawn
 TOLERANCE_M = 0.04  # an honest position is off by up to this much
 MOVES_M, TURNS_RAD = 2e-4, 1e-3  # in a step of the world; less is a robot that stands
-HALO_CORE_M = 0.2  # of a halo: a target that is seen better moves by less than the rest
+HALO_M, HALO_CORE_M = 0.3, 0.2  # the core: a target that is seen better moves by less than the rest
 FOUND_M = 0.5
 DRAWN = 8  # bits of the fraction in coordinates of cv2
 SHIFT = 1 << DRAWN
@@ -199,13 +199,18 @@ def _cell(grid: LedgerGrid | None, x: float, y: float) -> int:
     return int(grid.cells[row, col]) if 0 <= row < rows and 0 <= col < cols else int(Cell.OUTSIDE)
 
 
+def near(grid: LedgerGrid, suspects: list[Target], radius: float) -> Mask:
+    """The cells within ``radius`` m of targets."""
+    x = grid.x0 + (np.arange(grid.cells.shape[1]) + 0.5) * grid.resolution
+    y = (grid.y0 + (np.arange(grid.cells.shape[0]) + 0.5) * grid.resolution)[:, None]
+    found = np.zeros(grid.cells.shape, dtype=bool)
+    for target in suspects:
+        found |= np.hypot(x - target.x, y - target.y) < radius
+    return found
+
+
 def halo_core(grid: LedgerGrid | None, suspects: list[Target]) -> Mask:
     """The cells of halos that stay halos even where a target is seen a little elsewhere later."""
     if grid is None:
         return np.zeros((0, 0), dtype=bool)
-    x = grid.x0 + (np.arange(grid.cells.shape[1]) + 0.5) * grid.resolution
-    y = (grid.y0 + (np.arange(grid.cells.shape[0]) + 0.5) * grid.resolution)[:, None]
-    near = np.zeros(grid.cells.shape, dtype=bool)
-    for target in suspects:
-        near |= np.hypot(x - target.x, y - target.y) < HALO_CORE_M
-    return near & (grid.cells == np.int8(Cell.HALO))
+    return near(grid, suspects, HALO_CORE_M) & (grid.cells == np.int8(Cell.HALO))
