@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from mine_robot.bringup.resources import resource
 from mine_robot.bringup.saving import saving
 from mine_robot.core.field import FieldError
+from mine_robot.core.json_text import to_json
 from mine_robot.pipeline.first_plan import first_plan
 from mine_robot.pipeline.loading import LoadError, ParameterFiles, load_field, load_robot
 from mine_robot.records.plan_file import plan_to_geojson
@@ -32,7 +32,7 @@ def write_plan(
         raise LoadError(f"{path}: {error}") from None
     content = plan_to_geojson(plan, field, robot, params.limits, clock() - begun)
     with saving(out):
-        out.write_text(json.dumps(content, indent=1), encoding="utf-8")
+        out.write_text(to_json(content, indent=1), encoding="utf-8")
     if plot is not None:
         with saving(plot):
             plot_plan(plan, field, robot, plot)

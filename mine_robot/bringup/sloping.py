@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import shapely
 from mine_robot.bringup.resources import resource
 from mine_robot.bringup.saving import saving
 from mine_robot.core.field import Field, FieldError, field_from_geojson
+from mine_robot.core.json_text import to_json
 from mine_robot.core.types import Cell
 from mine_robot.coverage.border import main_directions
 from mine_robot.coverage.gaps import TOO_STEEP, TOO_STEEP_ACROSS
@@ -50,7 +50,7 @@ def write_slopes(path: Path, dem: Path, out: Path, system: str | None, overlays:
                 item["properties"]["lane_heading_deg"] = heading_deg(steep.lane_direction)
     features += [_no_go(field, reason, area) for reason, area in steep.excluded]
     with saving(out):
-        out.write_text(json.dumps({**content, "features": features}, indent=1), encoding="utf-8")
+        out.write_text(to_json({**content, "features": features}, indent=1), encoding="utf-8")
     return _lines(field, slopes, steep, params.slope_max, out)
 
 

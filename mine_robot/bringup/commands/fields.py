@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mine_robot.bringup.commands.options import FieldFile, ParameterFile, Priors, console
+from mine_robot.core.json_text import to_json
 from mine_robot.pipeline.loading import LoadError
 
 
@@ -61,7 +61,7 @@ def plan(
 
     summary = write_plan(field, tuple(params or ()), out, plot, time.perf_counter)
     if as_json:
-        typer.echo(json.dumps(summary))
+        typer.echo(to_json(summary, ascii_only=True))
     else:
         console.print(
             f"{summary['lanes']} lanes, {summary['length_m']:.0f} m, {summary['duration_s'] / 60.0:.0f} min, "
@@ -98,7 +98,7 @@ def preview(
     """Print field, plan and estimate as JSON, for the console."""
     from mine_robot.bringup.previewing import preview as previewed
 
-    typer.echo(json.dumps(previewed(wish, tuple(params or ()), out)))
+    typer.echo(to_json(previewed(wish, tuple(params or ()), out), ascii_only=True))
 
 
 def estimate(
@@ -130,5 +130,5 @@ def estimate(
         "samples": samples,
     }
     figures = estimate_fields(fields, tuple(params or ()), options)
-    for line in [json.dumps(figures)] if as_json else lines_of(figures):
+    for line in [to_json(figures, ascii_only=True)] if as_json else lines_of(figures):
         typer.echo(line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mine_robot.bringup.commands.options import DaskCluster, Formats, ReportLanguage, RunFolder, console
+from mine_robot.core.json_text import to_json
 
 
 def report(folder: RunFolder, language: ReportLanguage = "en") -> None:
@@ -75,7 +75,7 @@ def score(
     """Compare what a run found with what is buried."""
     from mine_robot.records.finish import score_run
 
-    typer.echo(json.dumps(score_run(folder, scenario), indent=2))
+    typer.echo(to_json(score_run(folder, scenario), indent=2, ascii_only=True))
 
 
 def _names(texts: list[str]) -> list[str]:
