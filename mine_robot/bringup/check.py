@@ -14,6 +14,7 @@ from mine_robot.coverage.ledger import raster_of
 from mine_robot.pipeline.consistency import contradictions
 from mine_robot.pipeline.loading import (
     KML,
+    KMZ,
     LoadError,
     ParameterFiles,
     load_field,
@@ -52,7 +53,7 @@ def check_file(path: Path) -> str:
 
 def is_field_file(path: Path) -> bool:
     """True if the name says that it is a field."""
-    return path.suffix.lower() in (".geojson", ".json", KML)
+    return path.suffix.lower() in (".geojson", ".json", KML, KMZ)
 
 
 def check_priors(path: Path, files: Sequence[Path]) -> list[str]:

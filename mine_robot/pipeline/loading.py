@@ -22,6 +22,7 @@ from mine_robot.sim.soil import SoilError, soil_from
 
 T = TypeVar("T")
 KML = ".kml"
+KMZ = ".kmz"  # refused, with advice
 WILDCARD = "/**"
 QOS_OVERRIDES = "qos_overrides."  # ROS's own parameters, one for each policy of each end of a topic
 SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml, six times as fast
@@ -52,12 +53,24 @@ def _opened(path: Path, read: Callable[[Path], T]) -> T:
         raise LoadError(f"{path}: cannot be read: {error}") from None
 
 
-class _ConstantError(ValueError):
-    """NaN or an infinity, which Python reads and JSON does not know."""
+class _ContentError(ValueError):
+    """What Python reads and JSON does not mean: NaN, an infinity, one name twice."""
 
 
 def _refuse_constant(name: str) -> None:
-    raise _ConstantError(name)
+    raise _ContentError(f"{name} is not a number")
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; one that says a name twice is refused, because what it said first would be lost."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in members if names.count(name) > 1)
+        raise _ContentError(
+            f"an object has the member '{' '.join(twice.split())[:40]}' twice, and the first would be lost"
+        )
+    return members
 
 
 def load_field(path: Path) -> Field:
@@ -71,18 +84,18 @@ def load_field(path: Path) -> Field:
 def load_json(path: Path) -> Any:
     """Decode a JSON file."""
     try:
-        return json.loads(_read(path), parse_constant=_refuse_constant)
+        return json.loads(_read(path), parse_constant=_refuse_constant, object_pairs_hook=_members)
     except json.JSONDecodeError as error:
         raise LoadError(f"{path}: not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
-    except _ConstantError as error:
-        raise LoadError(f"{path}: not JSON: {error} is not a number") from None
+    except _ContentError as error:
+        raise LoadError(f"{path}: not JSON: {error}") from None
     except RecursionError:
         raise LoadError(f"{path}: not JSON: brackets are nested too deeply") from None
 
 
 def read_collection(path: Path) -> Any:
     """The GeoJSON of a field file that has not been checked yet; a ``.kml`` is converted."""
-    if path.suffix.lower() != KML:
+    if path.suffix.lower() not in (KML, KMZ):
         return load_json(path)
     try:
         return collection_from_kml(_opened(path, Path.read_bytes))
