@@ -12,15 +12,19 @@ from rich.console import Console
 
 from mine_robot.bringup.alone import hold_the_robot
 from mine_robot.bringup.display import Display, show_summary
+from mine_robot.bringup.field_report import inventory, reach_warnings
 from mine_robot.bringup.kills import node_kills
 from mine_robot.bringup.namespace import namespace_arguments
 from mine_robot.bringup.operator import Ending, Operator, Picture, Watch
 from mine_robot.bringup.prepare import PreparedRun, RunRequest, prepare_run
 from mine_robot.bringup.processes import Processes
 from mine_robot.bringup.resume import recorded_namespace
+from mine_robot.pipeline.loading import ParameterFiles, load_field, load_robot
+from mine_robot.pipeline.reach import reckoned_reach
 from mine_robot.records.errors import RecordError
 from mine_robot.records.finish import finish_run
 from mine_robot.records.run_directory import RunDirectory
+from mine_robot.sim.scenario import ScenarioError
 
 MAX_RESTARTS = 3  # of one node in a run; what dies more often is broken
 
@@ -37,8 +41,27 @@ def run_mission(request: RunRequest, console: Console, command: list[str]) -> in
             namespace = recorded_namespace(RunDirectory(request.resume.absolute()))
     with hold_the_robot(namespace):
         prepared = prepare_run(request, command)
+        if request.resume is None:
+            _show_field(prepared, console)
         ending = _conduct(prepared, console)
     return _finish(prepared, ending, console)
+
+
+def _show_field(prepared: PreparedRun, console: Console) -> None:
+    """Say what the field holds, and what looks wrong with it."""
+    field = load_field(prepared.directory.field)
+    for line in inventory(field):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    try:
+        robot, limits = load_robot(prepared.directory.urdf), ParameterFiles([prepared.directory.parameters])
+        doubts = [
+            *field.account.warnings,
+            *reach_warnings(reckoned_reach(field, limits.build("mission").limits, robot)),
+        ]
+    except ScenarioError:  # the real robot stands where people put it
+        doubts = list(field.account.warnings)
+    for line in doubts:
+        console.print(f"warning: {line}", style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
 def _conduct(prepared: PreparedRun, console: Console) -> Ending:

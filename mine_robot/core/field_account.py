@@ -14,7 +14,7 @@ from mine_robot.core.types import Array
 FAR_M = 20.0  # from the ground of the field: no zone or target there has an effect on a robot in it
 FINE_DIGITS = 7  # of a degree: a centimetre
 METRES_A_DEGREE = 111_320.0
-ON_GRID = 2e-3  # of a step: rounding of decimal fractions in binary
+ON_GRID_DEG = 1e-9  # as far as coordinates are written
 GRID_VALUES = 4  # different numbers that lie on a grid only if they were rounded to it
 BBOX_DEG = 1e-4  # by which a file's bounding box may be larger than what is in it
 # Grids that coordinates are rounded to, in degrees: decimals, then minutes and seconds with decimals.
@@ -90,8 +90,7 @@ def coarse_grid(degrees: Array) -> tuple[str, float] | None:
     values = np.unique(degrees)
     grids = {**DECIMALS, **SEXAGESIMAL} if len(values) >= GRID_VALUES else DECIMALS
     for name, step in sorted(grids.items(), key=lambda grid: -grid[1]):
-        steps = values / step
-        if np.all(np.abs(steps - np.rint(steps)) < ON_GRID):
+        if np.all(np.abs(values - np.rint(values / step) * step) < ON_GRID_DEG):
             return name, step * METRES_A_DEGREE
     single = values.astype(np.float32).astype(float)
     if len(values) >= GRID_VALUES and np.all(np.abs(values - single) < 1e-9):

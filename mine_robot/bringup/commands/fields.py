@@ -33,7 +33,12 @@ def check(
     failed = 0
     for file in files or []:
         try:
-            console.print(f"{file}: {check_file(file)}", highlight=False, soft_wrap=True)
+            (summary, *details), doubts = check_file(file)
+            console.print(f"{file}: {summary}", highlight=False, soft_wrap=True, markup=False)
+            for line in details:
+                console.print(f"  {line}", highlight=False, soft_wrap=True, markup=False)
+            for line in doubts:
+                typer.echo(f"warning: {file}: {line}", err=True)
         except LoadError as error:
             failed += 1
             typer.echo(str(error), err=True)
@@ -58,16 +63,22 @@ def plan(
 ) -> None:
     """Plan the search of a field."""
     from mine_robot.bringup.planning import write_plan
+    from mine_robot.records.text import percent
 
-    summary = write_plan(field, tuple(params or ()), out, plot, time.perf_counter)
+    summary, held, doubts = write_plan(field, tuple(params or ()), out, plot, time.perf_counter)
+    for line in held:
+        typer.echo(line, err=as_json)
+    for line in doubts:
+        typer.echo(f"warning: {field}: {line}", err=True)
     if as_json:
         typer.echo(to_json(summary, ascii_only=True))
     else:
         console.print(
             f"{summary['lanes']} lanes, {summary['length_m']:.0f} m, {summary['duration_s'] / 60.0:.0f} min, "
-            f"coverage {100.0 * summary['coverage']:.2f} %, gaps {summary['gaps_m2']:.2f} m2 -> {out}",
+            f"covers {percent(summary['covered'])} of the hazard area, gaps {summary['gaps_m2']:.2f} m2 -> {out}",
             highlight=False,
             soft_wrap=True,
+            markup=False,
         )
 
 
@@ -117,7 +128,7 @@ def estimate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Estimate lanes, hours, battery swaps and robot-days for areas of any size (docs/estimates.md)."""
-    from mine_robot.bringup.estimating import estimate_fields, lines_of
+    from mine_robot.bringup.estimating import estimate_fields, inventory_lines, lines_of
 
     options = {
         "robots": robots,
@@ -130,5 +141,7 @@ def estimate(
         "samples": samples,
     }
     figures = estimate_fields(fields, tuple(params or ()), options)
+    for line in inventory_lines(fields):
+        typer.echo(line, err=as_json or line.startswith("warning: "))
     for line in [to_json(figures, ascii_only=True)] if as_json else lines_of(figures):
         typer.echo(line)
