@@ -14,6 +14,7 @@ REQUIREMENTS = [
     "jinja2",
     "matplotlib",
     "mcap>=1.6",
+    "mgrs",
     "numpy",
     "opencv-python-headless",
     "openpyxl",

@@ -1,16 +1,17 @@
 """Plans of whole fields with one safe edge: driven length against area over effective lane width, time, planning time, gaps.
 
-    .venv/bin/python benchmarks/coverage_plans.py [square L holes triangle irregular ...] [--triangles] [--check] [--stretch]
+    .venv/bin/python benchmarks/coverage_plans.py [square L holes triangle irregular ...] [--triangles] [--check] [--stretch] [--random N]
 
 ``ratio`` is the driven length over (area / effective lane width), the width of the searched line less the overlap. ``--check`` walks
 each plan with the brute-force checker of the tests. ``--triangles`` plans long thin ones with their corner over any place of their safe
 side, so that no figure hangs on one shape. ``--stretch`` measures instead what a mission in a large field waits for: the layout,
-the first stretch of lanes, and the same after a find.
+the first stretch of lanes, and the same after a find. ``--random`` plans so many random fields of the tests to the very file, and reads it.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import sys
 import time
@@ -24,13 +25,16 @@ sys.path[:0] = [str(ROOT), str(ROOT / "test")]
 
 from coverage_setup import limits, robot  # noqa: E402
 from plan_checker import Checker  # noqa: E402
-from random_fields import field_of, start_pose, target_at  # noqa: E402
+from random_fields import field_of, random_field, start_pose, target_at  # noqa: E402
 
 from mine_robot.core.field import Field  # noqa: E402
+from mine_robot.core.json_text import to_json  # noqa: E402
 from mine_robot.core.types import Pose2  # noqa: E402
 from mine_robot.coverage.ledger import Ledger  # noqa: E402
 from mine_robot.coverage.params import CoverageParams  # noqa: E402
 from mine_robot.coverage.planner import Planner  # noqa: E402
+from mine_robot.pipeline.first_plan import first_plan  # noqa: E402
+from mine_robot.records.plan_file import plan_to_geojson  # noqa: E402
 
 IRREGULAR = [(0, 0), (95, 4), (150, -3), (171, 52), (148, 97), (158, 131), (96, 142), (61, 118), (22, 131), (-17, 74)]
 SAFE_M = 4.0
@@ -128,6 +132,22 @@ def stretch(hectares: float) -> str:
     )
 
 
+def write_random(count: int) -> str:
+    """Plan ``count`` random fields, write each plan as its file and read it as strict JSON."""
+    began, spent, covered = time.process_time(), 0.0, []
+    for seed in range(count):
+        field, before = random_field(seed), time.process_time()
+        plan = first_plan(field, CoverageParams(), limits(), robot())
+        content = json.loads(to_json(plan_to_geojson(plan, field, robot(), limits(), 0.0)), parse_constant=ValueError)
+        covered.append(content["summary"]["covered"])
+        spent = max(spent, time.process_time() - before)
+    total = time.process_time() - began
+    return (
+        f"{count} random fields planned and written: {total / count:.2f} CPU s each, {spent:.1f} at the most; "
+        f"{100.0 * sum(covered) / count:.1f} % of their ground covered, {100.0 * min(covered):.1f} % at the least"
+    )
+
+
 def main() -> None:
     """Plan the fields."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -135,7 +155,11 @@ def main() -> None:
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--triangles", action="store_true", help="long thin ones instead")
     parser.add_argument("--stretch", action="store_true", help="what a mission on 1 and 10 hectares waits for")
+    parser.add_argument("--random", type=int, metavar="N", help="plans of N random fields, written to the file")
     arguments = parser.parse_args()
+    if arguments.random:
+        print(write_random(arguments.random))
+        return
     if arguments.stretch:
         print(stretch(1.0), stretch(10.0), sep="\n")
         return

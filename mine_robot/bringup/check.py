@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mine_robot.bringup.field_report import describe
 from mine_robot.bringup.kills import check_kills
 from mine_robot.bringup.overrides import check_overrides
 from mine_robot.bringup.resources import resource
-from mine_robot.core.field import FieldError
 from mine_robot.core.geodesy import Datum
 from mine_robot.core.parameters import specs
-from mine_robot.coverage.ledger import raster_of
 from mine_robot.pipeline.consistency import contradictions
 from mine_robot.pipeline.loading import (
     KML,
+    KMZ,
     WILDCARD,
     LoadError,
     ParameterFiles,
@@ -30,16 +30,15 @@ from mine_robot.sim.scenario import KEYS
 HEADER = "ros__parameters"
 
 
-def check_file(path: Path) -> str:
-    """What the file is, in a line; raises :class:`LoadError` if it cannot be used."""
+def check_file(path: Path) -> tuple[list[str], list[str]]:
+    """What the file is, in lines, and what looks wrong in it; raises :class:`LoadError` if it cannot be used."""
     if is_field_file(path):
-        field = load_field(path)
-        what = f"field '{field.name}', {field.area:.1f} m2 to search beside {field.safe.area:.1f} m2 of safe ground: ok"
-        try:
-            raster_of(field, base_and([]).build("planner").resolution)
-        except FieldError as error:
-            return f"{what}, but only for an estimate: {error}"
-        return what
+        robot = load_robot(resource("urdf/mine_robot.urdf.xacro"))
+        return describe(path, load_field(path), base_and([]).build("planner"), robot)
+    return [_what_it_is(path)], []
+
+
+def _what_it_is(path: Path) -> str:
     if path.suffix in (".xacro", ".urdf"):
         robot = load_robot(path)
         return f"robot '{robot.name}', searches {robot.sweep_width:.2f} m wide, {robot.sweep_ahead:.2f} m ahead: ok"
@@ -59,7 +58,7 @@ def check_file(path: Path) -> str:
 
 def is_field_file(path: Path) -> bool:
     """True if the name says that it is a field."""
-    return path.suffix.lower() in (".geojson", ".json", KML)
+    return path.suffix.lower() in (".geojson", ".json", KML, KMZ)
 
 
 def check_priors(path: Path, files: Sequence[Path]) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mine_robot.bringup.field_report import inventory
 from mine_robot.bringup.resources import resource
 from mine_robot.core.field import Field, FieldError
 from mine_robot.core.parameters import ParameterError, build
@@ -53,6 +54,16 @@ def estimate_fields(paths: Sequence[Path], overlays: Sequence[Path], options: Ma
         ],
         "assumptions": assumptions(profile, result.blocks, result.planned),
     }
+
+
+def inventory_lines(paths: Sequence[Path]) -> list[str]:
+    """What the field files hold, and what looks wrong in them."""
+    lines = []
+    for path in paths:
+        field = load_field(path)
+        lines += [f"{path}: {line}" for line in inventory(field)]
+        lines += [f"warning: {path}: {line}" for line in field.account.warnings]
+    return lines
 
 
 def assumptions(profile: Profile, blocks: int, planned: int) -> list[str]:

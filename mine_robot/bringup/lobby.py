@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import fcntl
-import json
 import logging
 import os
 import re
@@ -36,6 +35,7 @@ from mine_robot.console.seats import Viewer
 from mine_robot.console.traces import Traces
 from mine_robot.core.children import ending_signals, how_it_ended
 from mine_robot.core.field import FieldError, field_from_geojson
+from mine_robot.core.json_text import to_json
 from mine_robot.pipeline.loading import LoadError, ParameterFiles, load_field, load_robot, load_scenario
 from mine_robot.records.run_directory import RunDirectory
 
@@ -126,7 +126,7 @@ def _wait_for_a_field(offer: Offer, news: str, last: RunDirectory | None) -> Pat
             if asked.done():
                 raise Refusal(409, "a mission starts already")
             path = _new_file(offer.folder, name)
-            path.write_text(json.dumps(field, indent=1), encoding="utf-8")
+            path.write_text(to_json(field, indent=1), encoding="utf-8")
             LOG.warning("viewer %d, %s starts a mission on %s", viewer.number, who, path)
             asked.set_result(path)
             return True, "The stack starts. This page comes back when it is ready; the robot waits for Start there."

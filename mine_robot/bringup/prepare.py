@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 import os
 import secrets
 import shutil
@@ -27,6 +26,7 @@ from mine_robot.bringup.saving import saving
 from mine_robot.bringup.security import OPERATOR, check_security, enclave_arguments
 from mine_robot.console.address import Address
 from mine_robot.core.field import Field, FieldError
+from mine_robot.core.json_text import to_json
 from mine_robot.core.private import make_private
 from mine_robot.core.text import HIDDEN
 from mine_robot.coverage.ledger import raster_of
@@ -152,7 +152,7 @@ def _write_inputs(directory: RunDirectory, request: RunRequest, files: Parameter
     """Copy what the run is made of into its directory."""
     directory.node_logs.mkdir(parents=True)
     if request.field.suffix.lower() == KML:
-        directory.field.write_text(json.dumps(read_collection(request.field), indent=1), encoding="utf-8")
+        directory.field.write_text(to_json(read_collection(request.field), indent=1), encoding="utf-8")
     else:
         shutil.copyfile(request.field, directory.field)
     directory.urdf.write_text(expand_urdf(resource("urdf/mine_robot.urdf.xacro")), encoding="utf-8")
@@ -165,7 +165,7 @@ def _write_inputs(directory: RunDirectory, request: RunRequest, files: Parameter
     if request.simulated and request.seed is not None:
         files.nodes["simulator"]["seed"] = request.seed
     _write_parameters(files, directory, request)
-    directory.run.write_text(json.dumps(description, indent=2), encoding="utf-8")
+    directory.run.write_text(to_json(description, indent=2), encoding="utf-8")
 
 
 def check_size(path: Path, field: Field, files: ParameterFiles) -> None:

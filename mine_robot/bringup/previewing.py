@@ -9,10 +9,12 @@ from typing import Any
 
 from mine_robot.bringup.estimating import estimate_fields, lines_of
 from mine_robot.bringup.resources import resource
+from mine_robot.bringup.saving import SCRATCH, check_output, save_text
 from mine_robot.bringup.sketching import field_of_sketch, sketch_of_field, undecided, with_roles
 from mine_robot.console.scene import scene
 from mine_robot.console.view import plan_entry
 from mine_robot.core.field import Field, FieldError
+from mine_robot.core.json_text import to_json
 from mine_robot.pipeline.first_plan import first_plan
 from mine_robot.pipeline.kml import KmlError, collection_from_kml
 from mine_robot.pipeline.loading import LoadError, ParameterFiles, load_field, load_robot
@@ -36,7 +38,8 @@ def preview(path: Path, overlays: Sequence[Path], out: Path) -> dict[str, Any]:
         raise LoadError(f"not a field: {error}") from None
     if unknown := undecided(collection):
         return {"undecided": unknown}
-    out.write_text(json.dumps(collection), encoding="utf-8")
+    check_output(out, SCRATCH, (path, *overlays))
+    save_text(out, to_json(collection))
     try:
         field = load_field(out)
     except LoadError as error:

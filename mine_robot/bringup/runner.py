@@ -15,6 +15,7 @@ from rich.console import Console
 from mine_robot.bringup.alone import hold_the_robot
 from mine_robot.bringup.display import Display, show_summary
 from mine_robot.bringup.domain import VARIABLE, domain_id
+from mine_robot.bringup.field_report import inventory, reach_warnings
 from mine_robot.bringup.gazebo import gazebo_environment
 from mine_robot.bringup.kills import node_kills
 from mine_robot.bringup.namespace import operator_arguments
@@ -25,10 +26,12 @@ from mine_robot.bringup.resume import recorded_namespace
 from mine_robot.bringup.silence import SILENT_S, Silence
 from mine_robot.bringup.strangers import refuse_strangers
 from mine_robot.core.children import ending_signals
-from mine_robot.pipeline.loading import LoadError
+from mine_robot.pipeline.loading import LoadError, ParameterFiles, load_field, load_robot
+from mine_robot.pipeline.reach import reckoned_reach
 from mine_robot.records.errors import RecordError
 from mine_robot.records.finish import finish_run
 from mine_robot.records.run_directory import RunDirectory
+from mine_robot.sim.scenario import ScenarioError
 
 WORDS = {signal.SIGINT: "Ctrl-C", signal.SIGHUP: "the terminal was closed"}
 MAX_RESTARTS = 3  # of one node in a run; what dies more often is broken
@@ -51,6 +54,8 @@ def run_mission(request: RunRequest, console: Console, command: list[str]) -> in
     os.environ[DISCOVERY] = discovery_range(remote=request.remote)  # this process is one of the run's
     with hold_the_robot(namespace):
         prepared = prepare_run(request, command, refuse_strangers)
+        if request.resume is None:
+            _show_field(prepared, console)
         previous = {number: signal.signal(number, _interrupt) for number in ending_signals()}
         try:
             ending = _conduct(prepared, console)
@@ -60,6 +65,23 @@ def run_mission(request: RunRequest, console: Console, command: list[str]) -> in
             for number, handler in previous.items():
                 signal.signal(number, handler)
     return _finish(prepared, ending, console)
+
+
+def _show_field(prepared: PreparedRun, console: Console) -> None:
+    """Say what the field holds, and what looks wrong with it."""
+    field = load_field(prepared.directory.field)
+    for line in inventory(field):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    try:
+        robot, limits = load_robot(prepared.directory.urdf), ParameterFiles([prepared.directory.parameters])
+        doubts = [
+            *field.account.warnings,
+            *reach_warnings(reckoned_reach(field, limits.build("mission").limits, robot)),
+        ]
+    except ScenarioError:  # the real robot stands where people put it
+        doubts = list(field.account.warnings)
+    for line in doubts:
+        console.print(f"warning: {line}", style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
 def _conduct(prepared: PreparedRun, console: Console) -> Ending:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,9 @@ from typing import Any
 import shapely
 
 from mine_robot.bringup.resources import resource
-from mine_robot.bringup.saving import saving
+from mine_robot.bringup.saving import FIELD, SLOPES, check_output, save_text
 from mine_robot.core.field import Field, FieldError, field_from_geojson
+from mine_robot.core.json_text import to_json
 from mine_robot.core.types import Cell
 from mine_robot.coverage.border import main_directions
 from mine_robot.coverage.gaps import TOO_STEEP, TOO_STEEP_ACROSS
@@ -19,6 +19,7 @@ from mine_robot.coverage.ledger import Ledger
 from mine_robot.coverage.slopes import SlopeError, Slopes, Steep, slopes_of, steep_ground
 from mine_robot.pipeline.heights import read_heights
 from mine_robot.pipeline.loading import LoadError, ParameterFiles, load_field, load_robot, read_collection
+from mine_robot.pipeline.voids import without_voids
 
 BESIDE_M = 0.3  # around the ground: no track gets farther
 GRID_DEG = 1e-9  # 0.1 mm
@@ -30,6 +31,7 @@ def write_slopes(path: Path, dem: Path, out: Path, system: str | None, overlays:
 
     What an earlier call wrote into the field is replaced. Raises :class:`LoadError` with one line.
     """
+    check_output(out, FIELD, (path, dem, *overlays))
     content = read_collection(path)
     load_field(path)
     robot = load_robot(resource("urdf/mine_robot.urdf.xacro"))
@@ -40,7 +42,8 @@ def write_slopes(path: Path, dem: Path, out: Path, system: str | None, overlays:
     field = field_from_geojson({**content, "features": features}, source=str(path))
     try:
         pending = Ledger(field, robot, params.limits, params.resolution).grid(0.0).cells == Cell.PENDING
-        slopes = slopes_of(read_heights(dem, field, system), field, robot.front - robot.rear)
+        heights, said = without_voids(read_heights(dem, field, system), str(dem))
+        slopes = slopes_of(heights, field, robot.front - robot.rear)
     except (SlopeError, FieldError) as error:
         raise LoadError(f"{dem if isinstance(error, SlopeError) else path}: {error}") from None
     steep = steep_ground(slopes, field, main_directions(pending, params.directions), params)
@@ -49,9 +52,8 @@ def write_slopes(path: Path, dem: Path, out: Path, system: str | None, overlays:
             if item["properties"]["role"] == "hazard_area":
                 item["properties"]["lane_heading_deg"] = heading_deg(steep.lane_direction)
     features += [_no_go(field, reason, area) for reason, area in steep.excluded]
-    with saving(out):
-        out.write_text(json.dumps({**content, "features": features}, indent=1), encoding="utf-8")
-    return _lines(field, slopes, steep, params.slope_max, out)
+    save_text(out, to_json({**content, "written_by": SLOPES, "features": features}, indent=1))
+    return [*said, *_lines(field, slopes, steep, params.slope_max, out)]
 
 
 def heading_deg(direction: float) -> float:
@@ -77,6 +79,10 @@ def _lines(field: Field, slopes: Slopes, steep: Steep, slope_max: float, out: Pa
     ]
     if slopes.spacing > slopes.resolution * 5:
         lines.append("banks that are narrower than that are not in these heights: look at the place")
+    if slopes.filled_m2 > 0.0:
+        lines.append(
+            f"holes in the heights: {slopes.filled_m2:.1f} m2 of the field are filled from around: look at the place"
+        )
     for reason, area in steep.excluded:
         lines.append(f"{reason}: {area.intersection(field.hazard).area:.1f} m2 of {field.area:.1f} m2 to search")
     if steep.lane_direction is not None:

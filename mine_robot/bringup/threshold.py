@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from mine_robot.bringup.saving import saving
+from mine_robot.bringup.saving import THRESHOLD, check_output, save_text
 from mine_robot.detection.learned import ModelError
 from mine_robot.pipeline.hazard import load_hazard_model
 from mine_robot.pipeline.loading import LoadError, overlay
@@ -43,7 +43,7 @@ def choose_threshold(pd: float | None, alarms: float | None, out: Path | None) -
         f"limits.mark_p_hazard {chosen:g}: Pd {hit:.4f}, {false:.4f} false alarms per m2 by the model's calibration"
     ]
     if out is not None:
-        with saving(out):
-            out.write_text(overlay("limits.mark_p_hazard", chosen, (), lines[0]), encoding="utf-8")
+        check_output(out, THRESHOLD, ())
+        save_text(out, overlay("limits.mark_p_hazard", chosen, (), lines[0]))
         lines.append(f"{out}: lay it over the others with --params")
     return lines

@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 from mine_robot.bringup.replaying import ReplayOptions, progress_bar
+from mine_robot.bringup.saving import claim_folder
 from mine_robot.bringup.workers import workers
 from mine_robot.core.parameters import specs
 from mine_robot.pipeline.loading import LoadError
 from mine_robot.pipeline.parameters import NODE_PARAMETERS
-from mine_robot.records.errors import RecordError
 from mine_robot.records.log_source import LogSource
 from mine_robot.records.log_topics import find_topics
 from mine_robot.records.replay import REPLAYS
@@ -70,10 +70,7 @@ def tune(options: ReplayOptions, name: str, text: str, out: Path, console: Conso
     ``dask`` is where the replays run, as :func:`~mine_robot.bringup.workers.workers` takes it.
     """
     sweep = plan_sweep(options, name, text)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RecordError(f"{out}: cannot be created: {error.strerror}") from None
+    claim_folder(out, "tune", (options.log, *options.params, options.urdf, options.field, options.priors))
     values = sweep.all_values
     rows = []
     with progress_bar(console) as tell, workers(dask) as spread:

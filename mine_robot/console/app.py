@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
@@ -47,6 +46,7 @@ from mine_robot.console.web import (
     viewer_of,
     who,
 )
+from mine_robot.core.json_text import to_json
 from mine_robot.core.types import RemarkKind
 
 ANSWER_S = 2.0  # longest wait for an answer of the mission
@@ -196,7 +196,7 @@ class Console:
 
     async def _send(self, socket: WebSocket, viewer: Viewer) -> None:
         hello = {**self._hello, "viewer": viewer.number, "secret": viewer.secret, "now": time.monotonic()}
-        await socket.send_text(json.dumps({"hello": hello}))
+        await socket.send_text(to_json({"hello": hello}))
         budget = int(BUDGET_BYTES_S * self._period)
         while True:
             await socket.send_text(self._store.compose(viewer.cursor, budget, time.monotonic()))

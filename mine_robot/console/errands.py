@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from typing import Any
 
 from mine_robot.console.access import Refusal
 from mine_robot.core.children import die_with_parent
+from mine_robot.core.json_text import to_json
 
 NICE = 19
 WAITING_MAX = 3
@@ -75,7 +75,7 @@ async def field_preview(errands: Errands, parameters: Path, wish: dict[str, Any]
     """The JSON of ``mine-robot preview`` for a field, a KML file or a sketch, planned with ``parameters``."""
     with tempfile.TemporaryDirectory() as folder:
         asked, out = Path(folder) / "asked.json", Path(folder) / "field.geojson"
-        asked.write_text(json.dumps(wish), encoding="utf-8")
+        asked.write_text(to_json(wish), encoding="utf-8")
         words = ("preview", str(asked), "--params", str(parameters), "--out", str(out))
         return await errands.run(*words, limit_s=PREVIEW_S)
 

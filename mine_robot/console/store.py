@@ -7,14 +7,12 @@ viewer's budget of bytes allows.
 
 from __future__ import annotations
 
-import json
-import math
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
-_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+from mine_robot.core.json_text import to_json
 
 
 @dataclass
@@ -37,11 +35,7 @@ class Store:
 
     def put(self, key: str, value: Any, *, live: bool = False) -> None:
         """Set an entry; one that is as before stays. Figures that are not finite become null: unknown."""
-        try:
-            content = _ENCODER.encode(value)
-        except ValueError:
-            content = _ENCODER.encode(_finite(value))
-        text = f"{json.dumps(key)}:{content}"
+        text = f"{to_json(key)}:{to_json(value, compact=True)}"
         entries = self._live if live else self._bulk
         with self._lock:
             before = entries.get(key)
@@ -70,15 +64,6 @@ class Store:
         entries = ",".join(text for _, text in (*live, *waiting[:taken]))
         more = "true" if taken < len(waiting) else "false"
         return f'{{"now":{now:.3f},"more":{more},"entries":{{{entries}}}}}'
-
-
-def _finite(value: Any) -> Any:
-    """``value`` with None for every float that is not finite."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _newer(entries: OrderedDict[str, tuple[int, str]], version: int) -> list[tuple[int, str]]:

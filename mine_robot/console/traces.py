@@ -7,7 +7,6 @@ a gain that makes all depths alike (D. J. Daniels, "Ground Penetrating Radar", 2
 from __future__ import annotations
 
 import base64
-import json
 import threading
 from collections import deque
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mine_robot.core.json_text import to_json
 from mine_robot.core.types import Array, GprScan, MetalScan
 
 KEPT = 240  # columns, which a page that begins to look is told at once
@@ -114,7 +114,7 @@ class Traces:
             }
         if metal:
             content["metal"] = metal
-        return (json.dumps({"sensors": content}, separators=(",", ":")) if content else ""), last
+        return (to_json({"sensors": content}, compact=True) if content else ""), last
 
 
 def _coded(shares: Array) -> NDArray[np.uint8]:

@@ -6,35 +6,39 @@ robot is sent anywhere: an error names the feature and the place.
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import shapely
-from pyproj import CRS
-from pyproj.exceptions import ProjError
 from shapely import MultiPolygon, Polygon
-from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
-from shapely.validation import explain_validity
 
+from mine_robot.core.field_account import Account, Shapes, account_of, beyond_content
+from mine_robot.core.field_geometry import FieldError as FieldError
+from mine_robot.core.field_geometry import check_crs, geometry_within
+from mine_robot.core.field_geometry import checked_geometry as checked_geometry
 from mine_robot.core.geodesy import Datum
 from mine_robot.core.text import checked_name, short
 from mine_robot.core.types import Array
 
 POLYGON_ROLES = ("hazard_area", "safe_area", "no_go")
-KINDS = {**dict.fromkeys(POLYGON_ROLES, ("Polygon", "MultiPolygon")), "known_target": ("Point",)}
+KINDS = {**dict.fromkeys(POLYGON_ROLES, ("Polygon", "MultiPolygon")), "known_target": ("Point", "MultiPoint")}
 ROLES = tuple(KINDS)
 # Beyond it a local tangent plane and one robot's mission make no sense: see `mine-robot estimate`.
 MAX_EXTENT_M = 10_000.0
 TOUCH_TOLERANCE_M = 0.10  # surveyed borders that should coincide differ by centimetres
+MIN_AREA_M2 = 1e-6
+# Members of a file that are read; what is drawn in any other would be lost.
+COLLECTION_MEMBERS = ("type", "features", "crs", "bbox", "name", "not_read")
+FEATURE_MEMBERS = ("type", "properties", "geometry", "id", "bbox", "crs")
+GEOMETRY_MEMBERS = ("type", "coordinates", "bbox", "crs")
+LANE_HEADING = "lane_heading_deg"
+READ_PROPERTIES = ("role", "name", "imsma_id", "reason", LANE_HEADING)
 DEFAULT_REGION = (44.7, 38.3, 50.7, 42.0)  # Azerbaijan: west, south, east, north
-
-
-class FieldError(ValueError):
-    """The field file cannot be used; one line says what is wrong and where."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,7 @@ class Field:
     known_targets: Array  # (n, 2)
     excluded: tuple[tuple[str, MultiPolygon], ...] = ()
     lane_direction: float | None = None
+    account: Account = field(default_factory=lambda: Account({}, {}), compare=False)
 
     @property
     def area(self) -> float:
@@ -91,7 +96,8 @@ class _Reader:
     def __init__(self, data: Any, region: tuple[float, float, float, float] | None, recorded: bool) -> None:
         if not isinstance(data, Mapping) or data.get("type") != "FeatureCollection":
             raise FieldError("not a GeoJSON FeatureCollection")
-        _check_crs(data.get("crs"))
+        check_crs(data.get("crs"))
+        _refuse_unread("the collection", data, COLLECTION_MEMBERS)
         features = data.get("features")
         if not isinstance(features, list) or not features:
             raise FieldError("the FeatureCollection has no features")
@@ -99,6 +105,10 @@ class _Reader:
         self.properties: dict[str, str] = {}
         self.reasons: dict[str, list[BaseGeometry]] = {}
         self.lane_heading: float | None = None
+        self.warnings: list[str] = []
+        self.ignored: set[str] = set()
+        self.not_read = tuple(str(line) for line in data.get("not_read") or () if isinstance(line, str))
+        self.bbox = data.get("bbox")
         self.shapes: dict[str, list[tuple[str, BaseGeometry]]] = {role: [] for role in ROLES}
         for index, feature in enumerate(features):
             self._add(index, feature)
@@ -117,14 +127,36 @@ class _Reader:
         label = f"feature {index} ({role} '{name}')" if name else f"feature {index} ({role})"
         if role not in ROLES:
             raise FieldError(f"feature {index} has the unknown role {short(role)} (known: {', '.join(ROLES)})")
-        self.shapes[role].append((label, checked_geometry(label, feature.get("geometry"), KINDS[role])))
+        check_crs(feature.get("crs"), label)
+        _refuse_unread(label, feature, FEATURE_MEMBERS)
+        _refuse_unread(f"{label}: properties", properties, ())
+        geometry = feature.get("geometry")
+        if geometry is None:
+            raise FieldError(f"{label} has no geometry, only a name: what it stands for would be lost")
+        _refuse_unread(f"{label}: geometry", geometry if isinstance(geometry, Mapping) else {}, GEOMETRY_MEMBERS)
+        self._look_at(label, role, properties)
+        self.shapes[role].append((label, checked_geometry(label, geometry, KINDS[role])))
         if role == "no_go" and (reason := name_of(label, properties, "reason", self.recorded)):
             self.reasons.setdefault(reason, []).append(self.shapes[role][-1][1])
         if role == "hazard_area":
-            self._set_lane_heading(label, properties.get("lane_heading_deg"))
+            self._set_lane_heading(label, properties.get(LANE_HEADING))
             for key in ("name", "imsma_id"):
                 if properties.get(key) is not None:
-                    self.properties.setdefault(key, name_of(label, properties, key, self.recorded))
+                    named = name_of(label, properties, key, self.recorded)
+                    kept = self.properties.setdefault(key, named)
+                    if key == "imsma_id" and kept != named:
+                        self.warnings.append(f"{label}: its imsma_id is not carried into exports, that of the first is")
+
+    def _look_at(self, label: str, role: str, properties: Mapping[str, Any]) -> None:
+        """Note the properties that are not read; raise on one that is meant for something, and misspelt or misplaced."""
+        for key in properties:
+            close = difflib.get_close_matches(str(key).lower(), (LANE_HEADING,), cutoff=0.75)
+            if close and key != LANE_HEADING:
+                raise FieldError(f"{label}: unknown property '{key}': is it '{LANE_HEADING}'?")
+            if key == LANE_HEADING and role != "hazard_area" and properties[key] is not None:
+                raise FieldError(f"{label}: '{LANE_HEADING}' belongs to a hazard_area")
+            if key not in READ_PROPERTIES and properties[key] is not None:
+                self.ignored.add(str(key))
 
     def _set_lane_heading(self, label: str, value: Any) -> None:
         if value is None:
@@ -155,9 +187,12 @@ class _Reader:
         datum = Datum(round(lat, 6), round(lon, 6))
         self._check_extent(datum)
         hazard, safe, no_go = (self._polygons(role, datum) for role in POLYGON_ROLES)
-        for label, part in self._local("hazard_area", datum):
-            if part.area < 1e-6:
+        local = {role: list(self._local(role, datum)) for role in ROLES}
+        for label, part in (entry for role in POLYGON_ROLES for entry in local[role]):
+            if shapely.area(shapely.get_parts(part)).min() < MIN_AREA_M2:
                 raise FieldError(f"{label} has no area")
+        if hazard.difference(no_go).area < MIN_AREA_M2:
+            raise FieldError("the no-go zones cover the whole hazard area: nothing is left to search")
         overlap = hazard.intersection(safe)
         if overlap.area > max(0.05, TOUCH_TOLERANCE_M * overlap.length / 2):
             at = overlap.representative_point()
@@ -165,7 +200,7 @@ class _Reader:
                 f"safe_area and hazard_area overlap by {overlap.area:.2f} m² at {_place(datum, at.x, at.y)}"
             )
         self._check_touch(datum, hazard, safe)
-        points = [np.array(point.coords[0][:2]) for _, point in self._local("known_target", datum)]
+        points = [shapely.get_coordinates(point) for _, point in local["known_target"]]
         return Field(
             name=self.properties.get("name", "field"),
             imsma_id=self.properties.get("imsma_id", ""),
@@ -173,10 +208,17 @@ class _Reader:
             hazard=hazard,
             safe=_multi(safe.difference(hazard)),
             no_go=no_go,
-            known_targets=np.array(points).reshape(-1, 2),
+            known_targets=np.concatenate([np.empty((0, 2)), *points]),
             excluded=tuple((reason, _to_map(datum, parts)) for reason, parts in self.reasons.items()),
             lane_direction=None if self.lane_heading is None else math.radians(90.0 - self.lane_heading),
+            account=self._account(local, {"hazard_area": hazard, "safe_area": safe, "no_go": no_go}),
         )
+
+    def _account(self, local: Shapes, areas: Mapping[str, MultiPolygon]) -> Account:
+        named = f"properties {', '.join(sorted(self.ignored))}"
+        ignored = (*self.not_read, *([named] if self.ignored else []))
+        warnings = (*self.warnings, *beyond_content(self.bbox, self.shapes))
+        return account_of(local, self.shapes, {role: area.area for role, area in areas.items()}, ignored, warnings)
 
     def _check_touch(self, datum: Datum, hazard: MultiPolygon, safe: MultiPolygon) -> None:
         if hazard.distance(safe) > TOUCH_TOLERANCE_M:
@@ -213,44 +255,11 @@ def name_of(label: str, properties: Mapping[str, Any], key: str, recorded: bool 
         raise FieldError(f"{label}: {error}") from None
 
 
-def checked_geometry(label: str, geometry: Any, wanted: tuple[str, ...]) -> BaseGeometry:
-    """One feature's geometry in degrees, of a GeoJSON type that is ``wanted``; raises :class:`FieldError` naming it by ``label``."""
-    kind = geometry.get("type") if isinstance(geometry, Mapping) else None
-    if kind not in wanted:
-        raise FieldError(f"{label} must be a {' or '.join(wanted)}, not {kind}")
-    try:
-        built = shapely.force_2d(shape(geometry))
-    except (ValueError, TypeError, LookupError, OverflowError, AttributeError, shapely.errors.ShapelyError) as error:
-        raise FieldError(f"{label} has broken coordinates: {error}") from None
-    if built.is_empty:
-        raise FieldError(f"{label} is empty")
-    coordinates = shapely.get_coordinates(built)
-    if not np.all(np.isfinite(coordinates)):
-        raise FieldError(f"{label} has a coordinate that is not a number")
-    if np.abs(coordinates[:, 1]).max() > 90.0 or np.abs(coordinates[:, 0]).max() > 180.0:
-        lon, lat = coordinates[np.argmax(np.abs(coordinates[:, 1]))]
-        hint = "are longitude and latitude swapped?" if abs(lon) <= 90.0 else "are these degrees?"
-        raise FieldError(
-            f"{label} has the coordinate [{lon:g}, {lat:g}], outside longitude ±180 and latitude ±90: {hint}"
-        )
-    if not built.is_valid:
-        raise FieldError(f"{label} is not a valid polygon: {explain_validity(built)}")
-    return built
-
-
-def _check_crs(crs: Any) -> None:
-    """Refuse a collection that says its coordinates are not WGS-84; the member is of GeoJSON 2008, and GIS tools still write it."""
-    if crs is None:
-        return
-    try:
-        name = str(crs["properties"]["name"])
-        known = name.endswith("CRS84") or CRS.from_user_input(name).to_epsg() in (4326, 4979)
-    except (TypeError, LookupError, ProjError):
-        name, known = " ".join(str(crs).split())[:60], False
-    if not known:
-        raise FieldError(
-            f"the coordinates are in {name}, not in WGS-84: export the field as GeoJSON with longitude and latitude"
-        )
+def _refuse_unread(what: str, members: Mapping[str, Any], read: tuple[str, ...]) -> None:
+    """Raise :class:`FieldError` where something is drawn in a member that is not read."""
+    for key, value in members.items():
+        if key not in read and (at := geometry_within(value, str(key))):
+            raise FieldError(f"{what}: '{at}' holds geometry, which is not read there: make it a feature with a role")
 
 
 def in_map(geometry: BaseGeometry, datum: Datum) -> BaseGeometry:

@@ -376,6 +376,8 @@ class Level(IntEnum):
 
 SEARCHED = "searched_m2"  # value of the coverage's health: searched ground in m²
 UNPROVEN = "unproven_m2"  # the same: ground in m² that was swept in vain and given up
+OUT_OF_REACH = "out_of_reach_m2"  # the same: gaps in m² other than halos
+HAZARD_M2 = "hazard_m2"  # the same: area to search in m²
 INPUT_REFUSED = ("input", "refused")  # key and text with which a node reports that it refuses what safety depends on
 
 

@@ -258,10 +258,7 @@ def raster_of(field: Field, resolution: float) -> tuple[float, float, int, int]:
 def rasterise(field: Field, resolution: float) -> Zones:
     """What the field says about each cell of its raster (:func:`raster_of`)."""
     x0, y0, rows, cols = raster_of(field, resolution)
-    # Surveyed borders that should coincide may differ: the ground between them is searched like the hazard area beside it.
-    reach = TOUCH_TOLERANCE_M / 2.0 + 1e-3
-    bridge = field.hazard.buffer(reach).intersection(field.safe.buffer(reach)).difference(field.safe)
-    searched_zone = shapely.union_all([field.hazard, bridge])
+    searched_zone = shapely.union_all([field.hazard, bridge_of(field.hazard, field.safe)])
     ground = shapely.union_all([searched_zone, field.safe])
 
     def share(area: shapely.Geometry) -> NDArray[np.float32]:
@@ -280,6 +277,21 @@ def rasterise(field: Field, resolution: float) -> Zones:
         no_go=no_go,
         border=to_search & ((share(ground) < 0.5) | (share(_holes(ground, field)) > TOUCH)),
     )
+
+
+def bridge_of(hazard: shapely.Geometry, safe: shapely.Geometry) -> shapely.Geometry:
+    """Ground between borders that should coincide and differ by up to ``TOUCH_TOLERANCE_M``; it is searched like the hazard area beside it.
+
+    Without it such a field would be cut off from its safe area, however little apart they are.
+    """
+    reach = TOUCH_TOLERANCE_M / 2.0 + 1e-3
+    seam = hazard.buffer(reach).intersection(safe.buffer(reach))
+    # The gap itself, all of it: what is closed when both grow until they meet, and shrink again.
+    ground = shapely.union_all([hazard, safe])
+    closed = ground.buffer(reach, join_style="mitre").buffer(-reach, join_style="mitre").difference(ground)
+    gap = closed.intersection(hazard.buffer(2.0 * reach)).intersection(safe.buffer(2.0 * reach))
+    wide = [part for part in shapely.get_parts(gap) if part.area > TOUCH * TOUCH_TOLERANCE_M]
+    return shapely.union_all([seam, *wide]).difference(safe)
 
 
 def _holes(ground: shapely.Geometry, field: Field) -> shapely.Geometry:

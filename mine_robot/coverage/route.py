@@ -100,7 +100,7 @@ class Route:
         self.pose = mark[1]
 
     def _append(self, kind: StepKind, end: Pose2, reverse: bool, sweep: bool, speed: float) -> None:
-        self.steps.append(PlanStep(kind, self.pose, end, reverse, sweep, speed))
+        self.steps.append(PlanStep(kind, self.pose, end, bool(reverse), sweep, speed))
         self.pose = end
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -26,6 +26,7 @@ from mine_robot.coverage.params import CoverageParams
 CELLS_A_LENGTH = 5  # cells of the slope raster in a robot's length
 BESIDE_M = 200.0
 REACH = 2.5  # spacings of the heights beyond which there is none: a regular grid has one within 0.71
+FILLED = 0.8  # spacings from a height within which there is one all over a regular grid
 MIN_HEIGHTS = 4
 SAME_SHARE = 0.01  # of the ground; directions that differ by less are as good
 
@@ -36,7 +37,10 @@ class SlopeError(ValueError):
 
 @dataclass(frozen=True)
 class Slopes:
-    """Gradient (rows, columns) to the east and to the north, row 0 in the south; ``spacing`` in m is that of the heights behind them."""
+    """Gradient (rows, columns) to the east and to the north, row 0 in the south; ``spacing`` in m is that of the heights behind them.
+
+    ``filled_m2`` of the field are farther from any height than that: holes of the model, filled from around.
+    """
 
     x0: float
     y0: float
@@ -44,6 +48,7 @@ class Slopes:
     east: Array
     north: Array
     spacing: float
+    filled_m2: float = 0.0
 
     @property
     def steepest(self) -> Array:
@@ -93,11 +98,13 @@ def slopes_of(heights: Array, field: Field, length: float) -> Slopes:
         z = LinearNDInterpolator(points[:, :2], points[:, 2] - points[:, 2].mean())(x, y)
     except QhullError:
         raise SlopeError("its heights lie on a line") from None
-    z[tree.query(np.stack([x, y], axis=-1))[0] > REACH * max(spacing, resolution)] = np.nan
+    away = tree.query(np.stack([x, y], axis=-1))[0] / max(spacing, resolution)
+    z[away > REACH] = np.nan
     smooth = cv2.blur(z, (CELLS_A_LENGTH, CELLS_A_LENGTH))
     gradient_north, gradient_east = np.gradient(smooth, resolution)
     slopes = Slopes(x0, y0, resolution, gradient_east, gradient_north, spacing)
     inside = slopes.within(ground)
+    slopes = replace(slopes, filled_m2=int(np.count_nonzero(inside & (away > FILLED))) * resolution**2)
     known = float(np.mean(np.isfinite(slopes.steepest[inside])))
     if known < 1.0:
         raise SlopeError(

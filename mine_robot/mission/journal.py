@@ -8,7 +8,6 @@ the rows of its own. One process writes, any number reads (:mod:`mine_robot.miss
 from __future__ import annotations
 
 import fcntl
-import json
 import math
 import os
 import sqlite3
@@ -21,6 +20,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from mine_robot.core.json_text import to_json
 from mine_robot.core.types import (
     LedgerGrid,
     MarkRequest,
@@ -258,5 +258,5 @@ def _extent(changed: NDArray[np.bool_]) -> slice:
 
 
 def _json(data: Any) -> str:
-    """JSON text; numpy scalars become numbers."""
-    return json.dumps(data, default=lambda value: value.item())
+    """JSON text that reads back as it was."""
+    return to_json(data, exact=True)

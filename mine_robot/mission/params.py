@@ -66,6 +66,12 @@ class MissionParams:
     max_fruitless: int = param(
         "Finished search plans without new ground before the search ends.", default=3, low=1, high=20
     )
+    out_of_reach_max: float = param(
+        "Share of the hazard area that may be listed as gaps other than halos; a mission that leaves more of it ends short, not complete.",
+        default=0.5,
+        low=0.0,
+        high=1.0,
+    )
     heartbeat: float = param(
         "Longest time between two publications of the state.", default=0.5, unit="s", low=0.1, high=5.0
     )

@@ -96,6 +96,10 @@ class Planning(Holding):
     def _finish(self) -> None:
         if self._unproven_m2 > 0.0 and not self._ending:
             self._ending = f"{self._unproven_m2:.2f} m² were swept twice and are not proven"
+        if self._out_of_reach_m2 > self._params.out_of_reach_max * self._hazard_m2 and not self._ending:
+            self._ending = (
+                f"{self._out_of_reach_m2:.1f} of {self._hazard_m2:.1f} m² are out of reach and listed as gaps"
+            )
         rest = "; ".join(f"target {target_id} {why}" for target_id, why in self._suspects.unmarked)
         parts = [f"ended short: {self._ending}" if self._ending else "all reachable ground searched"]
         parts.append(f"not marked for certain: {rest}" if rest else "")

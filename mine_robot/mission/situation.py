@@ -9,6 +9,8 @@ from types import MappingProxyType
 
 from mine_robot.core.limits import Limits
 from mine_robot.core.types import (
+    HAZARD_M2,
+    OUT_OF_REACH,
     SEARCHED,
     UNPROVEN,
     Goal,
@@ -78,6 +80,7 @@ class Situation:
         self._looked_again = False  # from home: what the last place did not allow may be reachable from there
         self._ending = ""
         self._unproven_m2 = 0.0
+        self._out_of_reach_m2, self._hazard_m2 = 0.0, math.inf
         self._advance = Advance(params)
         self._approach_replans = 0
         self._held: set[Reaction] = set()
@@ -93,6 +96,8 @@ class Situation:
         self._new_health.append(health)
         if SEARCHED in health.values:
             self._unproven_m2 = float(health.values.get(UNPROVEN, 0.0))
+            self._out_of_reach_m2 = float(health.values.get(OUT_OF_REACH, 0.0))
+            self._hazard_m2 = float(health.values.get(HAZARD_M2, math.inf))
             # To give ground up is to get ahead.
             self._advance.set_ground(float(health.values[SEARCHED]) + self._unproven_m2)
 

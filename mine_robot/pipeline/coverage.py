@@ -13,6 +13,8 @@ from mine_robot.core.field import Field
 from mine_robot.core.limits import Limits
 from mine_robot.core.robot import Robot
 from mine_robot.core.types import (
+    HAZARD_M2,
+    OUT_OF_REACH,
     SEARCHED,
     UNPROVEN,
     Cell,
@@ -68,6 +70,7 @@ class CoverageManager:
         self._gap_cells: NDArray[np.bool_] | None = None
         self._gaps_m2 = 0.0
         self._unproven_m2 = 0.0
+        self._out_of_reach_m2 = 0.0
         self._planned_s = 0.0
         self._planned_m2 = 0.0
 
@@ -112,6 +115,7 @@ class CoverageManager:
             if not plan.steps:  # shut in: what cannot be reached from here could have been from elsewhere
                 self._left, self._gap_cells = (), None
                 self._gaps_m2 = sum(gap.area for gap in gaps.clip_to_hazard(halo_gaps(grid), self.field))
+                self._out_of_reach_m2 = 0.0
             return plan
         target = self.ledger.hazards.target(target_id)
         return Plan(t, ()) if target is None else self._planner.plan_target(grid, pose, target, t, **closed)
@@ -137,6 +141,8 @@ class CoverageManager:
             plan = replace(plan, gaps=(*plan.gaps, *self._left))
         plan = replace(plan, gaps=gaps.clip_to_hazard(plan.gaps, self.field))
         self._gaps_m2 = sum(gap.area for gap in plan.gaps if gap.reason != gaps.NOT_PROVEN)
+        halos = sum(gap.area for gap in plan.gaps if gap.reason == gaps.HALO)
+        self._out_of_reach_m2 = max(self._gaps_m2 - halos, 0.0)
         self._in_vain.planned(plan, self.ledger.searched_area)
         self._planned_s = plan.duration if plan.complete else self._expected_s()
         self._planned_m2 = self._open_area()
@@ -166,11 +172,12 @@ class CoverageManager:
         open_share = min(left / self._planned_m2, 1.0) if self._planned_m2 > 0.0 else 0.0
         values = {
             SEARCHED: f"{searched:.3f}",
-            "hazard_m2": f"{hazard:.3f}",
+            HAZARD_M2: f"{hazard:.3f}",
             "coverage": f"{min(searched / reachable, 1.0) if reachable > 0.0 else 1.0:.6f}",
             "remaining_s": f"{self._planned_s * open_share:.0f}",
             "gaps_m2": f"{self._gaps_m2:.3f}",
             UNPROVEN: f"{self._unproven_m2:.3f}",
+            OUT_OF_REACH: f"{self._out_of_reach_m2:.3f}",
         }
         return Health("coverage", Level.OK, f"{searched:.1f} of {hazard:.1f} m² searched", values)
 

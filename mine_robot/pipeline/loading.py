@@ -23,6 +23,7 @@ from mine_robot.sim.soil import SoilError, soil_from
 
 T = TypeVar("T")
 KML = ".kml"
+KMZ = ".kmz"  # refused, with advice
 WILDCARD = "/**"
 QOS_OVERRIDES = "qos_overrides."  # ROS's own parameters, one for each policy of each end of a topic
 MAX_TEXT_BYTES = 100_000_000
@@ -69,12 +70,12 @@ def _opened(path: Path, read: Callable[[Path], T]) -> T:
         raise LoadError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
-class _ConstantError(ValueError):
-    """NaN or an infinity, which Python reads and JSON does not know."""
+class _ContentError(ValueError):
+    """What Python reads and JSON does not mean: NaN, an infinity."""
 
 
 def _refuse_constant(name: str) -> None:
-    raise _ConstantError(name)
+    raise _ContentError(f"{name} is not a number")
 
 
 class _RepeatedKey(ValueError):
@@ -121,8 +122,8 @@ def load_json(path: Path) -> Any:
         return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_single_keys)
     except json.JSONDecodeError as error:
         raise LoadError(f"{path}: not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
-    except _ConstantError as error:
-        raise LoadError(f"{path}: not JSON: {error} is not a number") from None
+    except _ContentError as error:
+        raise LoadError(f"{path}: not JSON: {error}") from None
     except _RepeatedKey:
         raise LoadError(f"{path}: {_where_repeated(text)}: one of them would be lost") from None
     except RecursionError:
@@ -133,7 +134,7 @@ def load_json(path: Path) -> Any:
 
 def read_collection(path: Path) -> Any:
     """The GeoJSON of a field file that has not been checked yet; a ``.kml`` is converted."""
-    if path.suffix.lower() != KML:
+    if path.suffix.lower() not in (KML, KMZ):
         return load_json(path)
     try:
         return collection_from_kml(_opened(path, Path.read_bytes))

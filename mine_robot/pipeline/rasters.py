@@ -22,6 +22,7 @@ from mine_robot.core.field import Field
 from mine_robot.core.geodesy import Datum
 from mine_robot.core.types import Array
 from mine_robot.pipeline.loading import LoadError
+from mine_robot.pipeline.voids import is_void
 
 MARGIN_M = 1.0  # beyond the field
 WGS84 = "EPSG:4326"
@@ -67,6 +68,10 @@ def read_raster(path: Path, band: int, field: Field) -> Raster:
         around = field.hazard.buffer(MARGIN_M).bounds
         left, top, right, bottom = pixels_over(around, field.datum, image, from_wgs84)
         values = image.read(band, window=((top, bottom), (left, right)), masked=True).astype(float).filled(math.nan)
+        void = is_void(values)
+        if values.size and void.all():
+            raise LoadError(f"{path}: has no values over the field, only voids")
+        values[void] = math.nan
         footprint = _footprint(image, from_wgs84, field.datum)
         to_pixel = _matrix(~image.transform) - [[0.0, 0.0, left], [0.0, 0.0, top]]
     return Raster(values, to_pixel, from_wgs84, field.datum, footprint)

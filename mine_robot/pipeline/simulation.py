@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mine_robot.core.field import Field
+from mine_robot.core.json_text import to_json
 from mine_robot.core.robot import Robot
 from mine_robot.core.types import Health, Level, Pose2, Twist2
 from mine_robot.pipeline.loading import LoadError
@@ -183,5 +184,5 @@ class SimulationFiles:
 def _replace(path: Path, content: Any, indent: int | None = None) -> None:
     """Write a file so that a reader, or a successor after a kill, finds the old one or the new one."""
     draft = path.with_suffix(".tmp")
-    draft.write_text(json.dumps(content, indent=indent), encoding="utf-8")
+    draft.write_text(to_json(content, indent=indent, exact=True), encoding="utf-8")
     draft.replace(path)

@@ -9,7 +9,6 @@ than that. A lone ``.mcap`` is a complete rosbag2 recording (``ros2 bag info log
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import struct
 import time
@@ -29,6 +28,7 @@ from mcap.writer import MCAP0_MAGIC, CompressionType, Writer
 from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
+from mine_robot.core.json_text import to_json
 from mine_robot.records.errors import RecordError
 from mine_robot.ros.decode import DecodeError, Refusals, deserialise
 
@@ -92,7 +92,7 @@ class BagWriter:
             definition, _ = self._types.generate_msgdef(type_name, ros_version=2)
             self._schemas[type_name] = self._writer.register_schema(type_name, "ros2msg", definition.encode())
         metadata = {
-            "offered_qos_profiles": json.dumps([_qos_profile(reliable, transient_local, depth)]),
+            "offered_qos_profiles": to_json([_qos_profile(reliable, transient_local, depth)]),
             "topic_type_hash": self._types.hash_rihs01(type_name),
         }
         self._channels[topic] = self._writer.register_channel(topic, "cdr", self._schemas[type_name], metadata)

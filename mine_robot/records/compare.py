@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from mine_robot.core.json_text import to_json
 from mine_robot.records.errors import RecordError
 from mine_robot.records.roc import Listed, RocPoint, roc
 from mine_robot.records.run_directory import RunDirectory, read_json
@@ -121,7 +121,7 @@ def compare_folders(folder: Path, other: Path, run: RunDirectory | None) -> tupl
     curves = {name: roc(result.targets, world[0]) for name, result in (("old", old), ("new", new))} if world else {}
     if world is not None:
         difference["roc"] = {name: [point._asdict() for point in curve] for name, curve in curves.items()}
-    (folder / "compare.json").write_text(json.dumps(difference, indent=2) + "\n", encoding="utf-8")
+    (folder / "compare.json").write_text(to_json(difference, indent=2) + "\n", encoding="utf-8")
     draw_comparison(folder / "compare.png", new, old, difference, curves)
     return (*_lines(difference), *_roc_lines(curves), f"-> {folder / 'compare.json'}, {folder / 'compare.png'}")
 

@@ -47,7 +47,7 @@ def write_export(export: Export, formats: Sequence[str], out: Path) -> list[Path
             FORMATS[name](out, export)
     except OSError as error:
         raise RecordError(f"the export to {out} cannot be written: {error}") from None
-    return sorted(path for path in out.iterdir() if path.is_file())
+    return sorted(path for path in out.iterdir() if path.is_file() and path.name.startswith(STEM))
 
 
 def _geojson(out: Path, export: Export) -> None:

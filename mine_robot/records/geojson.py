@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from shapely.geometry import mapping
 from shapely.geometry.base import BaseGeometry
 
 from mine_robot.core.geodesy import Datum
-from mine_robot.core.text import writable
+from mine_robot.core.json_text import to_json
 
 DECIMALS = 9  # of a degree: 0.1 mm
 
@@ -52,4 +51,4 @@ def write_collection(path: Path, features: Iterable[Mapping[str, Any]], **member
 
 
 def _compact(content: Mapping[str, Any]) -> str:
-    return writable(json.dumps(content, ensure_ascii=False, allow_nan=False))
+    return to_json(content)

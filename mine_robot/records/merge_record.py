@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -13,6 +12,7 @@ import numpy as np
 import shapely
 from scipy.ndimage import find_objects
 
+from mine_robot.core.json_text import to_json
 from mine_robot.core.types import Cell, LedgerGrid
 from mine_robot.coverage.gaps import cells_to_area
 from mine_robot.records.clearance import write_clearance
@@ -112,7 +112,7 @@ def _write(merged: MergedRun, summary: dict[str, Any], out: Path, figures: bool)
         cells=grid.cells,
         origin=np.array([run.field.datum.latitude, run.field.datum.longitude, grid.x0, grid.y0, grid.resolution]),
         searched_by=merged.provenance.index,
-        sets=np.array(json.dumps([names(merged.runs, one) for one in merged.provenance.sets])),
+        sets=np.array(to_json([names(merged.runs, one) for one in merged.provenance.sets])),
     )
     if figures:
         from mine_robot.records.map_image import draw_map  # matplotlib takes a second to import

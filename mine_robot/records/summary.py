@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mine_robot.core.text import writable
+from mine_robot.core.json_text import to_json
 from mine_robot.core.types import MarkStatus, MissionState, Progress
 from mine_robot.pipeline.priors import fingerprints
 from mine_robot.records.audit import AuditResult
@@ -95,7 +94,5 @@ def _down(value: float, decimals: int) -> float:
 def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
     """Write the summary so that a reader never sees half of it."""
     draft = path.with_suffix(".tmp")
-    draft.write_text(
-        writable(json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False)) + "\n", encoding="utf-8"
-    )
+    draft.write_text(to_json(summary, indent=2) + "\n", encoding="utf-8")
     draft.replace(path)

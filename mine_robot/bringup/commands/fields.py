@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,7 @@ import typer
 
 from mine_robot.bringup.commands.options import FieldFile, ParameterFile, Priors, console
 from mine_robot.bringup.terminal import complain
+from mine_robot.core.json_text import to_json
 from mine_robot.pipeline.loading import LoadError
 
 
@@ -34,7 +34,12 @@ def check(
     failed = 0
     for file in files or []:
         try:
-            console.print(f"{file}: {check_file(file)}", highlight=False, soft_wrap=True)
+            (summary, *details), doubts = check_file(file)
+            console.print(f"{file}: {summary}", highlight=False, soft_wrap=True, markup=False)
+            for line in details:
+                console.print(f"  {line}", highlight=False, soft_wrap=True, markup=False)
+            for line in doubts:
+                typer.echo(f"warning: {file}: {line}", err=True)
         except LoadError as error:
             failed += 1
             complain(str(error))
@@ -59,16 +64,22 @@ def plan(
 ) -> None:
     """Plan the search of a field."""
     from mine_robot.bringup.planning import write_plan
+    from mine_robot.records.text import percent
 
-    summary = write_plan(field, tuple(params or ()), out, plot, time.perf_counter)
+    summary, held, doubts = write_plan(field, tuple(params or ()), out, plot, time.perf_counter)
+    for line in held:
+        typer.echo(line, err=as_json)
+    for line in doubts:
+        typer.echo(f"warning: {field}: {line}", err=True)
     if as_json:
-        typer.echo(json.dumps(summary))
+        typer.echo(to_json(summary, ascii_only=True))
     else:
         console.print(
             f"{summary['lanes']} lanes, {summary['length_m']:.0f} m, {summary['duration_s'] / 60.0:.0f} min, "
-            f"coverage {100.0 * summary['coverage']:.2f} %, gaps {summary['gaps_m2']:.2f} m2 -> {out}",
+            f"covers {percent(summary['covered'])} of the hazard area, gaps {summary['gaps_m2']:.2f} m2 -> {out}",
             highlight=False,
             soft_wrap=True,
+            markup=False,
         )
 
 
@@ -99,7 +110,7 @@ def preview(
     """Print field, plan and estimate as JSON, for the console."""
     from mine_robot.bringup.previewing import preview as previewed
 
-    typer.echo(json.dumps(previewed(wish, tuple(params or ()), out)))
+    typer.echo(to_json(previewed(wish, tuple(params or ()), out), ascii_only=True))
 
 
 def estimate(
@@ -118,7 +129,7 @@ def estimate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Estimate lanes, hours, battery swaps and robot-days for areas of any size (docs/estimates.md)."""
-    from mine_robot.bringup.estimating import estimate_fields, lines_of
+    from mine_robot.bringup.estimating import estimate_fields, inventory_lines, lines_of
 
     options = {
         "robots": robots,
@@ -131,5 +142,7 @@ def estimate(
         "samples": samples,
     }
     figures = estimate_fields(fields, tuple(params or ()), options)
-    for line in [json.dumps(figures)] if as_json else lines_of(figures):
+    for line in inventory_lines(fields):
+        typer.echo(line, err=as_json or line.startswith("warning: "))
+    for line in [to_json(figures, ascii_only=True)] if as_json else lines_of(figures):
         console.print(line, soft_wrap=True)

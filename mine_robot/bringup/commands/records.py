@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mine_robot.bringup.commands.options import DaskCluster, Formats, ReportLanguage, RunFolder, console
+from mine_robot.core.json_text import to_json
 
 
 def report(folder: RunFolder, language: ReportLanguage = "en") -> None:
@@ -28,9 +28,15 @@ def export(
     ] = None,
 ) -> None:
     """Write what a run found and cleared for a database or GIS (docs/exports.md)."""
-    from mine_robot.records.export import export_run
+    from mine_robot.bringup.saving import claim_folder
+    from mine_robot.records.export import check_formats, export_run
+    from mine_robot.records.run_directory import RunDirectory
 
-    for path in export_run(folder, _names(formats or ["geojson"]), out or folder / "export"):
+    names, out = _names(formats or ["geojson"]), out or folder / "export"
+    check_formats(names)
+    RunDirectory(folder).require_finished()
+    claim_folder(out, "export", (folder,))
+    for path in export_run(folder, names, out):
         console.print(str(path), soft_wrap=True)
 
 
@@ -40,10 +46,13 @@ def evidence(
     out: Annotated[Path | None, typer.Option(metavar="PNG", help="The picture; by default target_TARGET.png.")] = None,
 ) -> None:
     """Draw the scans behind a target of a run, also while the run goes on."""
+    from mine_robot.bringup.saving import PICTURE, check_output, replacing
     from mine_robot.records.evidence import draw_evidence
 
     picture = out or Path(f"target_{target:03d}.png")
-    draw_evidence(folder, target, picture)
+    check_output(picture, PICTURE, folder.glob("*"))
+    with replacing(picture) as draft:
+        draw_evidence(folder, target, draft)
     console.print(str(picture), soft_wrap=True)
 
 
@@ -54,10 +63,12 @@ def merge(
     dask: DaskCluster = "",
 ) -> None:
     """Merge several runs on one area to one ledger and one report (docs/merging.md)."""
+    from mine_robot.bringup.saving import claim_folder
     from mine_robot.bringup.workers import workers
     from mine_robot.records.merge_record import merge_runs
 
     # A run is read in a hundredth of a second: processes of this machine would take longer to start.
+    claim_folder(out, "merge", folders)
     with workers(dask) if dask else nullcontext(map) as spread:
         summary = merge_runs(folders, out, _names(formats or []), spread=spread)
     console.print(
@@ -76,7 +87,7 @@ def score(
     """Compare what a run found with what is buried."""
     from mine_robot.records.finish import score_run
 
-    typer.echo(json.dumps(score_run(folder, scenario), indent=2))
+    typer.echo(to_json(score_run(folder, scenario), indent=2, ascii_only=True))
 
 
 def _names(texts: list[str]) -> list[str]:
