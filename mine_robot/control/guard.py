@@ -110,7 +110,8 @@ class Guard:
         if self._haloed is None:  # a long mission has a thousand, and a ledger comes every 0.4 s
             self._haloed = np.zeros(grid.cells.shape, dtype=bool)
             for halo in self._hazards.halos:
-                stamp_disc(self._haloed, grid.x0, grid.y0, grid.resolution, halo.x, halo.y, self._limits.halo_radius)
+                radius = halo.radius(self._limits.halo_radius)
+                stamp_disc(self._haloed, grid.x0, grid.y0, grid.resolution, halo.x, halo.y, radius)
         self._blocked = ~grid.drivable() | self._haloed
 
     def set_mission(self, status: MissionStatus) -> None:

@@ -16,23 +16,50 @@ from mine_robot.core.types import Release, Target
 # A re-look moves a declared target: of 2109 alarms 95 % by less than 0.17 m (docs/detection.md). Less than the smallest usual halo, so
 # that the place of the declaration itself never leaves it.
 FOLLOW_M = 0.25
+# Where a target was believed to be before, ground so much nearer than a halo's rim stays closed: a body with 0.1 m around it
+# (CWA 14747-1 counts a detection within half the target's extent and 0.1 m).
+RIM_M = 0.10
+APART_M = 0.05  # former places nearer to each other than this close the same ground
 NAMED = 8  # ids in a message
 
 
 @dataclass(frozen=True)
 class Halo:
-    """Ground about (x, y) m that target ``target_id`` closes; ``sigma`` is the largest that its place ever had, m."""
+    """Ground about (x, y) m that target ``target_id`` closes; ``sigma`` is the largest that its place ever had, m.
+
+    Of a ``former`` place, which the target has left by a better look, only the core stays closed.
+    """
 
     target_id: int
     x: float
     y: float
     sigma: float
+    former: bool = False
+
+    def radius(self, usual: float) -> float:
+        """Radius in m, where halos are of the ``usual`` one."""
+        return max(usual - RIM_M, 0.0) if self.former else usual
 
 
 @dataclass
 class _Place:
     first: tuple[float, float]  # where it was declared
     halo: Halo
+    been: list[tuple[float, float]] = field(default_factory=list)  # where it was believed to be, a little apart
+
+    def follow(self, x: float, y: float, sigma: float) -> None:
+        """The target is seen at (x, y) now."""
+        sigma = max(self.halo.sigma, sigma if math.isfinite(sigma) else math.inf)
+        self.halo = replace(self.halo, x=x, y=y, sigma=sigma)
+        if all(math.dist(place, (x, y)) > APART_M for place in self.been):
+            self.been.append((x, y))
+
+    @property
+    def halos(self) -> tuple[Halo, ...]:
+        """The halo, and the cores of those that it has left; within the rim it still covers them."""
+        here = (self.halo.x, self.halo.y)
+        left = [place for place in self.been if math.dist(place, here) > RIM_M]
+        return (self.halo, *(replace(self.halo, x=x, y=y, sigma=0.0, former=True) for x, y in left))
 
 
 @dataclass
@@ -58,7 +85,7 @@ class Hazards:
 
     @property
     def halos(self) -> tuple[Halo, ...]:
-        """Everything that is closed; a target that a list moved away closes both places."""
+        """Everything that is closed; a target that a list moved away closes both places, one that was seen better the core of the old."""
         return self._halos
 
     @property
@@ -142,12 +169,11 @@ class Hazards:
         if place is None or not _near(place.first, at):
             place = _Place(at, Halo(target.id, *at, 0.0))
             entry.places.append(place)
-        sigma = max(target.sigma_x, target.sigma_y)
-        sigma = max(place.halo.sigma, sigma if math.isfinite(sigma) else math.inf)
-        place.halo = replace(place.halo, x=target.x, y=target.y, sigma=sigma)
+        place.follow(target.x, target.y, max(target.sigma_x, target.sigma_y))
 
     def _changed(self) -> bool:
-        halos = tuple(place.halo for entry in self._entries.values() for place in entry.closed())
+        places = [place for entry in self._entries.values() for place in entry.closed()]
+        halos = tuple(halo for place in places for halo in place.halos)
         changed, self._halos = halos != self._halos, halos
         return changed
 

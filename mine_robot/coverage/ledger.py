@@ -171,12 +171,14 @@ class Ledger:
         """Draw the halos of every known target of the field and of every declared one."""
         zones, radius = self.zones, self._limits.halo_radius
         halos = [(float(x), float(y), radius) for x, y in self._known]
-        halos += [(halo.x, halo.y, radius + self._growth(halo)) for halo in self.hazards.halos]
+        halos += [(halo.x, halo.y, halo.radius(radius + self._growth(halo))) for halo in self.hazards.halos]
         self.halo[:] = False
         for x, y, reach in halos:
             stamp_disc(self.halo, zones.x0, zones.y0, zones.resolution, x, y, reach)
 
     def _growth(self, halo: Halo) -> float:
+        if halo.former:
+            return 0.0
         growth = self._limits.sigma_factor * halo.sigma
         return min(growth, self._growth_max) if math.isfinite(growth) else self._growth_max
 

@@ -18,7 +18,7 @@ import shapely
 from shapely import MultiPolygon
 
 from mine_robot.core.field import Field
-from mine_robot.core.hazards import Hazards
+from mine_robot.core.hazards import Halo, Hazards
 from mine_robot.core.limits import Limits
 from mine_robot.core.robot import Robot
 from mine_robot.core.types import Array, NavState, Pose2, Release, SweepEvidence, Target, wrap_angle
@@ -238,8 +238,8 @@ class _Audit:
         for window, under in patches:
             proven = self.safe[window] | (self.allowed[window] & (self.searched_at[window] < t - self.t0))
             unsafe = under & ~proven
-            for key, x, y in halos:
-                inside = under & self._halo(window, x, y)
+            for key, halo in halos:
+                inside = under & self._halo(window, halo)
                 entered = inside & ~self.stood_on[key][window]
                 self.in_halo[window] |= entered
                 unsafe |= entered
@@ -248,28 +248,28 @@ class _Audit:
                 self.unsafe[window] |= unsafe
                 self.first_unsafe_t = t if self.first_unsafe_t is None else self.first_unsafe_t
 
-    def _excuse(self, halos: Sequence[tuple[HaloKey, float, float]], patches: Sequence[tuple[Window, Mask]]) -> None:
+    def _excuse(self, halos: Sequence[tuple[HaloKey, Halo]], patches: Sequence[tuple[Window, Mask]]) -> None:
         """Ground under the tracks when a target is declared is no entry into its halo, until the tracks have left the halo once."""
-        for key, x, y in halos:
+        for key, halo in halos:
             if self.stood_on.get(key) is self.nowhere:
                 continue
-            if not any(bool((under & self._halo(window, x, y)).any()) for window, under in patches):
+            if not any(bool((under & self._halo(window, halo)).any()) for window, under in patches):
                 self.stood_on[key] = self.nowhere
             elif key not in self.stood_on:
                 ground = self.stood_on[key] = np.zeros(self.raster.shape, dtype=bool)
                 for window, under in patches:
                     ground[window] |= under
 
-    def _halo(self, window: Window, x: float, y: float) -> Mask:
+    def _halo(self, window: Window, halo: Halo) -> Mask:
         east, north = self.raster.samples[0][window], self.raster.samples[1][window]
-        return (east - x) ** 2 + (north - y) ** 2 < self.limits.halo_radius**2
+        return (east - halo.x) ** 2 + (north - halo.y) ** 2 < halo.radius(self.limits.halo_radius) ** 2
 
 
 class _Halos:
     """What is closed at any time; :meth:`near` is asked with times that never decrease."""
 
     def __init__(self, known: Array, history: TargetHistory, releases: ReleaseHistory, threshold: float) -> None:
-        self._known = [((-1, float(x), float(y)), float(x), float(y)) for x, y in known]
+        self._known = tuple(Halo(-1, float(x), float(y), 0.0) for x, y in known)
         self._hazards = Hazards(threshold)
         said: list[tuple[float, Callable[[], object]]] = [
             (t, partial(self._hazards.take, found)) for t, found in history
@@ -278,14 +278,15 @@ class _Halos:
         self._said = sorted(said, key=lambda entry: entry[0])
         self._next = 0
 
-    def near(self, t: float, pose: Pose2, distance: float) -> list[tuple[HaloKey, float, float]]:
+    def near(self, t: float, pose: Pose2, distance: float) -> list[tuple[HaloKey, Halo]]:
         """Halos declared by ``t`` within ``distance`` of ``pose``."""
         while self._next < len(self._said) and self._said[self._next][0] <= t:
             self._said[self._next][1]()
             self._next += 1
-        declared = [((halo.target_id, halo.x, halo.y), halo.x, halo.y) for halo in self._hazards.halos]
         return [
-            entry for entry in self._known + declared if math.hypot(entry[1] - pose.x, entry[2] - pose.y) <= distance
+            ((halo.target_id, halo.x, halo.y), halo)
+            for halo in self._known + self._hazards.halos
+            if math.hypot(halo.x - pose.x, halo.y - pose.y) <= distance
         ]
 
 

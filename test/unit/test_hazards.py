@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from mission_bench import MissionBench, remark, target
 
-from mine_robot.core.hazards import FOLLOW_M, Hazards
+from mine_robot.core.hazards import APART_M, FOLLOW_M, RIM_M, Hazards
 from mine_robot.core.types import Goal, MissionState, MissionStatus, Release, RemarkKind, Target
 from mine_robot.mission.journal import Journal
 from mine_robot.mission.journal_reader import read_journal
@@ -28,7 +29,28 @@ Place = tuple[float, float]
 
 
 def places(hazards: Hazards) -> list[tuple[int, float, float]]:
-    return [(halo.target_id, halo.x, halo.y) for halo in hazards.halos]
+    return [(halo.target_id, halo.x, halo.y) for halo in hazards.halos if not halo.former]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_was_closed_stays_closed_but_for_the_rim(seed: int) -> None:
+    """However a target is moved about, in leaps or in steps, ground within 0.2 m of wherever it was believed to be stays closed."""
+    rng = np.random.default_rng(seed)
+    hazards = Hazards(THRESHOLD)
+    grid = np.stack(np.meshgrid(np.arange(4.0, 6.0, 0.02), np.arange(-1.0, 1.0, 0.02)), axis=-1)
+    closed = np.zeros(grid.shape[:2], dtype=bool)
+    x, y = 5.0, 0.0
+    for _ in range(60):
+        hazards.take([target(1, x, y)])
+        now = np.zeros_like(closed)
+        for halo in hazards.halos:
+            now |= np.hypot(grid[..., 0] - halo.x, grid[..., 1] - halo.y) < halo.radius(0.3)
+        assert not np.any(closed & ~now)
+        closed |= np.hypot(grid[..., 0] - x, grid[..., 1] - y) < 0.3 - RIM_M - APART_M
+        x, y = np.array([5.0, 0.0]) + rng.uniform(-0.17, 0.17, 2) if rng.random() < 0.5 else (x + 0.03, y)
+        if abs(x - 5.0) > 0.17:
+            x = 5.0
+    assert len(hazards.halos) < 40
 
 
 def test_a_list_that_shrinks_moves_or_soothes_opens_nothing_and_is_told() -> None:
