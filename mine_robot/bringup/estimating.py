@@ -56,14 +56,11 @@ def estimate_fields(paths: Sequence[Path], overlays: Sequence[Path], options: Ma
     }
 
 
-def inventory_lines(paths: Sequence[Path]) -> list[str]:
-    """What the field files hold, and what looks wrong in them."""
-    lines = []
-    for path in paths:
-        field = load_field(path)
-        lines += [f"{path}: {line}" for line in inventory(field)]
-        lines += [f"warning: {path}: {line}" for line in field.account.warnings]
-    return lines
+def inventory_lines(paths: Sequence[Path]) -> tuple[list[str], list[str]]:
+    """What the field files hold, and what looks wrong in them, in lines."""
+    fields = [(path, load_field(path)) for path in paths]
+    held = [f"{path}: {line}" for path, field in fields for line in inventory(field)]
+    return held, [f"{path}: {line}" for path, field in fields for line in field.account.warnings]
 
 
 def assumptions(profile: Profile, blocks: int, planned: int) -> list[str]:

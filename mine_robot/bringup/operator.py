@@ -101,7 +101,20 @@ class Operator:
         subscription = self._node.create_subscription(
             kind, topic.name, lambda data: None, qos, callback_group=self._polled, raw=True
         )
-        reader, read = Reader(subscription), deserialiser(topic.type_name)
+        reader, take = Reader(subscription), self._taker(topic, decoder, callback)
+
+        def drain() -> None:
+            for data, gid in islice(iter(reader.take, None), QUEUE):
+                if self._gate.lets_in(topic, gid) and self._gate.owners.ours(self._gate.publisher(gid)):
+                    take(data)
+
+        self._drains.append(drain)
+
+    def _taker(
+        self, topic: Topic, decoder: Callable[[Any], Any], callback: Callable[[Any], None]
+    ) -> Callable[[bytes], None]:
+        """What happens to the bytes of a message."""
+        read = deserialiser(topic.type_name)
 
         def take(data: bytes) -> None:
             try:
@@ -111,12 +124,7 @@ class Operator:
                 return
             callback(content)
 
-        def drain() -> None:
-            for data, gid in islice(iter(reader.take, None), QUEUE):
-                if self._gate.lets_in(topic, gid) and self._gate.owners.ours(self._gate.publisher(gid)):
-                    take(data)
-
-        self._drains.append(drain)
+        return take
 
     def _on_mission(self, status: MissionStatus) -> None:
         self.picture.mission = status

@@ -104,9 +104,9 @@ def replay_log(
     if request.run is not None and out.resolve() == request.run.path.resolve():
         raise RecordError(f"--out {out}: is the run itself, whose records would be overwritten; give another folder")
     given = (options.log, *options.params, options.urdf, options.field, options.priors, compare)
-    claim_folder(out, "replay", given)
     if compare is not None:
         read_result(compare)  # a wrong folder is told before the work, not after it
+    claim_folder(out, "replay", given)
     with progress_bar(console) as tell:
         result = REPLAYS[only](replace(request, tell=tell, ahead=True))
     if compare is None or not result.summary:

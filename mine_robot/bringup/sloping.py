@@ -19,7 +19,7 @@ from mine_robot.coverage.ledger import Ledger
 from mine_robot.coverage.slopes import SlopeError, Slopes, Steep, slopes_of, steep_ground
 from mine_robot.pipeline.heights import read_heights
 from mine_robot.pipeline.loading import LoadError, ParameterFiles, load_field, load_robot, read_collection
-from mine_robot.pipeline.voids import without_voids
+from mine_robot.pipeline.voids import level_heights, without_voids
 
 BESIDE_M = 0.3  # around the ground: no track gets farther
 GRID_DEG = 1e-9  # 0.1 mm
@@ -42,7 +42,7 @@ def write_slopes(path: Path, dem: Path, out: Path, system: str | None, overlays:
     field = field_from_geojson({**content, "features": features}, source=str(path))
     try:
         pending = Ledger(field, robot, params.limits, params.resolution).grid(0.0).cells == Cell.PENDING
-        heights, said = without_voids(read_heights(dem, field, system), str(dem))
+        heights, said = without_voids(read_heights(dem, field, system), field, str(dem))
         slopes = slopes_of(heights, field, robot.front - robot.rear)
     except (SlopeError, FieldError) as error:
         raise LoadError(f"{dem if isinstance(error, SlopeError) else path}: {error}") from None
@@ -53,6 +53,11 @@ def write_slopes(path: Path, dem: Path, out: Path, system: str | None, overlays:
                 item["properties"]["lane_heading_deg"] = heading_deg(steep.lane_direction)
     features += [_no_go(field, reason, area) for reason, area in steep.excluded]
     save_text(out, to_json({**content, "written_by": SLOPES, "features": features}, indent=1))
+    level = level_heights(heights, field) * slopes.spacing**2
+    if level > 0.0:
+        said.append(
+            f"{level:.1f} m2 of the field have one and the same height, as water or a filled hole has: look at the place"
+        )
     return [*said, *_lines(field, slopes, steep, params.slope_max, out)]
 
 

@@ -87,8 +87,7 @@ def slopes_of(heights: Array, field: Field, length: float) -> Slopes:
     resolution = length / CELLS_A_LENGTH
     x0, y0 = west - 2.0 * length, south - 2.0 * length
     rows, cols = (math.ceil((high - low + 4.0 * length) / resolution) for low, high in ((south, north), (west, east)))
-    near = np.all(np.abs(heights[:, :2] - ((west + east) / 2.0, (south + north) / 2.0)) <= reach_of(ground), axis=1)
-    points = _thinned(heights[near & np.isfinite(heights).all(axis=1)], resolution)
+    points = _thinned(heights[near_field(heights, field) & np.isfinite(heights).all(axis=1)], resolution)
     if len(points) < MIN_HEIGHTS:
         raise SlopeError("it has no heights over the field")
     tree = cKDTree(points[:, :2])
@@ -140,10 +139,11 @@ def steep_ground(slopes: Slopes, field: Field, directions: Sequence[float], para
     )
 
 
-def reach_of(ground: shapely.Geometry) -> tuple[float, float]:
-    """How far from the middle of ``ground`` heights matter, m: beyond its ends by as much as the coarsest models are apart."""
-    west, south, east, north = ground.bounds
-    return (east - west) / 2.0 + BESIDE_M, (north - south) / 2.0 + BESIDE_M
+def near_field(heights: Array, field: Field) -> NDArray[np.bool_]:
+    """Which of ``heights`` (n, 3) matter for a field: those beyond its ends by as much as the coarsest models are apart."""
+    west, south, east, north = field.bounds
+    middle, reach = ((west + east) / 2.0, (south + north) / 2.0), np.array([east - west, north - south]) / 2.0
+    return np.asarray(np.all(np.abs(heights[:, :2] - middle) <= reach + BESIDE_M, axis=1))
 
 
 def _thinned(heights: Array, resolution: float) -> Array:

@@ -10,7 +10,7 @@ from mine_robot.core.geodesy import Datum
 from mine_robot.core.types import Array, FixStatus, GnssFix
 from mine_robot.localization import models
 from mine_robot.localization.checks import covariance_known
-from mine_robot.localization.filter import GNSS_ERROR, VELOCITY, ErrorStateFilter, Measurement
+from mine_robot.localization.filter import GNSS_ERROR, POSITION, ErrorStateFilter, Measurement
 from mine_robot.localization.gating import RETURN_SHARE, RETURN_SIGMAS, Doubt, Gate, Refusals
 from mine_robot.localization.memory import WHEELS_FRESH_S, Memory
 from mine_robot.localization.params import GnssNoise
@@ -18,10 +18,7 @@ from mine_robot.localization.walking import Correction, Pull, Travel
 
 VERTICAL_RATIO = 1.5  # vertical floor of a GNSS sigma in units of the horizontal one
 START_POSITION = 10.0  # m: prior that the next measurement replaces
-SUSPECT_ACCELERATION, SUSPECT_RATE = (
-    1.0,
-    0.05,
-)  # m/s², rad/s: what an inertial unit alone may be wrong by when fixes contradict
+SUSPECT_SPEED = 0.5  # m/s: so fast the position may go wrong on inertia alone while fixes contradict it
 STEADY_S = 1.0  # fixes that stay for so long while the robot stands have not walked before
 STRAIGHT_RATE, STRAIGHT_SPEED = 0.1, 0.05  # rad/s, m/s: in turns the skid moves the robot aside
 FROZEN_SPEED = 0.1  # m/s above which fixes cannot repeat their coordinates
@@ -117,9 +114,11 @@ class FixUse:
         return True
 
     def _suspect_inertial(self, interval: float) -> None:
-        """Without tracks to speak for it, the inertial solution may as well be wrong as a fix that contradicts it."""
-        self._filter.inflate_states(VELOCITY, (SUSPECT_ACCELERATION * interval) ** 2)
-        self._filter.inflate_yaw((SUSPECT_RATE * interval) ** 2)
+        """Without tracks to speak for it, the inertial solution may as well be wrong as a fix that contradicts it.
+
+        It is the position that they disagree about: blamed on the heading, fixes refused at rest swing it as soon as the robot moves.
+        """
+        self._filter.inflate_states(POSITION, (SUSPECT_SPEED * interval) ** 2)
 
     def _judge_agreement(self, memory: Memory, t: float, measurement: Measurement) -> None:
         """Fixes are plausible again. If they have come to where the filter stayed, they are right now. If they are where they were when

@@ -20,6 +20,7 @@ from mine_robot.sim.world import start_pose
 PLANNED_MAX_M2 = 1000.0  # a larger field is not planned for its reach: that would take minutes
 PLANNED_CORNERS_MAX = 2000
 REACH_LEAST = 0.9  # share of the hazard area below which a person should look at the field again
+SEAM_M = 1e-3  # closes the slits that rounding leaves between neighbours
 CIRCLE = 4  # segments of a quarter of a circle
 
 
@@ -70,11 +71,12 @@ def reckoned_reach(field: Field, limits: Limits, robot: Robot) -> Reach:
     Raises as :func:`reach_of`.
     """
     start = start_pose(field, robot)
-    ground = shapely.union_all([field.hazard, field.safe, bridge_of(field.hazard, field.safe)])
+    parts = [field.hazard, field.safe, bridge_of(field.hazard, field.safe)]
+    ground = shapely.union_all(shapely.buffer(parts, SEAM_M, join_style="mitre"))
     halos = shapely.buffer(shapely.points(field.known_targets), limits.halo_radius, quad_segs=CIRCLE)
     closed = shapely.union_all([field.no_go, *halos])
     half = robot.track_half_width + limits.patch_growth
-    room = shapely.get_parts(ground.difference(closed).buffer(-half, quad_segs=CIRCLE))
+    room = shapely.get_parts(ground.difference(closed).buffer(-half - SEAM_M, quad_segs=CIRCLE))
     home = shapely.Point(start.x, start.y)
     within: list[BaseGeometry] = [part for part in room if part.distance(home) < half]
     searched = shapely.union_all(within).buffer(max(robot.sweep_width / 2.0, half), quad_segs=CIRCLE)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import shapely
 
+from mine_robot.core.field import Field
 from mine_robot.core.types import Array
+from mine_robot.coverage.slopes import near_field
 from mine_robot.pipeline.loading import LoadError
 
 NUMBERS = (-9999.0, -99999.0, -32768.0, -32767.0, 32767.0, 65535.0)  # as tools write them where nothing was measured
@@ -14,8 +17,7 @@ APART_M, ZERO_APART_M = (
     20.0,
     2.0,
 )  # from all other heights: a number that is repeated there fills a hole, and 0 does nearer by
-REPEATED = 9  # times the very same height is no chance where heights are as good as all different
-DIFFERENT = 0.5  # share of different heights from which on they are
+REPEATED = 20  # times as often as the other heights is one that water or a filled hole has
 
 
 def is_void(values: Array) -> np.ndarray:
@@ -23,11 +25,12 @@ def is_void(values: Array) -> np.ndarray:
     return ~np.isfinite(values) | np.isin(values, NUMBERS) | (np.abs(values) > BEYOND)
 
 
-def without_voids(heights: Array, source: str) -> tuple[Array, list[str]]:
-    """``heights`` (n, 3) without those that are none, and a line for each number that was left out.
+def without_voids(heights: Array, field: Field, source: str) -> tuple[Array, list[str]]:
+    """``heights`` (n, 3) in ``map`` over ``field`` and around, without those that are none, and a line for each number that was left out.
 
     Raises :class:`LoadError` naming ``source`` if nothing is left, or one number only: a model that is all void, or that knows no slopes.
     """
+    heights = heights[near_field(heights, field)]
     z = heights[:, 2]
     if not len(z):
         return heights, []
@@ -42,12 +45,20 @@ def without_voids(heights: Array, source: str) -> tuple[Array, list[str]]:
     return heights[~void], lines
 
 
+def level_heights(heights: Array, field: Field) -> int:
+    """How many of ``heights`` (n, 3) over ``field`` have one height that is much too frequent for ground."""
+    values, index, counts = np.unique(heights[:, 2], return_inverse=True, return_counts=True)
+    if not len(values):
+        return 0
+    level = counts[index] >= REPEATED * np.median(counts)
+    ground = shapely.union_all([field.hazard, field.safe])
+    return int(np.count_nonzero(shapely.contains_xy(ground, heights[level, 0], heights[level, 1])))
+
+
 def _fillings(z: Array) -> Array:
-    """Numbers among finite heights (n,) that fill holes: repeated, and apart from all others, or in a model of different heights."""
+    """Numbers at the ends of finite heights (n,) that are repeated and apart from all others."""
     values, counts = np.unique(z, return_counts=True)
     found: list[float] = []
-    if len(values) > DIFFERENT * len(z):
-        found += list(values[counts >= REPEATED])
     low, high = 0, len(values) - 1
     while low < high and _apart(values[low], values[low + 1]) and counts[low] >= 2:
         found.append(values[low])

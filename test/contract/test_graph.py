@@ -58,7 +58,11 @@ def test_a_node_uses_the_topics_of_the_graph(node: GraphNode) -> None:
     talks: set[str] = set()  # by name; a topic that a node also listens to is found only so
     names: set[str] = set()
     for call in ast.walk(tree):
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in ("listen", "poll"):
+        if (
+            isinstance(call, ast.Call)
+            and isinstance(call.func, ast.Attribute)
+            and call.func.attr in ("listen", "poll", "overhear")
+        ):
             assert isinstance(call.args[0], ast.Name)
             listens.add(call.args[0].id)
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "talk":

@@ -84,28 +84,23 @@ def test_logs_of_spoilt_messages_are_read(tmp_path: Path, seed: int) -> None:
 
 
 class Seat(Operator):
-    """An operator whose subscriptions are kept, without ROS."""
+    """An operator without ROS."""
 
     def __init__(self) -> None:
-        self.picture, self.refusals, self.takers = Picture(), Refusals(), {}
-        self._node = SimpleNamespace(create_subscription=self.subscribe)
-
-    def subscribe(self, kind: Any, name: str, callback: Any, quality: Any, *, raw: bool) -> None:
-        assert raw, "what rclpy decodes itself it raises in the runner"
-        self.takers[name] = callback
+        self.picture, self.refusals = Picture(), Refusals()
 
 
 def test_the_operator_survives_what_is_no_health() -> None:
     seat = Seat()
-    seat._listen(DIAGNOSTICS, decoder(), seat._on_diagnostics)
+    take = seat._taker(DIAGNOSTICS, decoder(), seat._on_diagnostics)
     message = encode.diagnostics(5.0, [Health("guard", Level.OK, "")])
     message.status[0].level = b"\x07"
     for data in (serialize_message(message), b"", BYTES[IMU]):
-        seat.takers[DIAGNOSTICS.name](data)
+        take(data)
     assert seat.picture.health == {}
     no_message, level = seat.refusals.lines()
     assert "2 messages" in no_message and "level is '7'" in level
-    seat.takers[DIAGNOSTICS.name](BYTES[DIAGNOSTICS])
+    take(BYTES[DIAGNOSTICS])
     assert set(seat.picture.health) == {"coverage", "guard"}
 
 
@@ -118,7 +113,7 @@ def test_an_error_of_the_runner_ends_the_run_with_its_records(
 ) -> None:
     stopped = []
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise RuntimeError("nobody thought of this")
 
     monkeypatch.setattr(runner, "environment", lambda prepared: {})
@@ -126,7 +121,7 @@ def test_an_error_of_the_runner_ends_the_run_with_its_records(
     monkeypatch.setattr(runner, "Operator", fail)
     directory = SimpleNamespace(path=tmp_path, node_logs=tmp_path)
     request = SimpleNamespace(resume=None, console=None, namespace="")
-    prepared = SimpleNamespace(request=request, directory=directory, companions={}, nodes=[])
+    prepared = SimpleNamespace(request=request, directory=directory, companions={}, nodes=[], number=1)
     ending = runner._conduct(prepared, runner.Console())
     assert ending.reason.startswith("the runner failed: RuntimeError: nobody thought of this") and not ending.hurried
     assert stopped and "in fail" in (tmp_path / "runner.log").read_text()

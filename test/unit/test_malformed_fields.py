@@ -35,6 +35,17 @@ def hazard(content: Any) -> Content:
     return data
 
 
+def polygon(ring: list[list[float]]) -> Content:
+    """A geometry."""
+    return {"type": "Polygon", "coordinates": [ring]}
+
+
+def with_feature(role: str, geometry: Any, **properties: Any) -> Content:
+    """A small field with one more feature."""
+    more = {"type": "Feature", "properties": {"role": role, **properties}, "geometry": geometry}
+    return {**field(), "features": [*field()["features"], more]}
+
+
 def circle(corners: int) -> list[list[float]]:
     """A ring of about 2 m radius north of the safe area."""
     turn = [2.0 * math.pi * i / corners for i in range(corners)]
@@ -71,6 +82,22 @@ BAD: dict[str, tuple[Content | str, str]] = {
     "overlapping roles": (field(safe=box(LON, LAT - D / 2, D, D)), "overlap by"),
     "apart": (field(safe=box(LON, LAT - 2 * D, D, D / 2)), "no safe_area touches"),
     "no room to stand": (field(safe=box(LON, LAT - D / 100, D, D / 100)), "room"),
+    "an open ring": (field(SQUARE[:-1]), "is not closed: it begins at [46.93, 39.99] and ends at [46.93, 39.9901], 11.13 m"),
+    "a last corner mistyped": (field([*SQUARE[:-1], [LON - 2 * D, LAT]]), "17.06 m from there"),
+    "no-go all over": ({**field(), "features": [*field()["features"], feature("no_go", box(LON - D, LAT - D, 4 * D, 4 * D))]},
+                       "nothing is left to search"),
+    "four numbers": (field([[*SQUARE[0], 1, 2], *SQUARE[1:]]), "is not [longitude, latitude]"),
+    "numbers as text": (field([["46.93", "39.99"], *SQUARE[1:]]), "is not [longitude, latitude]"),
+    "no geometry": (with_feature("no_go", None), "feature 2 (no_go) has no geometry"),
+    "collection in a role": (with_feature("no_go", {"type": "GeometryCollection", "geometries": []}), "not GeometryCollection"),
+    "collection in a collection": ({**field(), "features": [*field()["features"], field()]}, "feature 2 has no properties.role"),
+    "zone beside the features": ({**field(), "no_go": {"type": "FeatureCollection", "features": []}}, "'no_go' holds geometry"),
+    "zone in a property": (with_feature("no_go", polygon(SQUARE), holes={"coordinates": []}), "'holes' holds geometry"),
+    "zone in another system": (with_feature("no_go", {**polygon(SQUARE), "crs": WITH_CRS["crs"]}), "feature 2 (no_go): the coordin"),
+    "zone without area": (with_feature("no_go", polygon(box(LON, LAT, D, 1e-13))), "feature 2 (no_go)"),
+    "a member said twice": ('{"type": "FeatureCollection", "features": [{}], "features": []}', "'features' stands twice, in line 1"),
+    "a lane heading misspelt": (with_feature("hazard_area", polygon(SQUARE), lane_heading=30), "is it 'lane_heading_deg'?"),
+    "a lane heading misplaced": (with_feature("no_go", polygon(SQUARE), lane_heading_deg=30), "belongs to a hazard_area"),
     "no features": ({"type": "FeatureCollection", "features": []}, "no features"),
     "features no list": ({"type": "FeatureCollection", "features": {"a": 1}}, "no features"),
     "NaN": (json.dumps(field([[math.nan, LAT], *SQUARE[1:]])), "NaN is not a number"),
@@ -117,7 +144,7 @@ GOOD: dict[str, Callable[[], Content]] = {
     "sliver of a millimetre": lambda: field(box(LON, LAT, D, 1e-8)),
     "ten thousand corners": lambda: field(circle(10_000)),
     "400 holes": lambda: holes(400),
-    "an open ring": lambda: field(SQUARE[:-1]),
+    "heights here and there": lambda: field([SQUARE[0], [*SQUARE[1], 4.0], *SQUARE[2:]]),
     "longitude and latitude by name": lambda: {
         **field(), "crs": {"type": "name", "properties": {"name": "urn:ogc:def:crs:OGC:1.3:CRS84"}}
     },

@@ -133,7 +133,7 @@ def test_check_shows_markup_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "field.geojson"
     for name in SHOWN:
         path.write_text(json.dumps(field(name=name)))
-        assert f"'{name}'" in check_file(path)
+        assert f"'{name}'" in check_file(path)[0][0]
 
 
 def test_a_name_in_a_robot_description_has_the_same_door() -> None:

@@ -72,7 +72,7 @@ def test_a_setting_changes_the_result_and_the_comparison_says_how(run: Path, rep
         (["--set", "detector.gpr.treshold=3"], "did you mean 'detector.gpr.threshold'?"),
         (["--set", "detector.gpr.threshold=99"], "must be 0.5 to 10, got 99"),
         (["--set", "detector.gpr.threshold"], "must look like NAME=VALUE"),
-        (["--set", "detector.gpr.threshold=["], "the value is not YAML"),
+        (["--set", "detector.gpr.threshold=["], "detector.gpr.threshold=[: not YAML"),
         (["--set", "nothing.at.all=1"], "'nothing.at.all' is not a parameter"),
         (["--compare", "nowhere"], "holds no result to compare with"),
         (["--only", "marking"], "must be one of all, localization, detection"),

@@ -196,7 +196,7 @@ def test_a_file_that_is_too_large_or_no_file(tmp_path: Path) -> None:
 
 def test_a_byte_order_mark_and_an_empty_section_are_fine(tmp_path: Path) -> None:
     path = written(tmp_path, "\ufeffdetector:\n  ros__parameters:\n    # nothing yet\n")
-    assert check_file(path) == "parameter file: ok"
+    assert check_file(path) == (["parameter file: ok"], [])
 
 
 def test_values_of_the_command_line_are_as_strict() -> None:

@@ -23,6 +23,7 @@ from mine_robot.bringup.terminal import Terminal
 from mine_robot.core.private import keep_private, make_private
 from mine_robot.pipeline.loading import LoadError
 from mine_robot.records.run_directory import RunDirectory
+from mine_robot.ros.refusals import Refusals
 
 ROOT = Path(__file__).parents[2]
 SMALL = ROOT / "test" / "data" / "small_field.geojson"
@@ -134,7 +135,9 @@ def test_a_closed_terminal_ends_a_mission_with_its_records(
     done: list[str] = []
 
     class Stack:
-        def __init__(self, *_: Any) -> None: ...
+        refusals = Refusals()
+
+        def __init__(self, *_: Any, **__: Any) -> None: ...
 
         def stop_all(self) -> None:
             done.append("stopped")
@@ -155,16 +158,20 @@ def test_a_closed_terminal_ends_a_mission_with_its_records(
         return {"state": "aborted"}
 
     request = RunRequest(SMALL)
-    prepared = SimpleNamespace(directory=RunDirectory(tmp_path), request=request, nodes=(), companions={})
+    (tmp_path / "run.json").write_text('{"simulation": true}')
+    prepared = SimpleNamespace(directory=RunDirectory(tmp_path), request=request, nodes=(), companions={}, number=1)
     for name, value in {
         "Processes": Stack,
         "Operator": Stack,
+        "Display": lambda *_: SimpleNamespace(running=nullcontext, show=None),
         "finish_run": finish_run,
         "show_summary": lambda *_: None,
     }.items():
         monkeypatch.setattr(runner, name, value)
+    monkeypatch.setattr(runner, "environment", lambda _: {})
     monkeypatch.setattr(runner, "prepare_run", lambda *_: prepared)
     monkeypatch.setattr(runner, "hold_the_robot", lambda _: nullcontext())
+    monkeypatch.setattr(runner, "_show_field", lambda *_: None)
     monkeypatch.setattr(runner, "_watch", lambda *_: None)
     before = signal.getsignal(number)
     assert runner.run_mission(request, Terminal(), []) == 1

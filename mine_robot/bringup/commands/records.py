@@ -29,14 +29,10 @@ def export(
 ) -> None:
     """Write what a run found and cleared for a database or GIS (docs/exports.md)."""
     from mine_robot.bringup.saving import claim_folder
-    from mine_robot.records.export import check_formats, export_run
-    from mine_robot.records.run_directory import RunDirectory
+    from mine_robot.records.export import export_run
 
-    names, out = _names(formats or ["geojson"]), out or folder / "export"
-    check_formats(names)
-    RunDirectory(folder).require_finished()
-    claim_folder(out, "export", (folder,))
-    for path in export_run(folder, names, out):
+    out = out or folder / "export"
+    for path in export_run(folder, _names(formats or ["geojson"]), out, lambda: claim_folder(out, "export", (folder,))):
         console.print(str(path), soft_wrap=True)
 
 
