@@ -108,7 +108,10 @@ def show_summary(console: Console, summary: Mapping[str, Any], folder: str | Pat
     table.add_row("Reason", Text(one_line(str(summary["reason"]))))
     table.add_row("Area", f"{summary['area_m2']:.1f} m²")
     reached = percent(summary["coverage"])
-    table.add_row("Searched", f"{summary['searched_m2']:.1f} m² ({reached} of what can be reached)")
+    whole = percent(summary["searched_m2"] / summary["area_m2"]) if summary["area_m2"] else "nothing"
+    table.add_row(
+        "Searched", f"{summary['searched_m2']:.1f} m², {whole} of the area ({reached} of what can be reached)"
+    )
     table.add_row("Gaps", f"{summary['gaps_m2']:.1f} m², listed with reasons in the report")
     table.add_row("Duration", duration(summary["duration_s"]))
     table.add_row("Targets", in_words(summary.get("suspects", 0), summary["targets"]))

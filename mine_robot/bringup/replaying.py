@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from mine_robot.bringup.resources import resource
-from mine_robot.bringup.saving import claim_folder
+from mine_robot.bringup.saving import filling
 from mine_robot.core.field import Field
 from mine_robot.core.priors import NO_PRIORS, Prior
 from mine_robot.core.robot import Robot
@@ -103,11 +103,10 @@ def replay_log(
     request = options.request(out)
     if request.run is not None and out.resolve() == request.run.path.resolve():
         raise RecordError(f"--out {out}: is the run itself, whose records would be overwritten; give another folder")
-    given = (options.log, *options.params, options.urdf, options.field, options.priors, compare)
     if compare is not None:
         read_result(compare)  # a wrong folder is told before the work, not after it
-    claim_folder(out, "replay", given)
-    with progress_bar(console) as tell:
+    given = (options.log, *options.params, options.urdf, options.field, options.priors, compare)
+    with filling(out, "replay", given), progress_bar(console) as tell:
         result = REPLAYS[only](replace(request, tell=tell, ahead=True))
     if compare is None or not result.summary:
         return result.complete, result.lines

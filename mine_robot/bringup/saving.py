@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mine_robot.pipeline.loading import LoadError, load_json
+from mine_robot.records.errors import RecordError
 
 HEAD = 4096  # bytes that say what a file is
 STAMP = ".mine_robot_output"  # in a folder that a command fills: which command that was
@@ -67,26 +68,34 @@ def check_output(out: Path, kind: Kind, inputs: Iterable[Path | None]) -> None:
         raise LoadError(f"{out}: exists and is not {kind.name}; it is not overwritten: give another file, or delete it")
 
 
-def claim_folder(out: Path, command: str, inputs: Iterable[Path | None]) -> None:
-    """Make the folder ``out`` that of ``command``: a new one, an empty one, or one that the command filled before.
+@contextmanager
+def filling(out: Path, command: str, inputs: Iterable[Path | None]) -> Iterator[None]:
+    """The block fills the folder ``out``: a new one, an empty one, or one that ``command`` filled before.
 
-    Raises :class:`LoadError` if there is anything else in it, or if it is or holds one of ``inputs``.
+    Raises :class:`LoadError` if there is anything else in it, or if it is or holds one of ``inputs``, :class:`RecordError` if it is a file.
     """
     for path in inputs:
         if path is not None and (_same(path, out) or _within(path, out)):
             raise LoadError(f"{out}: is or holds the input {path}; give another folder")
     if out.exists() and not out.is_dir():
-        raise LoadError(f"{out} is not a folder")
+        raise RecordError(f"{out} is not a folder")
     stamp = out / STAMP
-    with saving(out):
-        if out.is_dir() and any(out.iterdir()):
-            said = stamp.read_text(encoding="utf-8", errors="replace").strip() if stamp.is_file() else ""
-            if said != command:
-                what = f"the output of `mine-robot {said[:40]}`" if said else "files that are not of `mine-robot`"
-                raise LoadError(f"{out}: holds {what}; nothing is written among them: give a new or empty folder")
-            return
-        out.mkdir(parents=True, exist_ok=True)
-        stamp.write_text(f"{command}\n", encoding="utf-8")
+    if _held(out):
+        said = stamp.read_text(encoding="utf-8", errors="replace").strip() if stamp.is_file() else ""
+        if said != command:
+            what = f"the output of `mine-robot {said[:40]}`" if said else "files that are not of `mine-robot`"
+            raise LoadError(f"{out}: holds {what}; nothing is written among them: give a new or empty folder")
+    try:
+        yield
+    finally:
+        if _held(out):
+            stamp.write_text(f"{command}\n", encoding="utf-8")
+
+
+def _held(folder: Path) -> bool:
+    """Whether there is anything in a folder."""
+    with saving(folder):
+        return folder.is_dir() and any(folder.iterdir())
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mine_robot.bringup.replaying import ReplayOptions, progress_bar
-from mine_robot.bringup.saving import claim_folder
+from mine_robot.bringup.saving import filling, saving
 from mine_robot.bringup.workers import workers
 from mine_robot.core.parameters import specs
 from mine_robot.pipeline.loading import LoadError
@@ -70,17 +70,19 @@ def tune(options: ReplayOptions, name: str, text: str, out: Path, console: Conso
     ``dask`` is where the replays run, as :func:`~mine_robot.bringup.workers.workers` takes it.
     """
     sweep = plan_sweep(options, name, text)
-    claim_folder(out, "tune", (options.log, *options.params, options.urdf, options.field, options.priors))
-    values = sweep.all_values
-    rows = []
-    with progress_bar(console) as tell, workers(dask) as spread:
-        for row in spread(partial(replay_value, options, sweep, out), values):
-            rows.append(row)
-            tell(f"{len(values)} replays", len(rows) / len(values))
-    write_table(out / "tune.csv", rows)
-    draw_effect(out / "tune.png", sweep.name, sweep.unit, rows, sweep.present)
-    for value in values:
-        write_overlay(overlay_path(out, value), sweep.nodes, sweep.key, value, sweep.present)
+    given = (options.log, *options.params, options.urdf, options.field, options.priors)
+    with filling(out, "tune", given), saving(out):
+        out.mkdir(parents=True, exist_ok=True)
+        values = sweep.all_values
+        rows = []
+        with progress_bar(console) as tell, workers(dask) as spread:
+            for row in spread(partial(replay_value, options, sweep, out), values):
+                rows.append(row)
+                tell(f"{len(values)} replays", len(rows) / len(values))
+        write_table(out / "tune.csv", rows)
+        draw_effect(out / "tune.png", sweep.name, sweep.unit, rows, sweep.present)
+        for value in values:
+            write_overlay(overlay_path(out, value), sweep.nodes, sweep.key, value, sweep.present)
     console.print(_table(sweep, rows))
     console.print(f"{out / 'tune.csv'}, {out / 'tune.png'}", highlight=False, soft_wrap=True, markup=False)
     example = overlay_path(out, next(value for value in values if value != sweep.present))

@@ -16,6 +16,7 @@ FINE_DIGITS = 7  # of a degree: a centimetre
 METRES_A_DEGREE = 111_320.0
 ON_GRID_DEG = 1e-9  # as far as coordinates are written
 GRID_VALUES = 4  # different numbers that lie on a grid only if they were rounded to it
+HIGHEST = 1e5  # number of a bounding box that means anything
 BBOX_DEG = 1e-4  # by which a file's bounding box may be larger than what is in it
 # Grids that coordinates are rounded to, in degrees: decimals, then minutes and seconds with decimals.
 DECIMALS = {f"{digits} decimals": 10.0**-digits for digits in range(FINE_DIGITS)}
@@ -122,7 +123,9 @@ def _far(local: Shapes) -> Iterable[str]:
 
 def beyond_content(bbox: object, shapes: Shapes) -> Iterable[str]:
     """A bounding box of the file that is larger than what is in it: something may be missing."""
-    if not isinstance(bbox, list) or len(bbox) not in (4, 6) or not all(isinstance(x, (int, float)) for x in bbox):
+    if not isinstance(bbox, list) or len(bbox) not in (4, 6):
+        return
+    if not all(isinstance(x, (int, float)) and abs(x) <= HIGHEST for x in bbox):
         return
     half = len(bbox) // 2
     west, south, east, north = shapely.union_all([shape for role in shapes.values() for _, shape in role]).bounds

@@ -36,8 +36,11 @@ def checked_geometry(label: str, geometry: Any, wanted: tuple[str, ...]) -> Base
     if coordinates == []:
         raise FieldError(f"{label} is empty")
     places = _places(label, coordinates, DEPTH[kind])
-    for ring in _rings(kind, places):
-        _check_ring(label, ring)
+    for polygon in {"Polygon": [places], "MultiPolygon": places}.get(kind, []):
+        if not polygon:
+            raise FieldError(f"{label} has broken coordinates: a polygon without a ring")
+        for ring in polygon:
+            _check_ring(label, ring)
     try:
         built = shape({"type": kind, "coordinates": places})
     except (ValueError, TypeError, shapely.errors.ShapelyError) as error:
@@ -65,12 +68,6 @@ def _places(label: str, value: Any, depth: int) -> Any:
     if not all(map(math.isfinite, place)):
         raise FieldError(f"{label} has a coordinate that is not a number")
     return place[:2]
-
-
-def _rings(kind: str, places: Any) -> list[Any]:
-    """The rings of polygons."""
-    polygons = {"Polygon": [places], "MultiPolygon": places}.get(kind, [])
-    return [ring for polygon in polygons for ring in polygon]
 
 
 def _check_ring(label: str, ring: list[list[float]]) -> None:

@@ -20,6 +20,7 @@ from mine_robot.core.field import Field, FieldError, checked_geometry, in_map, n
 from mine_robot.core.text import short
 
 CALIBRATED_PER_M2 = 0.05  # hazards by m² for which the detector's probabilities are calibrated (docs/detection.md)
+MOST = 1e300  # of any figure
 REACH = 3.0  # standard deviations: beyond it a place that is uncertain means next to nothing
 RASTER = "raster"
 SIGMA_MIN_M = 0.1  # what is found is not placed better against a survey
@@ -120,7 +121,7 @@ def _figure(label: str, properties: Mapping[str, Any], key: str) -> float:
     """A number of a feature within its range."""
     low, high = RANGES.get(key, (-math.inf, math.inf))
     value = properties.get(key)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low < value <= high or math.isinf(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low < value <= high or abs(value) > MOST:
         wanted = f"a number above {low:g}, at most {high:g}" if key in RANGES else "a number"
         raise FieldError(f"{label}: '{key}' must be {wanted}" + (f", not {short(value)}" if key in properties else ""))
     return float(value)

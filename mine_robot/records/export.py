@@ -18,21 +18,17 @@ from mine_robot.records.run_directory import RunDirectory
 STEM = "export"
 
 
-def export_run(
-    run_dir: Path, formats: Sequence[str], out: Path, claim: Callable[[], None] = lambda: None
-) -> list[Path]:
+def export_run(run_dir: Path, formats: Sequence[str], out: Path) -> list[Path]:
     """Write the run in ``run_dir`` to the folder ``out`` in every one of ``formats``; returns the files, by name.
 
     Raises :class:`RecordError` for a format that is not known, a folder that is no run, a run that has no summary
-    (killed, or still going on), records that are broken, and an output that cannot be written. ``claim`` is called once
-    the records are known to be good, before anything is written.
+    (killed, or still going on), records that are broken, and an output that cannot be written.
     """
     check_formats(formats)
     RunDirectory(run_dir).require_finished()
     if out.exists() and not out.is_dir():
         raise RecordError(f"{out} is not a folder")
     export = export_of(load_proven(run_dir))
-    claim()
     return write_export(export, formats, out)
 
 

@@ -7,6 +7,8 @@ from dataclasses import replace
 from control_plant import drive, limits, nav_state
 
 from mine_robot.core.types import (
+    HAZARD_M2,
+    OUT_OF_REACH,
     SEARCHED,
     UNPROVEN,
     Goal,
@@ -63,6 +65,7 @@ class MissionBench:
         self.goals: list[tuple[Goal, int, float]] = []
         self.requests: list[MarkRequest] = []
         self.searched_m2 = 0.0
+        self.out_of_reach_m2 = 0.0
         self.gain_m2 = 1.0  # of every search plan driven to its end
         self._driven = 0.0
 
@@ -76,6 +79,7 @@ class MissionBench:
             if name not in self.silent:
                 message = self.messages.get(name, "fine" if not level else "broken")
                 ground = {SEARCHED: f"{self.searched_m2:.3f}", UNPROVEN: f"{self.unproven_m2:.3f}"}
+                ground |= {HAZARD_M2: "40.000", OUT_OF_REACH: f"{self.out_of_reach_m2:.3f}"}
                 values = ground if name == "coverage" else {}
                 self.mission.set_health(Health(name, level, message, values))
         self.mission.set_targets(tuple(self.targets))

@@ -168,3 +168,18 @@ def test_a_plan_leaves_no_rasters_to_the_garbage_collector():
         assert not [item for item in left if id(item) not in before]
     finally:
         gc.enable()
+
+
+def test_what_no_robot_gets_to_is_told_apart_from_halos():
+    """Safe ground that touches in one corner: all is out of reach but the halo of the known target, and the mission is told."""
+    told = []
+    for safe, pose in ((shapely.box(-4, -4, 0, 0), nav(-2.0, -2.0)), (shapely.box(-1, -4, 7, 0), nav(3.0, -2.0))):
+        field = field_of(shapely.box(0, 0, 6, 5), safe, known=[(3.0, 2.5)])
+        manager = CoverageManager(CoverageParams(directions=1), limits(), robot(), field)
+        manager.set_nav(pose)
+        plan = manager.answer(status(Goal.SEARCH, 1.0))
+        halo = sum(gap.area for gap in plan.gaps if gap.reason == "target halo")
+        values = manager.progress().values
+        assert float(values["out_of_reach_m2"]) == pytest.approx(float(values["gaps_m2"]) - halo, abs=2e-3)
+        told.append(float(values["out_of_reach_m2"]) / float(values["hazard_m2"]))
+    assert told[0] > 0.9 and told[1] < 0.1

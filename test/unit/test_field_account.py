@@ -74,7 +74,7 @@ def test_numbers_and_areas_of_all_roles() -> None:
 
 def test_what_looks_wrong_is_said() -> None:
     far = [LON + 10 * D + FINE, LAT + 2 * FINE]
-    assert "feature 2 (known_target) lies 76" in warnings(feature("known_target", "Point", far))
+    assert "feature 2 (known_target) lies 77 m outside the field" in warnings(feature("known_target", "Point", far))
     assert "no_go) lies" in warnings(feature("no_go", "Polygon", [fine(box(LON, LAT + 5 * D, D, D))]))
     assert "feature 2 (safe_area) lies" in warnings(
         feature("safe_area", "Polygon", [fine(box(LON, LAT + 5 * D, D, D))])

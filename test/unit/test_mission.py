@@ -89,6 +89,18 @@ def test_a_search_that_gave_ground_up_is_not_complete(unproven: float, state: Mi
     assert ("0.40 m² were swept twice and are not proven" in bench.status.reason) is (unproven > 0.0)
 
 
+@pytest.mark.parametrize(
+    ("out_of_reach", "state"), [(0.0, S.DONE), (20.0, S.DONE), (20.1, S.ABORTED), (37.0, S.ABORTED)]
+)
+def test_a_field_that_is_mostly_gaps_is_not_complete(out_of_reach: float, state: MissionState) -> None:
+    bench = MissionBench()
+    bench.out_of_reach_m2 = out_of_reach
+    bench.go()
+    assert bench.run(200.0, state) is state
+    words = f"ended short: {out_of_reach:.1f} of 40.0 m² are out of reach and listed as gaps"
+    assert bench.status.reason.startswith(words) is (state is S.ABORTED)
+
+
 def test_one_spot_after_the_other_that_cannot_be_proven_does_not_end_the_search() -> None:
     bench = MissionBench(lanes=9)
     bench.gain_m2 = 0.0

@@ -67,13 +67,13 @@ def plan(
     from mine_robot.records.text import percent
 
     summary, held, doubts = write_plan(field, tuple(params or ()), out, plot, time.perf_counter)
+    for line in held:
+        typer.echo(line, err=as_json)
+    for line in doubts:
+        typer.echo(f"warning: {field}: {line}", err=True)
     if as_json:
-        typer.echo(to_json({**summary, "field": held, "warnings": doubts}, ascii_only=True))
+        typer.echo(to_json(summary, ascii_only=True))
     else:
-        for line in held:
-            typer.echo(line)
-        for line in doubts:
-            typer.echo(f"warning: {field}: {line}", err=True)
         console.print(
             f"{summary['lanes']} lanes, {summary['length_m']:.0f} m, {summary['duration_s'] / 60.0:.0f} min, "
             f"covers {percent(summary['covered'])} of the hazard area, gaps {summary['gaps_m2']:.2f} m2 -> {out}",

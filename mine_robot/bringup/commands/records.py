@@ -28,12 +28,13 @@ def export(
     ] = None,
 ) -> None:
     """Write what a run found and cleared for a database or GIS (docs/exports.md)."""
-    from mine_robot.bringup.saving import claim_folder
+    from mine_robot.bringup.saving import filling
     from mine_robot.records.export import export_run
 
     out = out or folder / "export"
-    for path in export_run(folder, _names(formats or ["geojson"]), out, lambda: claim_folder(out, "export", (folder,))):
-        console.print(str(path), soft_wrap=True)
+    with filling(out, "export", (folder,)):
+        for path in export_run(folder, _names(formats or ["geojson"]), out):
+            console.print(str(path), soft_wrap=True)
 
 
 def evidence(
@@ -59,13 +60,12 @@ def merge(
     dask: DaskCluster = "",
 ) -> None:
     """Merge several runs on one area to one ledger and one report (docs/merging.md)."""
-    from mine_robot.bringup.saving import claim_folder
+    from mine_robot.bringup.saving import filling
     from mine_robot.bringup.workers import workers
     from mine_robot.records.merge_record import merge_runs
 
     # A run is read in a hundredth of a second: processes of this machine would take longer to start.
-    claim_folder(out, "merge", folders)
-    with workers(dask) if dask else nullcontext(map) as spread:
+    with filling(out, "merge", folders), workers(dask) if dask else nullcontext(map) as spread:
         summary = merge_runs(folders, out, _names(formats or []), spread=spread)
     console.print(
         f"{len(folders)} runs: {summary['searched_m2']:.2f} of {summary['area_m2']:.2f} m2 searched, {summary['targets']} targets, "
