@@ -39,6 +39,7 @@ from mine_robot.core.types import (
     TargetClass,
 )
 from mine_robot.mission.journal import Journal
+from mine_robot.pipeline.loading import load_field
 from mine_robot.records.errors import RecordError
 from mine_robot.records.export import FORMATS, export_run
 from mine_robot.records.export_layers import TRACK_PAUSE, TRACK_TOLERANCE, _tracks
