@@ -89,6 +89,7 @@ class Attack:
     faults: tuple[dict[str, Any], ...] = ()
     mouths: tuple[str, ...] = ("stranger",)
     quiet: bool = False  # the visitor says nothing: others speak
+    presses: bool = False  # a person presses the emergency stop
 
     @property
     def alone(self) -> bool:
@@ -326,7 +327,14 @@ def _special() -> list[Attack]:
             TOPICS,
             lasts=30.0,
         ),
-        Attack("emergency stop while the mission is frozen", "frozen", _frozen_stop, frozen="mission", lasts=6.0),
+        Attack(
+            "emergency stop while the mission is frozen",
+            "frozen",
+            _frozen_stop,
+            frozen="mission",
+            lasts=6.0,
+            presses=True,
+        ),
         *(Attack(f"frozen {node}", "frozen", _freeze(node), frozen=node, lasts=14.0) for node in frozen),
         *(
             Attack(f"silent driver: {kind}", "silent", wait, lasts=8.0, blind=True, faults=(fault,))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import multiprocessing
 import os
 import shutil
@@ -44,17 +45,17 @@ def works(attacks: Sequence[Attack], mouths: Sequence[str]) -> Iterator[Work]:
                 yield kind, (attack.name,)
 
 
-def conduct(work: Work, out: Path, seed: int, domain: int, keep: bool) -> list[Row]:
-    """One mission after another, until every attack of ``work`` has come; one that did harm ends its mission."""
+def conduct(work: Work, out: Path, seed: int, domain: int, keep: bool, limit: float = math.inf) -> list[Row]:
+    """One mission after another, until every attack of ``work`` has come or it is ``limit``; one that did harm ends its mission."""
     os.environ["ROS_DOMAIN_ID"] = str(domain)
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     kind, names = work
     waiting, rows, again = list(names), list[Row](), set[str]()
-    while waiting:
+    while waiting and time.time() < limit:
         folder = out / f"{kind}_{'_'.join(waiting[0].split())[:60].replace('/', '-').replace(':', '')}_{len(rows)}"
         shutil.rmtree(folder, ignore_errors=True)
         with Session(folder, seed, BY_NAME[waiting[0]].faults, kind) as session:
-            while waiting:
+            while waiting and time.time() < limit:
                 row = session.strike(BY_NAME[waiting[0]])
                 print(line(row), flush=True)
                 if not session.ended_well and len(session.rows) > 1 and row.name not in again:
@@ -87,7 +88,9 @@ def entry(row: Row, seed: int) -> dict[str, object]:
     """A row for the documentation (``bringup/gate_page.py`` reads topic, attack, seconds and followed)."""
     early = row.seconds is not None and row.seconds < 0.0
     words = f"{row.reaction} (before it spoke)" if early else row.reaction
-    followed = "; ".join(row.faults) or f"{words[:120]}; {row.after}"
+    if row.reaction == "none" and row.notes:
+        words = row.notes[0][:200]  # e.g. why a second stack did not start
+    followed = "; ".join([*row.faults, f"{words[:200]}; {row.after}"])
     named = {
         "topic": ", ".join(row.topics) if len(row.topics) < 5 else "all",
         "attack": f"{row.name} ({row.mouth})",
@@ -119,6 +122,7 @@ def main() -> int:
     parser.add_argument("--domain", type=int, default=20, help="The first of up to 80 domains.")
     parser.add_argument("--keep", action="store_true", help="Keep the runs that went well too.")
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="No further attack after so long.")
     parser.add_argument("--list", action="store_true", help="Print the names and end.")
     arguments = parser.parse_args()
     chosen = [attack for attack in ATTACKS if not arguments.only or any(part in attack.name for part in arguments.only)]
@@ -130,10 +134,11 @@ def main() -> int:
     arguments.out.mkdir(parents=True, exist_ok=True)
     began, rows = time.monotonic(), list[Row]()
     work = list(works(chosen, arguments.mouths))
+    limit = time.time() + 60.0 * arguments.minutes
     with ProcessPoolExecutor(arguments.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         tasks = [
             pool.submit(
-                conduct, item, arguments.out, arguments.seed, arguments.domain + index % DOMAINS, arguments.keep
+                conduct, item, arguments.out, arguments.seed, arguments.domain + index % DOMAINS, arguments.keep, limit
             )
             for index, item in enumerate(work)
         ]

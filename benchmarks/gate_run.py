@@ -55,6 +55,7 @@ class AttackedRun(Run):
     def begin(self, program: list[str], out: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
         """A stack on this field."""
         environment.pop("_ROS_WHEELS_BOOTSTRAP_COMPLETE", None)
+        environment["PYTHONPATH"] = str(ROOT)  # an environment shared by worktrees names the package of another
         words = ["run", str(self.field), "--scenario", str(self.scenario), "--out", str(out), *self.options]
         with out.with_suffix(".output").open("ab") as log:
             return subprocess.Popen(

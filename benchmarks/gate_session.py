@@ -45,6 +45,8 @@ READY_S, RECOVER_S, END_S = 120.0, 40.0, 90.0  # wall time
 OBSERVE_S, OBSERVE_WALL_S = 3.0, 12.0
 WATCH_S, CATCH_UP_S = 0.2, 6.0
 MANY_TOPICS = 5
+DRIVEN_OFF = "geofence: outside the field"  # a resume is refused with reason: it cannot drive home
+PRESSED_S = 2.5  # to stand: the press, the way of the message, the brakes
 BEGUN_M2 = 1.0  # searched, and a halo, before the first attack
 
 
@@ -130,7 +132,7 @@ class Session:
             return state is not None and (state.drives or state.ended or state is MissionState.MARK)
 
         if not self._person(settled, RECOVER_S) and self.alive:
-            return f"stuck: {self._reason()}"
+            return f"{'fetched by hand' if DRIVEN_OFF in self._reason() else 'stuck'}: {self._reason()}"
         state = self.run.state()
         if self.alive and state is not None and not state.ended:
             return "goes on"
@@ -198,6 +200,8 @@ class Session:
         row.lasted = round(acted - before.wall, 1)
         self.thaw()
         self._judge(attack, row, before, cores, watched)
+        if attack.presses:
+            self._judge_press(row)
         row.after = self.recover()
         if attack.blind:
             self.truth.blind[-1] = (before.t, self._known())
@@ -270,6 +274,14 @@ class Session:
             row.dead.append(f"runner ({self.process.returncode})")
         self._time(row, before, after)
         judge_motion(row, self.truth, after.record, before)
+
+    def _judge_press(self, row: Row) -> None:
+        """An emergency stop must stop the robot, whoever is frozen; the journal cannot tell while the mission is."""
+        begin = self.begun[0]
+        row.seconds = round(self.truth.stopped_at(begin) - begin, 2)
+        row.reaction = f"the robot stands {row.seconds:.1f} s after the press"
+        if row.seconds > PRESSED_S:
+            row.notes.append("! the robot drove on")
 
     def _time(self, row: Row, before: Snapshot, after: Snapshot) -> None:
         """The first reaction."""
