@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gate_attacks import Arena, Attack
+from gate_attacks import BLINDING, Arena, Attack
 from gate_judge import (
     WAITING,
     Row,
@@ -59,6 +59,9 @@ class Session:
         self.run = AttackedRun(folder, seed, faults, mouth_kind == "insider")
         self.kind, self.rng = mouth_kind, np.random.default_rng(seed)
         self.truth = Truth(self.run.out, load_field(FIELD), load_robot(URDF))
+        self.truth.blind += [
+            (item["at_s"], item["at_s"] + item["for_s"]) for item in faults if item["kind"] in BLINDING
+        ]
         self.rows: list[Row] = []
         self.frozen: list[int] = []
         self.ended_well = True
@@ -197,6 +200,10 @@ class Session:
             acted = time.monotonic()
             end = self.truth.t if CLOCK in attack.topics else self.t
             self.wait(lambda: self._known() > end + OBSERVE_S, OBSERVE_WALL_S)
+        for item in attack.faults:
+            self.begun = (item["at_s"], self.begun[1])
+            if item["at_s"] < before.t:
+                row.notes.append("! the fault came before the mission was ready")
         row.lasted = round(acted - before.wall, 1)
         self.thaw()
         self._judge(attack, row, before, cores, watched)
