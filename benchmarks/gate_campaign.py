@@ -92,7 +92,7 @@ def entry(row: Row, seed: int) -> dict[str, object]:
         words = row.notes[0][:200]  # e.g. why a second stack did not start
     followed = "; ".join([*row.faults, f"{words[:200]}; {row.after}"])
     named = {
-        "topic": ", ".join(row.topics) if len(row.topics) < 5 else "all",
+        "topic": (", ".join(row.topics) or "no topic") if len(row.topics) < 5 else "all",
         "attack": f"{row.name} ({row.mouth})",
         "followed": followed.replace("|", "/"),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ STOPS_S = 1.5  # from the order to stand, the time it takes
 P_HAZARD = 0.004  # limits.mark_p_hazard
 WAITING = (MissionState.HOLD, MissionState.ESTOP, MissionState.PAUSED)
 NO_ALARM = ("mission/", "remark", "resumed")
+STAMPED = re.compile(r"^\[\w+\] \[[\d.]+\] ")  # of rclpy's logger
 REFUSED = ("refused", "stranger", "foreign")
 
 
@@ -162,7 +164,7 @@ def refusals(logs: Path, before: dict[str, int]) -> list[str]:
             file.seek(before.get(path.name, 0))
             for line in file:
                 if any(word in line.lower() for word in REFUSED):
-                    found.append(f"{path.stem}: {line.strip()[-140:]}")
+                    found.append(STAMPED.sub("", line.strip())[:160])
                     break
     return found
 
