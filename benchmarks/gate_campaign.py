@@ -90,7 +90,8 @@ def entry(row: Row, seed: int) -> dict[str, object]:
     words = f"{row.reaction} (before it spoke)" if early else row.reaction
     if row.reaction == "none" and row.notes:
         words = row.notes[0][:200]  # e.g. why a second stack did not start
-    followed = "; ".join([*row.faults, f"{words[:200]}; {row.after}"])
+    told = "" if row.faults and words == "none" else words[:200]
+    followed = "; ".join(filter(None, [*row.faults, told, row.after]))
     named = {
         "topic": (", ".join(row.topics) or "no topic") if len(row.topics) < 5 else "all",
         "attack": f"{row.name} ({row.mouth})",
