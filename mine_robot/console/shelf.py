@@ -106,7 +106,7 @@ class Shelf:
 def _zipped(folder: Path) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(folder.iterdir()):
+        for path in sorted(folder.glob("[!.]*")):  # without the stamp of who fills the folder
             archive.write(path, path.name)
     return packed.getvalue()
 

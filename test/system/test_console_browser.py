@@ -13,6 +13,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from stack import SMALL_FIELD, command, logs, started
@@ -145,6 +146,20 @@ def console_process(directory: Path) -> int:
     raise AssertionError("the console does not run")
 
 
+def resume_until_it_drives(page: Any, expect: Any) -> None:
+    """Resume as a person would: a stop wins over a resume that comes before guard and marker have handed it over to the mission."""
+    state = page.locator("#state")
+    for last in (False, False, True):
+        page.click("[data-command=resume]")
+        page.click("#ask-yes")
+        try:
+            expect(state).to_have_text(DRIVES, timeout=STEP_MS if last else STEP_MS / 6)
+            return
+        except AssertionError:
+            if last:
+                raise
+
+
 def test_watch_stop_resume_and_lose_the_console(
     mission: subprocess.Popen[str], browser: playwright.Browser, port: int, tmp_path: Path
 ) -> None:
@@ -171,12 +186,13 @@ def test_watch_stop_resume_and_lose_the_console(
     expect(desk.locator("#estop-answer")).to_contain_text(
         "Confirmed", timeout=STEP_MS
     )  # on every page: it is the mission's state
+    desk.evaluate(
+        "document.activeElement.blur()"
+    )  # a closed dialog may give the focus back to the button that opened it
     desk.keyboard.press("Escape")  # again, by key
     expect(phone.locator("[data-command=resume]")).to_be_disabled()
     picture(phone, "phone_estop")
-    desk.click("[data-command=resume]")
-    desk.click("#ask-yes")
-    expect(state).to_have_text(DRIVES, timeout=STEP_MS)
+    resume_until_it_drives(desk, expect)
     # Lose the console: the page says so, the mission goes on, the page comes back by itself.
     os.kill(console_process(directory), signal.SIGKILL)
     expect(desk.locator("#link")).to_contain_text("NO CONNECTION", timeout=STEP_MS)
@@ -193,6 +209,7 @@ def test_watch_stop_resume_and_lose_the_console(
     assert all(url.startswith(mine) for url in asked), [url for url in asked if not url.startswith(mine)]
     record = read_journal(directory / "journal.sqlite")
     done = [kind for _, kind, _ in record.events if kind.startswith("mission/")]
+    done = [kind for kind, before in zip(done, ["", *done]) if (kind, before) != ("mission/resume", "mission/resume")]
     assert done == ["mission/start", "mission/estop", "mission/estop", "mission/resume", "mission/abort"]
     said = (directory / "log" / "console.log").read_text()
     assert "node 'console' died (killed by SIGKILL)" in said, "why the first one ended"
