@@ -26,6 +26,7 @@ from mine_robot.bringup.resume import recorded_namespace
 from mine_robot.bringup.silence import SILENT_S, Silence
 from mine_robot.bringup.strangers import refuse_strangers
 from mine_robot.core.children import ending_signals
+from mine_robot.core.types import MissionState
 from mine_robot.pipeline.loading import LoadError, ParameterFiles, load_field, load_robot
 from mine_robot.pipeline.reach import reckoned_reach
 from mine_robot.records.errors import RecordError
@@ -183,6 +184,10 @@ def _watch(prepared: PreparedRun, operator: Operator, processes: Processes, cons
             console.print(
                 f"{death.text}: {said or 'it said nothing'}", style="red", highlight=False, markup=False, soft_wrap=True
             )
+            if (who := stranger_named(said)) and (
+                picture.mission is None or picture.mission.state is MissionState.IDLE
+            ):
+                return Ending(who, refused=True)  # two clocks end a node before the mission can say why
             if death.name in prepared.companions:
                 operator.stop_robot()
                 return Ending(death.text)
@@ -205,6 +210,12 @@ def _watch(prepared: PreparedRun, operator: Operator, processes: Processes, cons
         return None
 
     return watch
+
+
+def stranger_named(text: str) -> str:
+    """The first stack beside ours that a node's last words refuse; empty if none."""
+    lines = (line for line in text.splitlines() if "refused: " in line and "of another stack publishes" in line)
+    return next((line.split("refused: ", 1)[1].strip() for line in lines), "")
 
 
 def last_line(text: str) -> str:
